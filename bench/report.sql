@@ -1,0 +1,198 @@
+-- Turns the samples on standard input into the tables of the report. Ratios are taken within a round; of the rounds, the
+-- median counts.
+
+CREATE TEMP TABLE sample (section text, round int, leg text, metric text, value numeric);
+\copy sample FROM pstdin
+
+CREATE FUNCTION pg_temp.show(value numeric) RETURNS text
+LANGUAGE sql
+RETURN CASE
+    WHEN value = 0 THEN '0'
+    WHEN abs(value) < 10 THEN to_char(value, 'FM0.00')
+    WHEN abs(value) < 100 THEN to_char(value, 'FM90.0')
+    ELSE to_char(value, 'FM999,999,990')
+END;
+
+CREATE FUNCTION pg_temp.quantile(quantile float8, "values" numeric[]) RETURNS numeric
+LANGUAGE sql
+RETURN (SELECT percentile_cont(quantile) WITHIN GROUP (ORDER BY value) FROM unnest("values") AS value)::numeric;
+
+-- The median, with the range when there is one.
+CREATE FUNCTION pg_temp.summary("values" numeric[]) RETURNS text
+LANGUAGE sql
+RETURN (SELECT pg_temp.show(pg_temp.quantile(0.5, "values"))
+               || CASE WHEN min(value) < max(value)
+                       THEN format(' (%s–%s)', pg_temp.show(min(value)), pg_temp.show(max(value))) ELSE '' END
+        FROM unnest("values") AS value);
+
+-- Rates of a round: the yardsticks and the four ways to run the workloads.
+CREATE TEMP VIEW leg AS
+SELECT round, leg, value AS rate,
+       max(value) FILTER (WHERE leg = 'naive') OVER r AS naive,
+       max(value) FILTER (WHERE leg = 'naive-noop') OVER r AS naive_noop,
+       max(value) FILTER (WHERE leg ~ '^(plain|packed) ') OVER r AS rows
+FROM sample
+WHERE section = 'throughput' AND metric = 'rate'
+WINDOW r AS (PARTITION BY round);
+
+-- Resident memory of executors that were there from the first sample to the last.
+CREATE TEMP VIEW executor AS
+SELECT leg AS pid, array_agg(value ORDER BY round) AS kilobytes
+FROM sample
+WHERE section = 'memory' AND metric = 'kilobytes'
+GROUP BY leg
+HAVING count(*) = (SELECT max(round) FROM sample WHERE section = 'memory');
+
+CREATE TEMP VIEW figure (position, name, sense, target, unit, value) AS
+SELECT 1, 'order-4, started one per transaction by 16 clients, against (a)', 'at least', 3, '×', rate / naive
+FROM leg WHERE leg = 'one'
+UNION ALL
+SELECT 2, 'order-4 by `start_many`, against (a)', 'at least', 6, '×', rate / naive
+FROM leg WHERE leg = 'many'
+UNION ALL
+SELECT 3, 'order-4 by `start_many`, against (b)', 'at least', 0.25, '×', rate / rows
+FROM leg WHERE leg = 'many'
+UNION ALL
+SELECT 4, 'WAL per workflow', 'at most', 4, 'kB', value / 1024
+FROM sample WHERE leg = 'many' AND metric = 'wal'
+UNION ALL
+SELECT 5, 'commits per workflow after the start', 'at most', 0.1, '', max(value)
+FROM sample WHERE leg = 'many' AND metric IN ('commits', 'durable') GROUP BY round
+UNION ALL
+SELECT 6, 'start → completed on an idle system, p50', 'at most', 3, 'ms', pg_temp.quantile(0.5, array_agg(value))
+FROM sample WHERE section = 'latency' AND leg = 'client' HAVING count(*) > 0
+UNION ALL
+SELECT 7, 'CPU while idle, 10,000 runs waiting on timers', 'at most', 0, 'clock ticks', value
+FROM sample WHERE leg = 'engine' AND metric = 'ticks'
+UNION ALL
+SELECT 8, 'transactions while idle, 10,000 runs waiting on timers', 'at most', 0, '', value
+FROM sample WHERE leg = 'database' AND metric = 'transactions'
+UNION ALL
+SELECT 9, 'growth of the executors after the first 10,000 workflows, per workflow', 'at most', 1, 'bytes',
+       sum((SELECT max(k) FROM unnest(kilobytes) AS k) - kilobytes[1]) * 1024
+       / (SELECT value * ((SELECT max(round) FROM sample WHERE section = 'memory') - 1)
+          FROM sample WHERE metric = 'step')
+FROM executor HAVING count(*) > 0;
+
+\qecho
+\qecho '## Targets'
+\qecho
+\qecho '| | target | measured: median (range) | met |'
+\qecho '|---|---|---|---|'
+SELECT format('| %s | %s | %s | %s |', name, concat_ws(' ', sense, target, nullif(unit, '')),
+              concat_ws(' ', pg_temp.summary("values"), nullif(unit, '')),
+              CASE WHEN CASE sense WHEN 'at least' THEN median >= target ELSE median <= target END
+                   THEN 'yes' ELSE 'no' END)
+FROM (SELECT position, name, sense, target, unit, array_agg(value) AS "values",
+             pg_temp.quantile(0.5, array_agg(value)) AS median
+      FROM figure
+      GROUP BY position, name, sense, target, unit) AS measured
+ORDER BY position;
+
+SELECT EXISTS (SELECT FROM sample WHERE section = 'throughput') AS has_throughput,
+       EXISTS (SELECT FROM sample WHERE section = 'latency') AS has_latency,
+       EXISTS (SELECT FROM sample WHERE section = 'memory') AS has_memory,
+       EXISTS (SELECT FROM sample WHERE section = 'idle') AS has_idle \gset
+
+\if :has_throughput
+\qecho
+\qecho '## Throughput'
+\qecho
+SELECT format('%s rounds; yardstick (a) as %s by %s clients; a durable commit by one client took %s µs.',
+              (SELECT max(round) FROM sample WHERE section = 'throughput' AND metric = 'rate'),
+              (SELECT CASE value WHEN 1 THEN 'functions' ELSE 'statements' END FROM sample WHERE leg = 'best' AND metric = 'form'),
+              (SELECT value FROM sample WHERE leg = 'best' AND metric = 'clients'),
+              (SELECT pg_temp.summary(array_agg(value)) FROM sample WHERE leg = 'commit'));
+\qecho
+\qecho '| | workflows/s | against (a) | against (b) |'
+\qecho '|---|---|---|---|'
+SELECT format('| %s | %s | %s | %s |', title, pg_temp.summary(array_agg(rate)),
+              pg_temp.summary(array_agg(rate / CASE WHEN name LIKE '%noop' THEN naive_noop ELSE naive END)),
+              CASE WHEN name LIKE '%noop' THEN '' ELSE pg_temp.summary(array_agg(rate / rows)) END)
+FROM leg
+    JOIN (VALUES
+        (1, 'one', 'order-4, one per transaction, 16 clients'),
+        (2, 'many', 'order-4, `start_many`'),
+        (3, 'naive', '(a) naive'),
+        (4, 'plain 1', '(b1) rows, an event each, 1 session'),
+        (5, 'plain 2', '(b1) rows, an event each, 2 sessions'),
+        (6, 'packed 1', '(b2) rows as the engine''s, 1 session'),
+        (7, 'packed 2', '(b2) rows as the engine''s, 2 sessions'),
+        (8, 'one-noop', 'order-4-noop, one per transaction, 16 clients'),
+        (9, 'many-noop', 'order-4-noop, `start_many`'),
+        (10, 'naive-noop', '(a) naive, noop')) AS title (position, name, title) ON name = leg
+GROUP BY position, name, title
+ORDER BY position;
+\qecho
+\qecho '| per workflow | WAL, bytes | of it full-page images | commits after the start | of them durable |'
+\qecho '|---|---|---|---|---|'
+SELECT format('| %s | %s | %s | %s | %s |', title,
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'wal')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'images')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'commits')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'durable')))
+FROM sample
+    JOIN (VALUES
+        (1, 'one', 'order-4, one per transaction'),
+        (2, 'many', 'order-4, `start_many`'),
+        (3, 'one-noop', 'order-4-noop, one per transaction'),
+        (4, 'many-noop', 'order-4-noop, `start_many`')) AS title (position, name, title) ON name = leg
+GROUP BY position, title
+ORDER BY position;
+\qecho
+\qecho '| (a), workflows/s by number of clients | 4 | 8 | 16 | 32 |'
+\qecho '|---|---|---|---|---|'
+SELECT format('| %s | %s |', leg, string_agg(pg_temp.show(value), ' | ' ORDER BY metric::int))
+FROM sample
+WHERE section = 'throughput' AND leg IN ('functions', 'statements')
+GROUP BY leg
+ORDER BY leg;
+\endif
+
+\if :has_latency
+\qecho
+\qecho '## Latency'
+\qecho
+\qecho '| ms | runs | p50 | p95 | p99 | max |'
+\qecho '|---|---|---|---|---|---|'
+SELECT format('| %s | %s | %s | %s | %s | %s |',
+              CASE leg WHEN 'client' THEN 'as the client sees it' ELSE 'from `started_at` to `closed_at`' END, count(*),
+              pg_temp.show(pg_temp.quantile(0.5, array_agg(value))), pg_temp.show(pg_temp.quantile(0.95, array_agg(value))),
+              pg_temp.show(pg_temp.quantile(0.99, array_agg(value))), pg_temp.show(max(value)))
+FROM sample
+WHERE section = 'latency'
+GROUP BY leg
+ORDER BY leg;
+\endif
+
+\if :has_memory
+\qecho
+\qecho '## Memory'
+\qecho
+SELECT format('`RssAnon` of each executor in kB, after every %s workflows:', pg_temp.show(value))
+FROM sample WHERE metric = 'step';
+\qecho
+SELECT format('* executor %s: %s', row_number() OVER (ORDER BY pid), array_to_string(kilobytes, ', '))
+FROM executor;
+\endif
+
+\if :has_idle
+\qecho
+\qecho '## Idle'
+\qecho
+SELECT format('In %s s with %s runs waiting, the database saw %s transactions and read %s rows.',
+              max(value) FILTER (WHERE metric = 'seconds'), pg_temp.show(max(value) FILTER (WHERE metric = 'waiting')),
+              max(value) FILTER (WHERE metric = 'transactions'), max(value) FILTER (WHERE metric = 'rows'))
+FROM sample
+WHERE section = 'idle';
+\qecho
+\qecho '| processes | number | clock ticks (10 ms) | wake-ups |'
+\qecho '|---|---|---|---|'
+SELECT format('| %s | %s | %s | %s |', CASE leg WHEN 'engine' THEN 'order_workflow''s' ELSE 'PostgreSQL''s own' END,
+              max(value) FILTER (WHERE metric = 'processes'), max(value) FILTER (WHERE metric = 'ticks'),
+              max(value) FILTER (WHERE metric = 'wakeups'))
+FROM sample
+WHERE section = 'idle' AND leg IN ('engine', 'server')
+GROUP BY leg
+ORDER BY leg;
+\endif

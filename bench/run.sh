@@ -1,0 +1,395 @@
+#!/usr/bin/env bash
+#
+# Measures order_workflow on a private cluster, beside its yardsticks.
+#
+#   bench/run.sh [--quick] [--rounds N] [--keep] [SECTION ...]
+#
+# Sections: throughput (with WAL and commits), latency, memory, idle; all of them by default.
+#   --quick     small numbers, to see that everything works
+#   --rounds N  rounds of the throughput section (default 5)
+#   --keep      leave the cluster "bench" running afterwards
+#
+# The report goes to standard output; a full run also writes it to bench/RESULTS.md.
+# The extension must have been installed (make install). README.md says what is measured and how.
+
+set -euo pipefail
+# shellcheck source=dev/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../dev/common.sh"
+
+readonly cluster=bench database=bench role=bench
+readonly all_sections=(throughput latency memory idle)
+readonly settings=(
+	shared_buffers=2GB
+	max_wal_size=32GB checkpoint_timeout=1h # so that no checkpoint falls into a measurement
+	max_connections=100
+	autovacuum=on
+)
+
+here=$root/bench
+PATH=$("$PG_CONFIG" --bindir):$PATH
+export LC_ALL=C.UTF-8 # figures have a decimal point
+
+quick=false keep=false rounds=5 round=0 section='' sections=()
+command="bench/run.sh${*:+ $*}"
+while (($#)); do
+	case $1 in
+	--quick) quick=true ;;
+	--keep) keep=true ;;
+	--rounds)
+		rounds=${2:-}
+		[[ $rounds =~ ^[1-9][0-9]*$ ]] || die "--rounds needs a number"
+		shift
+		;;
+	-h | --help)
+		usage
+		exit
+		;;
+	*)
+		[[ " ${all_sections[*]} " == *" $1 "* ]] || die "unknown argument \"$1\"; see $0 --help"
+		sections+=("$1")
+		;;
+	esac
+	shift
+done
+$quick || ((${#sections[@]})) || results=$here/RESULTS.md
+((${#sections[@]})) || sections=("${all_sections[@]}")
+
+# Sizes of a full run; a quick one shows that everything works.
+naive_seconds=8 batches=60 by_one=24000 by_many=60000
+latency_seconds=20 latency_rate=20
+memory_step=10000 memory_steps=10
+parked=10000 settle_seconds=30 idle_seconds=10
+if $quick; then
+	rounds=1 naive_seconds=2 batches=10 by_one=4000 by_many=10000
+	latency_seconds=3 memory_step=1000 settle_seconds=5
+fi
+
+work=$(mktemp -d)
+samples=$work/samples
+
+#
+# Helpers
+#
+
+# As the superuser, in the benchmark's database.
+sql() {
+	psql -XAtq -v ON_ERROR_STOP=1 -d "$database" "$@"
+}
+
+# Keeps a figure of the current section and round.
+record() { # LEG METRIC VALUE
+	printf '%s\t%s\t%s\t%s\t%s\n' "$section" "$round" "$1" "$2" "$3" >>"$samples"
+}
+
+calculate() {
+	awk "BEGIN { printf \"%.6f\", ($1) }"
+}
+
+# Runs a script as the workflows' owner and prints pgbench's summary.
+bench() {
+	pgbench -n -M prepared -U "$role" "$@" "$database" 2>"$work/errors" || die "pgbench: $(head -n 3 "$work/errors")"
+}
+
+per_second() {
+	sed -n 's/^tps = \([0-9.]*\) .*/\1/p'
+}
+
+# Waits until no run is open; prints the commits this took.
+drain() {
+	sql -c "CALL harness.drain(NULL)"
+}
+
+start_one() { # WORKFLOW COUNT
+	bench -c 16 -j 2 -t "$(($2 / 16))" -D workflow="$1" -f "$here/start_one.pgbench" >"$work/out"
+}
+
+start_many() { # WORKFLOW COUNT
+	bench -c 1 -t "$(($2 / 1000))" -D workflow="$1" -f "$here/start_many.pgbench" >"$work/out"
+}
+
+#
+# Cluster
+#
+
+finish() {
+	local status=$?
+
+	trap - EXIT
+	if ((status)) && [[ -n ${PGDATA_PATH:-} ]]; then
+		say "The server's log ends with:"
+		tail -n 10 "$(dirname "$PGDATA_PATH")/log" >&2 || true
+	fi
+	$keep || "$root/dev/cluster.sh" destroy "$cluster" || true
+	rm -rf "$work"
+	exit "$status"
+}
+
+set_up() {
+	local options=() setting
+
+	for setting in "${settings[@]}"; do
+		options+=(-c "$setting")
+	done
+	trap finish EXIT
+	"$root/dev/cluster.sh" destroy "$cluster" 2>/dev/null || true
+	"$root/dev/cluster.sh" start "$cluster" "${options[@]}"
+	eval "$("$root/dev/cluster.sh" env "$cluster")"
+
+	psql -XAtq -v ON_ERROR_STOP=1 -c "CREATE ROLE $role LOGIN" -c "CREATE DATABASE $database OWNER $role"
+	sql -U "$role" -f "$here/shop.sql" -f "$here/naive.sql"
+	sql -f "$here/harness.sql"
+	sql -U "$role" -o /dev/null -f "$here/workflows.sql"
+	touch "$samples"
+}
+
+#
+# Throughput, WAL, commits
+#
+
+# Yardstick (a) for a while; prints the workflows completed per second.
+run_naive() { # FORM CLIENTS WORKFLOW SECONDS
+	local step=$here/naive_$1_step.pgbench before after
+
+	cat "$here/naive_$1_start.pgbench" "$step" "$step" "$step" "$step" >"$work/naive.pgbench"
+	sql -c "TRUNCATE naive.workflow, naive.task, naive.history" -c "CALL harness.empty_shop()"
+	bench -c "$2" -j 2 -T 1 -D workflow="$3" -f "$work/naive.pgbench" >/dev/null
+	before=$(sql -c "SELECT count(*) FROM naive.workflow WHERE status = 'Completed'")
+	bench -c "$2" -j 2 -T "$4" -D workflow="$3" -f "$work/naive.pgbench" >/dev/null
+	after=$(sql -c "SELECT count(*) FROM naive.workflow WHERE status = 'Completed'")
+	calculate "($after - $before) / $4"
+}
+
+# Finds the form and the number of clients with which yardstick (a) is fastest: best_form, best_clients.
+calibrate() {
+	local form clients rate best=0
+
+	for form in functions statements; do
+		for clients in 4 8 16 32; do
+			rate=$(run_naive "$form" "$clients" order_4 "$naive_seconds")
+			record "$form" "$clients" "$rate"
+			if [[ $(calculate "$rate > $best") == 1* ]]; then
+				best=$rate best_form=$form best_clients=$clients
+			fi
+		done
+	done
+	record best form "$([[ $best_form == functions ]] && echo 1 || echo 2)"
+	record best clients "$best_clients"
+}
+
+measure_naive() { # LEG WORKFLOW
+	local rate
+
+	rate=$(run_naive "$best_form" "$best_clients" "$2" "$naive_seconds")
+	record "$1" rate "$rate"
+}
+
+# The engine: COUNT runs from the first start to the last close, with their WAL and commits.
+measure_engine() { # LEG HOW WORKFLOW COUNT
+	local leg=$1 how=$2 workflow=$3 count=$4 starts=$4 since lsn commits from until watching wal images durable
+
+	[[ $how == start_one ]] || starts=$((count / 1000))
+	sql -c "CALL harness.empty_shop()"
+	since=$(sql -c "SELECT clock_timestamp()")
+	"$how" "$workflow" "$((count / 10 / 1000 * 1000 + 1000))"
+	drain >"$work/out"
+	sleep 1.5 # until everybody has reported statistics
+
+	commits=$(sql -d postgres -c "SELECT xact_commit FROM pg_stat_database WHERE datname = '$database'")
+	lsn=$(sql -c "SELECT pg_current_wal_insert_lsn()")
+	from=$EPOCHREALTIME
+	"$how" "$workflow" "$count"
+	watching=$(drain)
+	until=$EPOCHREALTIME
+	record "$leg" rate "$(calculate "$count / ($until - $from)")"
+
+	sql -F ' ' -v lsn="$lsn" <<-'SQL' >"$work/wal"
+		SELECT sum(combined_size), sum(fpi_size),
+		       coalesce(sum(count) FILTER (WHERE "resource_manager/record_type" = 'Transaction/COMMIT'), 0)
+		FROM pg_get_wal_stats(:'lsn', pg_current_wal_flush_lsn(), true)
+	SQL
+	read -r wal images durable <"$work/wal"
+	sleep 1.5
+	commits=$(sql -d postgres -c "SELECT xact_commit - $commits FROM pg_stat_database WHERE datname = '$database'")
+	record "$leg" wal "$(calculate "$wal / $count")"
+	record "$leg" images "$(calculate "$images / $count")"
+	record "$leg" durable "$(calculate "($durable - $starts) / $count")"
+	record "$leg" commits "$(calculate "($commits - $starts - $watching) / $count")"
+	sql -c "CALL harness.check('$workflow', '$since')"
+}
+
+# Yardstick (b): all captured rows once.
+measure_rows() { # FORM SESSIONS
+	local form=$1 sessions=$2 rate
+
+	sql -c "CALL captured.empty('$form')"
+	echo "SELECT $form.write(nextval('captured.next_batch')::int);" >"$work/rows.pgbench"
+	rate=$(bench -U "$PGUSER" -c "$sessions" -j "$sessions" -t "$((batches / sessions))" -f "$work/rows.pgbench" | per_second)
+	record "$form $sessions" rate "$(calculate "$rate * 1000")"
+}
+
+measure_commit() {
+	local rate
+
+	echo "SELECT pg_logical_emit_message(true, 'bench', 'x');" >"$work/commit.pgbench"
+	rate=$(bench -c 1 -t 2000 -f "$work/commit.pgbench" | per_second)
+	record commit microseconds "$(calculate "1e6 / $rate")"
+}
+
+measure_throughput() {
+	sql -f "$here/rows.sql" -c "CALL captured.start($batches)"
+	drain >"$work/out"
+	sql -c "CALL captured.finish()" -c "VACUUM ANALYZE"
+	calibrate
+	for ((round = 1; round <= rounds; round++)); do
+		say "  round $round of $rounds"
+		measure_commit
+		measure_naive naive order_4
+		measure_engine one start_one order_4 "$by_one"
+		measure_engine many start_many order_4 "$by_many"
+		for sessions in 1 2; do
+			measure_rows plain "$sessions"
+			measure_rows packed "$sessions"
+		done
+		measure_naive naive-noop order_4_noop
+		measure_engine one-noop start_one order_4_noop "$by_one"
+		measure_engine many-noop start_many order_4_noop "$by_many"
+	done
+	round=0
+}
+
+#
+# Latency
+#
+
+# One client that starts a run and waits for it, a few times per second: the system idles in between.
+measure_latency() {
+	bench -c 1 -t 50 -f "$here/start_and_wait.pgbench" >/dev/null
+	since=$(sql -c "SELECT clock_timestamp()")
+	bench -c 1 -R "$latency_rate" -T "$latency_seconds" -l --log-prefix="$work/latency" \
+		-f "$here/start_and_wait.pgbench" >/dev/null
+	# Field 3 counts from when the transaction was due, the last one is how late it began.
+	awk '{ print $3 - $NF }' "$work"/latency.* | while read -r microseconds; do
+		record client milliseconds "$(calculate "$microseconds / 1000")"
+	done
+	sql -v since="$since" <<-'SQL' | while read -r milliseconds; do
+		SELECT 1000 * extract(epoch FROM closed_at - started_at) FROM workflow.executions WHERE started_at >= :'since'
+	SQL
+		record engine milliseconds "$milliseconds"
+	done
+}
+
+#
+# Memory
+#
+
+# Private memory of each executor, which logs in as the workflows' owner.
+measure_memory() {
+	local pid resident
+
+	record executors step "$memory_step"
+	for ((round = 1; round <= memory_steps; round++)); do
+		start_many order_4 "$memory_step"
+		drain >"$work/out"
+		for pid in $(sql -c "SELECT pid FROM pg_stat_activity
+		                     WHERE usename = '$role' AND backend_type <> 'client backend'"); do
+			resident=$(awk '/^RssAnon:/ { print $2 }' "/proc/$pid/status") || continue
+			record "$pid" kilobytes "$resident"
+		done
+	done
+	round=0
+}
+
+#
+# Idle
+#
+
+# What the cluster's processes have used: pid, clock ticks, wake-ups, name.
+processes() {
+	local checkpointer postmaster pid parent title fields wakeups
+
+	checkpointer=$(sql -d postgres -c "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+	postmaster=$(awk '/^PPid:/ { print $2 }' "/proc/$checkpointer/status")
+	for pid in /proc/[0-9]*; do
+		# Processes may end while they are looked at.
+		fields=$(sed 's/.*) //' "$pid/stat" 2>/dev/null) || continue
+		read -r _ parent _ <<<"$fields"
+		[[ $parent == "$postmaster" || ${pid#/proc/} == "$postmaster" ]] || continue
+		title=$(tr '\0' ' ' <"$pid/cmdline" 2>/dev/null) || continue
+		wakeups=$(awk '/^voluntary_ctxt_switches:/ { print $2 }' "$pid/status" 2>/dev/null) || continue
+		awk -v pid="${pid#/proc/}" -v wakeups="$wakeups" -v title="$title" \
+			'{ print pid, $12 + $13, wakeups, (title ~ /order_workflow/ ? "engine" : "server") }' <<<"$fields"
+	done | sort
+}
+
+# What the database has been asked; read from another one, so that the question does not count.
+queries() {
+	sql -d postgres -F ' ' -c "SELECT xact_commit + xact_rollback, tup_returned + tup_fetched
+	                           FROM pg_stat_database WHERE datname = '$database'"
+}
+
+measure_idle() {
+	local before after
+
+	start_many wait_an_hour "$parked"
+	sql -c "CALL harness.wait_until_parked($parked)"
+	# PostgreSQL's own housekeeping is not what is measured.
+	sql -c "VACUUM ANALYZE" -c "ALTER SYSTEM SET autovacuum = off" -c "SELECT pg_reload_conf()" -c "CHECKPOINT" >"$work/out"
+	sleep "$settle_seconds"
+
+	before=$(queries)
+	processes >"$work/before"
+	sleep "$idle_seconds"
+	processes >"$work/after"
+	after=$(queries)
+
+	record window seconds "$idle_seconds"
+	record runs waiting "$(sql -c "SELECT count(*) FROM workflow.timer")"
+	record database transactions "$((${after% *} - ${before% *}))"
+	record database rows "$((${after#* } - ${before#* }))"
+	join "$work/before" "$work/after" | awk '
+		{ ticks[$4] += $5 - $2; wakeups[$4] += $6 - $3; processes[$4]++ }
+		END { for (kind in ticks) print kind, processes[kind], ticks[kind], wakeups[kind] }
+	' | while read -r kind count ticks wakeups; do
+		record "$kind" processes "$count"
+		record "$kind" ticks "$ticks"
+		record "$kind" wakeups "$wakeups"
+	done
+	sql -c "ALTER SYSTEM RESET autovacuum" -c "SELECT pg_reload_conf()" >"$work/out"
+}
+
+#
+# Report
+#
+
+machine() {
+	local model
+
+	model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sort -u | head -n 1)
+	printf '%s, %s CPUs, %s GB memory, Linux %s, data on %s' "${model:-$(uname -m)}" "$(nproc)" \
+		"$(awk '/^MemTotal:/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)" "$(uname -r)" \
+		"$(df --output=fstype "$PGDATA_PATH/.." | tail -n 1)"
+}
+
+report() {
+	cat <<-HEAD
+		# Benchmark results
+
+		$(date -u +'%Y-%m-%d %H:%M UTC'), by \`$command\`. [README.md](README.md) says what is measured and how.
+
+		| | |
+		|---|---|
+		| machine | $(machine) |
+		| PostgreSQL | $(sql -c "SELECT version()") |
+		| settings | $(sql -c "SELECT harness.settings()") |
+	HEAD
+	sql -f "$here/report.sql" <"$samples"
+}
+
+set_up
+for section in "${sections[@]}"; do
+	say "$section"
+	"measure_$section"
+done
+report >"$work/report"
+cat "$work/report"
+[[ -z ${results:-} ]] || cp "$work/report" "$results"

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+#
+# Installs the Debian 12 packages that are missing, as root or through sudo.
+#
+#   dev/install_packages.sh [demo] [test] [lint]     (test, if none is named)
+#
+#   demo   a server, and what it takes to build and install the extension
+#   test   that, and what the test suites run on
+#   lint   what "make lint" and "make format" call
+#
+# Does nothing when they are all there. A server that comes new gets no system cluster: none is
+# needed, and none is left running.
+
+set -euo pipefail
+# shellcheck source=dev/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+demo=(build-essential postgresql-15 postgresql-server-dev-15)
+packages=()
+for purpose in "${@:-test}"; do
+	case $purpose in
+	demo) packages+=("${demo[@]}") ;;
+	test)
+		packages+=("${demo[@]}" postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
+			postgresql-15-cron)
+		;;
+	lint) packages+=(cppcheck pg-bsd-indent shellcheck codespell) ;;
+	help | -h | --help)
+		usage
+		exit
+		;;
+	*) die "unknown purpose \"$purpose\"; see dev/install_packages.sh help" ;;
+	esac
+done
+
+is_installed() {
+	[[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+missing=()
+for package in "${packages[@]}"; do
+	is_installed "$package" || missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+as_root=()
+((EUID == 0)) || as_root=(sudo)
+[[ ${#as_root[@]} == 0 || -n $(command -v sudo) ]] || die "become root to install: ${missing[*]}"
+
+# The server's package looks here whether to create a cluster.
+no_cluster=/etc/postgresql-common/createcluster.d/order_workflow.conf
+if ! is_installed postgresql-15; then
+	trap '"${as_root[@]}" rm -f "$no_cluster"' EXIT
+	"${as_root[@]}" mkdir -p "$(dirname "$no_cluster")"
+	"${as_root[@]}" tee "$no_cluster" >/dev/null <<<'create_main_cluster = false'
+fi
+"${as_root[@]}" apt-get update -q
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"

@@ -1,0 +1,104 @@
+-- explain: what a run is waiting for
+--   run_id       the run
+--   workflow_id  in the other form: its open run, else its latest
+-- One row: where the run stands; what it is waiting for, since when; until when at the latest (NULL: for ever;
+-- its deadline counts); and what would move it.
+-- Raises OW005 when there is no such run, or the current user may not see it.
+CREATE FUNCTION workflow.explain(
+    run_id uuid, OUT status text, OUT state text, OUT waiting_for text, OUT since timestamptz,
+    OUT until timestamptz, OUT moved_by text)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    run      record;
+    pool     record;
+    activity text;
+    failure  text;
+    -- What is to be done first when nothing at all runs
+    engine   CONSTANT text := CASE workflow.engine_status()
+                 WHEN 'Quarantined' THEN 'workflow.resume_engine(): this is a copy of another database'
+                 WHEN 'Disabled' THEN 'order_workflow.enabled = on'
+                 WHEN 'NotPreloaded' THEN 'order_workflow in shared_preload_libraries, and a restart'
+                 WHEN 'Standby' THEN 'the promotion of this standby'
+             END;
+BEGIN
+    SELECT * INTO run
+    FROM workflow.readable_execution e
+    WHERE e.shard_key = workflow.shard_key(explain.run_id) AND e.run_id = explain.run_id;
+    IF NOT FOUND THEN
+        SELECT c.status, c.state, 'nothing: the run is closed', c.closed_at,
+               CASE WHEN c.compensations_failed THEN 'workflow.retry_compensation(): a compensation failed' END
+        INTO status, state, waiting_for, since, moved_by
+        FROM workflow.readable_closed_execution c
+        WHERE c.shard_key = workflow.shard_key(explain.run_id) AND c.run_id = explain.run_id;
+        IF NOT FOUND THEN
+            RAISE SQLSTATE 'OW005' USING MESSAGE = format('run %s does not exist', explain.run_id);
+        END IF;
+        RETURN;
+    END IF;
+
+    status := run.status;
+    state := run.state;
+    since := coalesce(run.entered_at, run.started_at);
+    until := least(run.due_at, run.deadline);
+    SELECT p.activity INTO activity
+    FROM workflow.pending_activities p
+    WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id;
+
+    IF run.status = 'Stuck' AND NOT run.has_messages THEN
+        waiting_for := format('somebody to mend it: %s', concat_ws(': ', run.stuck->>'Error', run.stuck->>'Cause'));
+        moved_by := CASE run.stuck->>'Error'
+                        WHEN 'OW.ActivityNotRegistered' THEN 'workflow.register_activity(), then workflow.retry()'
+                        WHEN 'OW.ActivityQuarantined' THEN
+                            'a repaired function: workflow.register_activity(), then workflow.retry()'
+                        ELSE 'workflow.retry(), with a repaired version of the workflow if need be'
+                    END;
+    ELSIF run.ready OR run.has_messages THEN
+        SELECT * INTO pool FROM workflow.pool_stats() p WHERE p.role = run.owner;
+        waiting_for := concat('an executor of role ', run.owner, ', to run activity "' || activity || '"');
+        IF run.phase IN ('Activity', 'Compensate') AND run.attempt = 1 THEN
+            since := run.scheduled_at;
+        END IF;
+        moved_by := CASE
+                        WHEN engine IS NOT NULL THEN engine
+                        WHEN pool.parked_reason IS NOT NULL THEN 'a mended role: ' || pool.parked_reason
+                        WHEN pool.executors > 0 THEN
+                            format('one of its %s executors, which have %s runs ready', pool.executors, pool.ready)
+                        ELSE 'an executor, which will start'
+                    END;
+    ELSE
+        failure := format('"%s", after attempt %s failed: %s', activity, run.attempt,
+                          concat_ws(': ', run.last_failure->>'Error', run.last_failure->>'Cause'));
+        waiting_for := CASE run.phase
+                           WHEN 'New' THEN 'its delayed start'
+                           WHEN 'Wait' THEN 'the end of its wait'
+                           WHEN 'Backoff' THEN 'the next attempt of activity ' || failure
+                           WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
+                           ELSE 'its next transition'
+                       END;
+        moved_by := coalesce(engine, 'time');
+        IF NOT run.cancel_requested THEN
+            moved_by := moved_by || ', or workflow.cancel()';
+        END IF;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow.explain(uuid) IS 'What a run is waiting for, since when, until when, and what would move it';
+
+CREATE FUNCTION workflow.explain(
+    workflow_id text, OUT status text, OUT state text, OUT waiting_for text, OUT since timestamptz,
+    OUT until timestamptz, OUT moved_by text)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    run_id CONSTANT uuid := (SELECT e.run_id FROM workflow.get_execution(explain.workflow_id) e);
+BEGIN
+    IF run_id IS NULL THEN
+        RAISE SQLSTATE 'OW005' USING MESSAGE = format('workflow id "%s" has no run', workflow_id);
+    END IF;
+    SELECT e.* INTO status, state, waiting_for, since, until, moved_by FROM workflow.explain(run_id) e;
+END
+$$;
+COMMENT ON FUNCTION workflow.explain(text) IS 'What a workflow id''s open run, else its latest, is waiting for';

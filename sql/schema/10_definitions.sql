@@ -1,0 +1,76 @@
+-- Definitions, activities and who may use them: small tables, seldom written, cached by every backend.
+
+-- A workflow's name belongs to the role that first registered it; its runs execute as that role.
+CREATE TABLE workflow.workflow_type (
+    name            text PRIMARY KEY CHECK (name <> '' AND length(name) <= 200),
+    owner           regrole NOT NULL,
+    current_version int NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE workflow.workflow_type IS 'Registered workflow names, their owner and current version';
+
+-- Rows are immutable: a run stays on the definition it started with, and caches need no invalidation.
+CREATE SEQUENCE workflow.definition_id_seq AS int;
+CREATE TABLE workflow.definition (
+    definition_id   int PRIMARY KEY DEFAULT nextval('workflow.definition_id_seq'),
+    workflow        text NOT NULL,
+    version         int NOT NULL,
+    source          text NOT NULL,
+    definition      jsonb NOT NULL,
+    digest          bytea NOT NULL,
+    created_by      regrole NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (workflow, version)
+);
+ALTER SEQUENCE workflow.definition_id_seq OWNED BY workflow.definition.definition_id;
+COMMENT ON TABLE workflow.definition IS 'Versions of workflow definitions; source is the text as it came';
+
+-- Functions are kept by name: regprocedure columns block pg_upgrade, plain oids do not survive a restore.
+CREATE TABLE workflow.activity (
+    name               text PRIMARY KEY CHECK (name <> '' AND length(name) <= 200),
+    owner              regrole NOT NULL,
+    kind               text NOT NULL CHECK (kind IN ('sql', 'queue', 'http')),
+    function_schema    text,
+    function_name      text,
+    function_arguments text,
+    task_queue         text,
+    options            jsonb NOT NULL DEFAULT '{}',
+    registered_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    crashes            int NOT NULL DEFAULT 0,
+    quarantined_at     timestamptz
+);
+COMMENT ON TABLE workflow.activity IS 'Registered activities, their kind and default options';
+COMMENT ON COLUMN workflow.activity.crashes IS 'Runs left stuck because this activity crashed the server again and again';
+
+CREATE TABLE workflow.workflow_grant (
+    workflow  text NOT NULL,
+    grantee   regrole NOT NULL,
+    privilege text NOT NULL CHECK (privilege IN ('start', 'signal', 'cancel', 'read')),
+    PRIMARY KEY (workflow, grantee, privilege)
+);
+COMMENT ON TABLE workflow.workflow_grant IS 'Privileges on workflows given to roles other than their owner';
+
+CREATE TABLE workflow.activity_grant (
+    activity text NOT NULL,
+    grantee  regrole NOT NULL,
+    PRIMARY KEY (activity, grantee)
+);
+COMMENT ON TABLE workflow.activity_grant IS 'Roles that may use an activity in their own definitions';
+
+-- Which cluster and database this copy of the data belongs to.  A restored or cloned copy does not
+-- match and stays quiet until workflow.resume_engine().
+CREATE TABLE workflow.engine_identity (
+    singleton         boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    system_identifier bigint NOT NULL,
+    database_oid      bigint NOT NULL,
+    instance          text NOT NULL,
+    claimed_at        timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE workflow.engine_identity IS 'The cluster and database whose workers may run these workflows';
+
+-- How long a period of finished runs shares one leaf of the ring (see 30_history.sql).
+CREATE TABLE workflow.retention (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    period    interval NOT NULL DEFAULT '7 days' CHECK (period > interval '0')
+);
+COMMENT ON TABLE workflow.retention IS 'Length of the period that shares one partition of the history ring';

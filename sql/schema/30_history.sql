@@ -1,0 +1,95 @@
+-- What is kept of runs: append-only, LIST-partitioned on bucket over a fixed ring of leaves.
+--
+-- A run's bucket is chosen when it starts, from its start time: (start / retention period) modulo the
+-- ring.  The leaves are made here, once: partitions made at run time would be lost or doubled by dump
+-- and restore, and would lock the parent.
+
+CREATE TABLE workflow.closed_execution (
+    shard_key     int NOT NULL,
+    bucket        smallint NOT NULL,
+    run_id        uuid NOT NULL,
+    workflow_id   text NOT NULL,
+    definition_id int NOT NULL,
+    owner         regrole NOT NULL,
+    started_by    regrole NOT NULL,
+    started_at    timestamptz NOT NULL,
+    closed_at     timestamptz NOT NULL,
+    status        text NOT NULL,
+    state         text,
+    events        int NOT NULL,
+    input         jsonb NOT NULL,
+    output        jsonb,
+    error         text,
+    cause         text,
+    public_error  jsonb,
+    memo          jsonb,
+    request_id    text,
+    chain_id      uuid NOT NULL,
+    root_run_id   uuid NOT NULL,
+    machine       jsonb,
+    PRIMARY KEY (shard_key, bucket, run_id)
+) PARTITION BY LIST (bucket);
+CREATE INDEX closed_execution_workflow_id ON workflow.closed_execution (shard_key, workflow_id);
+CREATE INDEX closed_execution_request ON workflow.closed_execution (shard_key, request_id) WHERE request_id IS NOT NULL;
+COMMENT ON TABLE workflow.closed_execution IS 'Closed runs';
+COMMENT ON COLUMN workflow.closed_execution.machine IS 'State needed to run failed compensations again, when there are any';
+
+-- One row per transaction that drove the run: [[type, microseconds after recorded_at, state, attributes], …]
+-- with event ids counting up from first_event_id.
+CREATE TABLE workflow.history_batch (
+    shard_key      int NOT NULL,
+    bucket         smallint NOT NULL,
+    run_id         uuid NOT NULL,
+    first_event_id int NOT NULL,
+    owner          regrole NOT NULL,
+    started_by     regrole NOT NULL,
+    recorded_at    timestamptz NOT NULL,
+    events         jsonb NOT NULL,
+    PRIMARY KEY (shard_key, bucket, run_id, first_event_id)
+) PARTITION BY LIST (bucket);
+COMMENT ON TABLE workflow.history_batch IS 'History events, packed one row per transition batch';
+
+CREATE TABLE workflow.compensation (
+    shard_key   int NOT NULL,
+    bucket      smallint NOT NULL,
+    run_id      uuid NOT NULL,
+    sequence    int NOT NULL,
+    owner       regrole NOT NULL,
+    started_by  regrole NOT NULL,
+    state       text NOT NULL,
+    activity    text NOT NULL,
+    status      text NOT NULL CHECK (status IN ('Recorded', 'Completed', 'Failed')),
+    attempts    int NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    closed_at   timestamptz,
+    input       jsonb NOT NULL,
+    compensates jsonb NOT NULL,
+    failure     jsonb,
+    PRIMARY KEY (shard_key, bucket, run_id, sequence)
+) PARTITION BY LIST (bucket);
+COMMENT ON TABLE workflow.compensation IS 'Recorded compensations of open runs, and those that ran';
+
+DO $$
+DECLARE
+    parent text;
+    leaf   text;
+    lz4    boolean := EXISTS (SELECT FROM pg_catalog.pg_settings
+                              WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals));
+BEGIN
+    FOREACH parent IN ARRAY ARRAY['closed_execution', 'history_batch', 'compensation'] LOOP
+        FOR bucket IN 0..7 LOOP
+            leaf := parent || '_' || bucket;
+            EXECUTE pg_catalog.format('CREATE TABLE workflow.%I PARTITION OF workflow.%I FOR VALUES IN (%s)',
+                                      leaf, parent, bucket);
+            -- Compress in line whatever is worth it: history is written once and read seldom.
+            IF parent = 'history_batch' THEN
+                EXECUTE pg_catalog.format('ALTER TABLE workflow.%I SET (toast_tuple_target = 256)', leaf);
+                EXECUTE pg_catalog.format('ALTER TABLE workflow.%I ALTER COLUMN events SET STORAGE MAIN', leaf);
+                IF lz4 THEN
+                    EXECUTE pg_catalog.format('ALTER TABLE workflow.%I ALTER COLUMN events SET COMPRESSION lz4', leaf);
+                END IF;
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$$;

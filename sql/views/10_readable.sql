@@ -1,0 +1,99 @@
+-- What the current user may read of each table: the barrier under all other views.
+--
+-- These views, and no others, read tables with their owner's rights.  Each decides on its rows and hides
+-- what a mere reader must not see (NULL; of a failure, all but its name); they are granted together with
+-- the views made from them and are no part of the public interface.  What hangs on a run is readable where
+-- the run is.
+
+CREATE VIEW workflow.readable_execution WITH (security_barrier) AS
+SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workflow, d.version, d.definition,
+       e.owner, e.started_by, e.started_at, e.deadline, e.ready, e.status, e.state, e.phase, e.attempt,
+       e.next_event_id, e.cancel_requested, e.compensation, e.entered_at, e.scheduled_at, e.due_at,
+       e.request_id, e.chain_id, e.root_run_id,
+       CASE WHEN own.it THEN e.input END AS input,
+       CASE WHEN own.it THEN e.memo END AS memo,
+       CASE WHEN own.it THEN e.last_failure ELSE e.last_failure - '{Cause,Details}'::text[] END AS last_failure,
+       CASE WHEN own.it THEN e.error ELSE e.error - '{Cause,Details}'::text[] END AS error,
+       CASE WHEN own.it THEN e.stuck ELSE e.stuck - '{Cause,Details}'::text[] END AS stuck,
+       EXISTS (SELECT FROM workflow.message m
+               WHERE m.shard_key = e.shard_key AND m.run_id = e.run_id) AS has_messages,
+       NOT own.it AS redacted
+FROM workflow.viewer v
+CROSS JOIN workflow.execution e
+JOIN workflow.definition d ON d.definition_id = e.definition_id
+CROSS JOIN LATERAL (SELECT v.everything OR e.owner = ANY (v.roles) OR e.started_by = ANY (v.roles)
+                           OR e.definition_id = ANY (v.definitions) AS it) own
+WHERE own.it OR v.reader;
+COMMENT ON VIEW workflow.readable_execution IS 'Open runs the current user may read';
+
+CREATE VIEW workflow.readable_closed_execution WITH (security_barrier) AS
+SELECT c.shard_key, c.bucket, c.run_id, c.workflow_id, c.definition_id, d.workflow, d.version,
+       c.owner, c.started_by, c.started_at, c.closed_at, c.status, c.state, c.events, c.error, c.public_error,
+       c.request_id, c.chain_id, c.root_run_id, c.machine IS NOT NULL AS compensations_failed,
+       CASE WHEN own.it THEN c.input END AS input,
+       CASE WHEN own.it THEN c.output END AS output,
+       CASE WHEN own.it THEN c.cause END AS cause,
+       CASE WHEN own.it THEN c.memo END AS memo,
+       NOT own.it AS redacted
+FROM workflow.viewer v
+CROSS JOIN workflow.closed_execution c
+JOIN workflow.definition d ON d.definition_id = c.definition_id
+CROSS JOIN LATERAL (SELECT v.everything OR c.owner = ANY (v.roles) OR c.started_by = ANY (v.roles)
+                           OR c.definition_id = ANY (v.definitions) AS it) own
+WHERE own.it OR v.reader;
+COMMENT ON VIEW workflow.readable_closed_execution IS 'Closed runs the current user may read';
+
+CREATE VIEW workflow.readable_run WITH (security_barrier) AS
+SELECT shard_key, bucket, run_id, workflow_id, workflow, redacted FROM workflow.readable_execution
+UNION ALL
+SELECT shard_key, bucket, run_id, workflow_id, workflow, redacted FROM workflow.readable_closed_execution;
+COMMENT ON VIEW workflow.readable_run IS 'Open and closed runs the current user may read';
+
+CREATE VIEW workflow.readable_history_batch WITH (security_barrier) AS
+SELECT r.shard_key, r.bucket, r.run_id, r.workflow_id, h.first_event_id, h.recorded_at,
+       CASE WHEN r.redacted
+            THEN (SELECT jsonb_agg(e.event - 3 ORDER BY e.n)
+                  FROM jsonb_array_elements(h.events) WITH ORDINALITY AS e (event, n))
+            ELSE h.events END AS events
+FROM workflow.readable_run r
+JOIN workflow.history_batch h ON h.shard_key = r.shard_key AND h.bucket = r.bucket AND h.run_id = r.run_id;
+COMMENT ON VIEW workflow.readable_history_batch IS 'History of the runs the current user may read';
+
+CREATE VIEW workflow.readable_compensation WITH (security_barrier) AS
+SELECT r.workflow_id, r.workflow, c.shard_key, c.bucket, c.run_id, c.sequence, c.state, c.activity, c.status,
+       c.attempts, c.recorded_at, c.closed_at, c.owner,
+       CASE WHEN NOT r.redacted THEN c.input END AS input,
+       CASE WHEN NOT r.redacted THEN c.compensates END AS compensates,
+       CASE WHEN r.redacted THEN c.failure - '{Cause,Details}'::text[] ELSE c.failure END AS failure
+FROM workflow.readable_run r
+JOIN workflow.compensation c ON c.shard_key = r.shard_key AND c.bucket = r.bucket AND c.run_id = r.run_id;
+COMMENT ON VIEW workflow.readable_compensation IS 'Compensations of the runs the current user may read';
+
+CREATE VIEW workflow.readable_timer WITH (security_barrier) AS
+SELECT e.workflow_id, e.workflow, t.shard_key, t.run_id, t.kind, t.due_at, t.owner, e.state, e.phase, e.entered_at,
+       e.started_at
+FROM workflow.readable_execution e
+JOIN workflow.timer t ON t.shard_key = e.shard_key AND t.run_id = e.run_id;
+COMMENT ON VIEW workflow.readable_timer IS 'Timers of the runs the current user may read';
+
+-- Definitions and activities are no secrets of a run: whoever may do anything with them reads them whole.
+CREATE VIEW workflow.readable_definition WITH (security_barrier) AS
+SELECT d.definition_id, d.workflow, d.version, t.current_version, t.owner, d.source, d.definition, d.created_by,
+       d.created_at
+FROM workflow.viewer v
+CROSS JOIN workflow.workflow_type t
+JOIN workflow.definition d ON d.workflow = t.name
+WHERE v.everything OR v.reader OR t.owner = ANY (v.roles)
+   OR EXISTS (SELECT FROM workflow.workflow_grant g
+              WHERE g.workflow = t.name AND g.grantee = ANY (v.roles));
+COMMENT ON VIEW workflow.readable_definition IS 'Definitions the current user may read';
+
+CREATE VIEW workflow.readable_activity WITH (security_barrier) AS
+SELECT a.name, a.owner, a.kind, a.function_schema, a.function_name, a.function_arguments, a.task_queue, a.options,
+       a.registered_at, a.crashes, a.quarantined_at
+FROM workflow.viewer v
+CROSS JOIN workflow.activity a
+WHERE v.everything OR v.reader OR a.owner = ANY (v.roles)
+   OR EXISTS (SELECT FROM workflow.activity_grant g
+              WHERE g.activity = a.name AND g.grantee = ANY (v.roles));
+COMMENT ON VIEW workflow.readable_activity IS 'Activities the current user may read';

@@ -1,0 +1,106 @@
+-- Runs and their history.
+--
+-- The views are for looking around: "WHERE workflow_id = …" reads all open runs and probes all closed ones.
+-- The functions below go straight to one run.
+
+CREATE VIEW workflow.executions WITH (security_invoker) AS
+SELECT workflow_id, run_id, workflow, version, status, state,
+       input,
+       NULL::jsonb AS output,
+       error->>'Error' AS error,
+       error->>'Cause' AS cause,
+       NULL::jsonb AS public_error,
+       started_at,
+       NULL::timestamptz AS closed_at,
+       attempt, owner, started_by, memo, deadline, due_at, stuck, cancel_requested, request_id, root_run_id,
+       shard_key
+FROM workflow.readable_execution
+UNION ALL
+SELECT workflow_id, run_id, workflow, version, status, state,
+       input, output, error, cause, public_error, started_at, closed_at,
+       NULL, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key
+FROM workflow.readable_closed_execution;
+COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
+COMMENT ON COLUMN workflow.executions.state IS 'The state an open run is in, or a closed one ended in';
+COMMENT ON COLUMN workflow.executions.error IS 'Why it failed; of an open run, the failure it handles (OnError)';
+COMMENT ON COLUMN workflow.executions.cause IS 'Internal: customers may see public_error';
+COMMENT ON COLUMN workflow.executions.attempt IS 'Of the activity that an open run is at';
+COMMENT ON COLUMN workflow.executions.deadline IS 'When an open run times out';
+COMMENT ON COLUMN workflow.executions.due_at IS 'When a waiting run goes on: Wait state, back-off, delayed start';
+COMMENT ON COLUMN workflow.executions.stuck IS 'Why a Stuck run waits for somebody to mend it and call workflow.retry';
+COMMENT ON COLUMN workflow.executions.root_run_id IS 'First run of a line of retries and resets: itself, mostly';
+COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
+
+-- A run that no transition has touched has no batch yet, but it has been started.
+CREATE VIEW workflow.history WITH (security_invoker) AS
+SELECT h.workflow_id, h.run_id,
+       h.first_event_id + e.n::int - 1 AS event_id,
+       h.recorded_at + (e.event->>1)::bigint * interval '1 microsecond' AS event_time,
+       e.event->>0 AS event_type,
+       e.event->>2 AS state,
+       nullif(e.event->3, 'null') AS attributes,
+       h.shard_key
+FROM workflow.readable_history_batch h
+CROSS JOIN LATERAL jsonb_array_elements(h.events) WITH ORDINALITY AS e (event, n)
+UNION ALL
+SELECT workflow_id, run_id, 1, started_at, 'WorkflowExecutionStarted', NULL,
+       CASE WHEN NOT redacted THEN jsonb_build_object(
+           'workflow', workflow, 'version', version, 'input', input, 'started_by', started_by::text) END,
+       shard_key
+FROM workflow.readable_execution
+WHERE next_event_id = 1;
+COMMENT ON VIEW workflow.history IS 'What happened in each run: event_id counts from 1 within the run';
+COMMENT ON COLUMN workflow.history.event_type IS 'Temporal''s name of it: WorkflowExecutionStarted, TimerFired, …';
+COMMENT ON COLUMN workflow.history.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
+
+-- shard_key: the hash of a workflow id, or what is embedded in a run id
+CREATE FUNCTION workflow.shard_key(workflow_id text) RETURNS int
+    LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'ow_shard_key_sql';
+COMMENT ON FUNCTION workflow.shard_key(text) IS 'The key by which the rows of a workflow id are indexed';
+
+CREATE FUNCTION workflow.shard_key(run_id uuid) RETURNS int
+    LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'ow_run_id_shard_key_sql';
+COMMENT ON FUNCTION workflow.shard_key(uuid) IS 'The key by which the rows of a run are indexed';
+
+-- get_execution: the row of workflow.executions, by index
+--   workflow_id  means its open run, else its latest
+-- No row when there is no such run, or the current user may not read it.
+CREATE FUNCTION workflow.get_execution(workflow_id text) RETURNS SETOF workflow.executions
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+    SELECT * FROM workflow.executions e
+    WHERE e.shard_key = workflow.shard_key(get_execution.workflow_id) AND e.workflow_id = get_execution.workflow_id
+    ORDER BY e.closed_at IS NULL DESC, e.started_at DESC, e.run_id DESC
+    LIMIT 1;
+END;
+COMMENT ON FUNCTION workflow.get_execution(text) IS 'The open run of a workflow id, else its latest';
+
+CREATE FUNCTION workflow.get_execution(run_id uuid) RETURNS SETOF workflow.executions
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+    SELECT * FROM workflow.executions e
+    WHERE e.shard_key = workflow.shard_key(get_execution.run_id) AND e.run_id = get_execution.run_id;
+END;
+COMMENT ON FUNCTION workflow.get_execution(uuid) IS 'A run by its id';
+
+-- get_history: the rows of workflow.history of the same run, in order
+CREATE FUNCTION workflow.get_history(run_id uuid) RETURNS SETOF workflow.history
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 50
+BEGIN ATOMIC
+    SELECT * FROM workflow.history h
+    WHERE h.shard_key = workflow.shard_key(get_history.run_id) AND h.run_id = get_history.run_id
+    ORDER BY h.event_id;
+END;
+COMMENT ON FUNCTION workflow.get_history(uuid) IS 'The history of a run';
+
+CREATE FUNCTION workflow.get_history(workflow_id text) RETURNS SETOF workflow.history
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 50
+BEGIN ATOMIC
+    SELECT h.*
+    FROM workflow.get_execution(get_history.workflow_id) e
+    CROSS JOIN LATERAL workflow.get_history(e.run_id) h
+    ORDER BY h.event_id;
+END;
+COMMENT ON FUNCTION workflow.get_history(text) IS 'The history of a workflow id''s open run, else of its latest';

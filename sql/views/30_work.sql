@@ -1,0 +1,97 @@
+-- What runs wait for, and who works on it.
+
+CREATE VIEW workflow.pending_activities WITH (security_invoker) AS
+SELECT e.workflow_id, e.run_id, e.workflow, e.version,
+       coalesce(c.activity, workflow.task_activity(workflow.definition_state(e.definition, e.state))) AS activity,
+       coalesce(c.state, e.state) AS state,
+       CASE WHEN e.phase IN ('Activity', 'Compensate') THEN 'Scheduled' ELSE 'Backoff' END AS status,
+       e.attempt, e.scheduled_at,
+       e.due_at AS next_attempt_at,
+       e.last_failure,
+       c.sequence AS compensation,
+       e.owner, e.shard_key
+FROM workflow.readable_execution e
+LEFT JOIN workflow.readable_compensation c
+       ON c.shard_key = e.shard_key AND c.bucket = e.bucket AND c.run_id = e.run_id
+      AND c.sequence = e.compensation AND e.phase IN ('Compensate', 'CompensateBackoff')
+WHERE e.phase IN ('Activity', 'Backoff', 'Compensate', 'CompensateBackoff') AND e.status <> 'Stuck';
+COMMENT ON VIEW workflow.pending_activities IS 'Activities, compensating ones too, that open runs are at';
+COMMENT ON COLUMN workflow.pending_activities.status IS 'Scheduled (may run now), or Backoff';
+COMMENT ON COLUMN workflow.pending_activities.attempt IS 'The one that is scheduled; in Backoff, that failed';
+COMMENT ON COLUMN workflow.pending_activities.scheduled_at IS 'When the first attempt was scheduled';
+COMMENT ON COLUMN workflow.pending_activities.last_failure IS 'Of the attempt before: {Error, Cause, Details}';
+COMMENT ON COLUMN workflow.pending_activities.compensation IS 'Sequence in workflow.compensations, if it is one';
+
+CREATE VIEW workflow.timers WITH (security_invoker) AS
+SELECT workflow_id, run_id, workflow,
+       CASE WHEN kind = 'Deadline' THEN 'Deadline' WHEN phase = 'New' THEN 'StartDelay' ELSE phase END AS kind,
+       CASE WHEN kind <> 'Deadline' THEN state END AS state,
+       CASE WHEN kind = 'Deadline' THEN started_at ELSE coalesce(entered_at, started_at) END AS since,
+       due_at, owner, shard_key
+FROM workflow.readable_timer;
+COMMENT ON VIEW workflow.timers IS 'When open runs go on by themselves';
+COMMENT ON COLUMN workflow.timers.kind IS
+    'Wait, Backoff, CompensateBackoff, StartDelay, or Deadline: the run''s timeout';
+
+CREATE VIEW workflow.compensations WITH (security_invoker) AS
+SELECT workflow_id, run_id, workflow, sequence, state, activity, status, attempts, recorded_at, closed_at,
+       input, compensates, failure, owner, shard_key
+FROM workflow.readable_compensation;
+COMMENT ON VIEW workflow.compensations IS 'What undoes completed work of a run; run last first';
+COMMENT ON COLUMN workflow.compensations.state IS 'The state whose work it undoes';
+COMMENT ON COLUMN workflow.compensations.status IS
+    'Recorded (may still run), Completed, or Failed: see workflow.retry_compensation';
+COMMENT ON COLUMN workflow.compensations.compensates IS 'The call it undoes: {state, input, result, idempotency_key}';
+
+-- worker_stats: a row per executor of this database; none when the library was not preloaded
+CREATE FUNCTION workflow.worker_stats(
+    OUT pid int, OUT role regrole, OUT state text, OUT started_at timestamptz, OUT last_batch_at timestamptz,
+    OUT batches bigint, OUT runs bigint) RETURNS SETOF record
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_worker_stats';
+COMMENT ON FUNCTION workflow.worker_stats() IS
+    'Executors of the roles whose rights the current user has; see workflow.workers';
+
+-- pool_stats: a row per role that has, or had, work for executors in this database
+CREATE FUNCTION workflow.pool_stats(
+    OUT role regrole, OUT executors int, OUT ready int, OUT next_due_at timestamptz,
+    OUT parked_reason text) RETURNS SETOF record
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_pool_stats';
+COMMENT ON FUNCTION workflow.pool_stats() IS
+    'Executor pools of the roles whose rights the current user has; see workflow.task_queues';
+
+-- engine_status: Running, or why nothing runs in this database: Disabled (order_workflow.enabled is off),
+-- NotPreloaded (order_workflow is not in shared_preload_libraries), Quarantined (a restored or cloned copy,
+-- until workflow.resume_engine()), Standby
+CREATE FUNCTION workflow.engine_status() RETURNS text
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_engine_status';
+COMMENT ON FUNCTION workflow.engine_status() IS 'Running, Disabled, NotPreloaded, Quarantined or Standby';
+
+CREATE VIEW workflow.workers WITH (security_invoker) AS
+SELECT pid, role, state, started_at, last_batch_at, batches, runs
+FROM workflow.worker_stats();
+COMMENT ON VIEW workflow.workers IS 'Executors: background workers that run activities as the owner of workflows';
+
+-- SQL activities have one queue per owner: the runs its executors have something to do for.
+CREATE VIEW workflow.task_queues WITH (security_invoker) AS
+SELECT owner,
+       coalesce(r.backlog, 0) AS backlog,
+       r.oldest_at,
+       clock_timestamp() - r.oldest_at AS oldest_age,
+       r.next_due_at,
+       coalesce(p.executors, 0) AS executors,
+       p.parked_reason
+FROM (SELECT e.owner,
+             count(*) FILTER (WHERE e.ready OR e.has_messages) AS backlog,
+             min(coalesce(e.entered_at, e.started_at)) FILTER (WHERE e.ready OR e.has_messages) AS oldest_at,
+             min(e.due_at) FILTER (WHERE NOT e.ready) AS next_due_at
+      FROM workflow.readable_execution e
+      GROUP BY e.owner) r
+FULL JOIN (SELECT s.role AS owner, s.executors, s.parked_reason FROM workflow.pool_stats() s) p USING (owner);
+COMMENT ON VIEW workflow.task_queues IS 'Open runs by owner: how many wait for an executor, and how long';
+COMMENT ON COLUMN workflow.task_queues.backlog IS 'Runs that an executor has something to do for';
+COMMENT ON COLUMN workflow.task_queues.oldest_at IS 'When the first of them came to the state it is in';
+COMMENT ON COLUMN workflow.task_queues.next_due_at IS 'When the next of the others goes on by itself';
+COMMENT ON COLUMN workflow.task_queues.parked_reason IS 'Why no executor can start for this owner';

@@ -1,0 +1,222 @@
+/*
+ * api.c
+ *		What the SQL-callable functions share.
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "catalog/pg_type_d.h"
+#include "errors.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/uuid.h"
+
+/* ---- arguments ---- */
+
+static void
+require(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
+char *
+ow_api_text(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	require(fcinfo, argument, name);
+	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+char *
+ow_api_optional_text(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+Jsonb *
+ow_api_jsonb(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	require(fcinfo, argument, name);
+	return PG_GETARG_JSONB_P(argument);
+}
+
+Jsonb *
+ow_api_optional_jsonb(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : PG_GETARG_JSONB_P(argument);
+}
+
+void
+ow_api_check_name(const char *what, const char *name)
+{
+	if (*name == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("the name of %s must not be empty", what)));
+	if (pg_mbstrlen(name) > OW_MAX_NAME_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("the name of %s is too long", what),
+				 errdetail("It has %d characters; at most %d are allowed.", pg_mbstrlen(name), OW_MAX_NAME_LENGTH)));
+}
+
+void
+ow_api_check_id(const char *what, const char *id)
+{
+	if (*id == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be empty", what)));
+	if (strlen(id) > OW_MAX_ID_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is too long", what),
+				 errdetail("It has %zu bytes; at most %d are allowed.", strlen(id), OW_MAX_ID_LENGTH)));
+}
+
+char *
+ow_api_role_name(Oid role)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	return name ? name : psprintf("%u", role);
+}
+
+/* ---- runs ---- */
+
+bool
+ow_api_may_see(const OwFoundRun *run)
+{
+	Oid			user = GetUserId();
+
+	return has_privs_of_role(user, run->started_by) ||
+		ow_catalog_may(user, run->workflow, run->owner, OW_PRIVILEGE_READ);
+}
+
+static OwFoundRun *
+run_by_workflow_id(FunctionCallInfo fcinfo)
+{
+	char	   *workflow_id = ow_api_text(fcinfo, 0, "workflow_id");
+	OwFoundRun *run = ow_find_workflow(workflow_id);
+
+	if (run == NULL || !ow_api_may_see(run))
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
+				 errmsg("workflow id \"%s\" has no run", workflow_id),
+				 errhint("It was never started, its data is gone by retention, or you may not see it.")));
+	return run;
+}
+
+static OwFoundRun *
+run_by_run_id(FunctionCallInfo fcinfo)
+{
+	pg_uuid_t  *run_id;
+	OwFoundRun *run;
+
+	require(fcinfo, 0, "run_id");
+	run_id = PG_GETARG_UUID_P(0);
+	run = ow_find_run(run_id);
+	if (run == NULL || !ow_api_may_see(run))
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
+				 errmsg("run %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(run_id)))),
+				 errhint("It was never started, its data is gone by retention, or you may not see it.")));
+	return run;
+}
+
+OwFoundRun *
+ow_api_run(FunctionCallInfo fcinfo)
+{
+	Oid		   *types;
+	int			count;
+
+	/* which overload this is; fn_expr would not be there for every caller */
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &count);
+	return types[0] == UUIDOID ? run_by_run_id(fcinfo) : run_by_workflow_id(fcinfo);
+}
+
+/* ---- definitions ---- */
+
+char *
+ow_api_problem_lines(const OwProblems *problems)
+{
+	StringInfoData lines;
+	ListCell   *cell;
+
+	initStringInfo(&lines);
+	foreach(cell, problems->list)
+	{
+		const OwProblem *problem = lfirst(cell);
+
+		if (lines.len > 0)
+			appendStringInfoChar(&lines, '\n');
+		appendStringInfoString(&lines, problem->severity == OW_SEVERITY_ERROR ? "error" : "warning");
+		if (problem->path != NULL && *problem->path)
+			appendStringInfo(&lines, " at %s", problem->path);
+		appendStringInfo(&lines, ": %s", problem->message);
+		if (problem->hint != NULL)
+			appendStringInfo(&lines, ". %s", problem->hint);
+	}
+	return lines.data;
+}
+
+static void
+report_no_version(const char *workflow, int version)
+{
+	if (version == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_VERSION_NOT_FOUND),
+				 errmsg("workflow \"%s\" has no current version", workflow),
+				 errhint("Name a version, or make one current by registering it again with make_current.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_VERSION_NOT_FOUND),
+			 errmsg("workflow \"%s\" has no version %d", workflow, version)));
+}
+
+const OwCompiled *
+ow_api_definition(const char *workflow, int version)
+{
+	const OwCompiled *compiled = ow_catalog_find_definition(workflow, version);
+	Oid			owner;
+
+	if (compiled != NULL)
+		return compiled;
+	if (!ow_catalog_find_type(workflow, &owner, NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_WORKFLOW_NOT_FOUND),
+				 errmsg("workflow \"%s\" does not exist", workflow),
+				 errhint("Register it with workflow.register().")));
+	report_no_version(workflow, version);
+	return NULL;
+}
+
+void
+ow_api_check_activities(const OwCompiled *compiled)
+{
+	const OwDefinition *definition = compiled->definition;
+	StringInfoData missing;
+
+	missing.data = NULL;
+	for (int i = 0; i < definition->nactivities; i++)
+	{
+		if (ow_catalog_activity(definition->activities[i]) != NULL)
+			continue;
+		if (missing.data == NULL)
+			initStringInfo(&missing);
+		else
+			appendStringInfoString(&missing, ", ");
+		appendStringInfo(&missing, "\"%s\"", definition->activities[i]);
+	}
+	if (missing.data != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_ACTIVITY_NOT_REGISTERED),
+				 errmsg("workflow \"%s\" uses activities that are not registered: %s", compiled->workflow, missing.data),
+				 errhint("Register them with workflow.register_activity().")));
+}

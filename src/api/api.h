@@ -1,0 +1,46 @@
+/*
+ * api.h
+ *		What the SQL-callable functions share: arguments, the run that is meant, who may see it.
+ */
+#ifndef OW_API_H
+#define OW_API_H
+
+#include "postgres.h"
+#include "fmgr.h"
+#include "machine/problems.h"
+#include "store/catalog.h"
+#include "store/find.h"
+
+#define OW_MAX_NAME_LENGTH 200	/* characters of a workflow's or activity's name */
+#define OW_MAX_ID_LENGTH 1000	/* bytes of a workflow id or request id */
+
+/* Arguments, from 0.  The required ones raise when the argument is null. */
+extern char *ow_api_text(FunctionCallInfo fcinfo, int argument, const char *name);
+extern char *ow_api_optional_text(FunctionCallInfo fcinfo, int argument);	/* NULL when null */
+extern Jsonb *ow_api_jsonb(FunctionCallInfo fcinfo, int argument, const char *name);
+extern Jsonb *ow_api_optional_jsonb(FunctionCallInfo fcinfo, int argument);
+/* Raise unless the name is one to register under */
+extern void ow_api_check_name(const char *what, const char *name);
+/* Raise unless the id, a workflow's or request's, is fit to be stored */
+extern void ow_api_check_id(const char *what, const char *id);
+
+/* A role's name for messages, also when it has been dropped */
+extern char *ow_api_role_name(Oid role);
+
+/* May the current user read this run? */
+extern bool ow_api_may_see(const OwFoundRun *run);
+/*
+ * The run named by argument 0, which is a workflow id (its open run, else its latest) or, of an
+ * overload, a run id.  Raises when there is none the current user may see.
+ */
+extern OwFoundRun *ow_api_run(FunctionCallInfo fcinfo);
+
+/* Problems as lines for errdetail: "error at States.Pay: …" */
+extern char *ow_api_problem_lines(const OwProblems *problems);
+
+/* The workflow's definition, or an error that says what there is not; version 0: current */
+extern const OwCompiled *ow_api_definition(const char *workflow, int version);
+/* Raise unless all activities of the definition are registered, listing those that are not. */
+extern void ow_api_check_activities(const OwCompiled *compiled);
+
+#endif							/* OW_API_H */

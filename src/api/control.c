@@ -1,0 +1,165 @@
+/*
+ * control.c
+ *		workflow.cancel, terminate, retry and retry_compensation.
+ *
+ * None of them touches the run: each leaves a message, which the run's next transition takes in.
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "engine/clock.h"
+#include "errors.h"
+#include "machine/json.h"
+#include "miscadmin.h"
+#include "store/run.h"
+#include "store/store.h"
+#include "test_kit/test_kit.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "worker/wakeup.h"
+
+PG_FUNCTION_INFO_V1(ow_cancel);
+PG_FUNCTION_INFO_V1(ow_terminate);
+PG_FUNCTION_INFO_V1(ow_retry);
+PG_FUNCTION_INFO_V1(ow_retry_compensation);
+
+static void
+check_open(const OwFoundRun *run)
+{
+	if (run->open)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_ALREADY_CLOSED),
+			 errmsg("workflow id \"%s\" has no open run", run->workflow_id),
+			 errdetail("Its latest run has closed with status %s.", ow_status_name(run->status))));
+}
+
+static void
+check_may_cancel(const OwFoundRun *run)
+{
+	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_CANCEL))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to cancel workflow \"%s\"", run->workflow),
+			 errhint("Its owner \"%s\" can allow it with workflow.grant_workflow().", ow_api_role_name(run->owner))));
+}
+
+/* Repairing a run is for those who answer for the workflow. */
+static void
+check_owner(const OwFoundRun *run)
+{
+	if (has_privs_of_role(GetUserId(), run->owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of workflow \"%s\"", run->workflow)));
+}
+
+/* Cancel and Terminate: a reason, for the history */
+static Datum
+request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
+{
+	OwFoundRun *run;
+	OwObject	payload;
+
+	PreventCommandIfReadOnly(function);
+	run = ow_api_run(fcinfo);
+	check_may_cancel(run);
+	check_open(run);
+	ow_object_begin(&payload);
+	ow_object_add_text(&payload, "reason", ow_api_optional_text(fcinfo, 1));
+	ow_message_send(run, kind, ow_object_end(&payload), GetUserId());
+	PG_RETURN_VOID();
+}
+
+/* cancel(workflow_id text | run_id uuid, reason text) */
+Datum
+ow_cancel(PG_FUNCTION_ARGS)
+{
+	return request_close(fcinfo, "Cancel", "workflow.cancel()");
+}
+
+/* terminate(workflow_id text | run_id uuid, reason text) */
+Datum
+ow_terminate(PG_FUNCTION_ARGS)
+{
+	return request_close(fcinfo, "Terminate", "workflow.terminate()");
+}
+
+static void
+check_stuck(const OwFoundRun *run)
+{
+	if (run->status == OW_STATUS_STUCK)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_INVALID_STATUS),
+			 errmsg("workflow id \"%s\" is not stuck", run->workflow_id),
+			 errdetail("Its status is %s.", ow_status_name(run->status))));
+}
+
+/* The definition to go on with; 0: the one the run is on */
+static int
+target_definition(FunctionCallInfo fcinfo, const OwFoundRun *run)
+{
+	const OwCompiled *compiled;
+
+	if (PG_ARGISNULL(1))
+		return 0;
+	if (PG_GETARG_INT32(1) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("version must be greater than zero")));
+	compiled = ow_api_definition(run->workflow, PG_GETARG_INT32(1));
+	ow_api_check_activities(compiled);
+	return compiled->definition_id;
+}
+
+/* retry(workflow_id text | run_id uuid, version int) */
+Datum
+ow_retry(PG_FUNCTION_ARGS)
+{
+	OwFoundRun *run;
+	OwObject	payload;
+
+	PreventCommandIfReadOnly("workflow.retry()");
+	run = ow_api_run(fcinfo);
+	check_owner(run);
+	check_open(run);
+	check_stuck(run);
+	ow_object_begin(&payload);
+	ow_object_add_int(&payload, "definition_id", target_definition(fcinfo, run));
+	ow_message_send(run, "Retry", ow_object_end(&payload), GetUserId());
+	PG_RETURN_VOID();
+}
+
+static void
+reopen(const OwFoundRun *run)
+{
+	ow_store_open();
+	ow_run_reopen(&run->ref);
+	ow_store_close();
+	if (ow_clock_is_virtual())
+		ow_test_kit_ready(&run->ref);
+}
+
+/* retry_compensation(workflow_id text | run_id uuid) */
+Datum
+ow_retry_compensation(PG_FUNCTION_ARGS)
+{
+	OwFoundRun *run;
+	OwObject	payload;
+
+	PreventCommandIfReadOnly("workflow.retry_compensation()");
+	run = ow_api_run(fcinfo);
+	check_owner(run);
+	if (!ow_find_has_failed_compensations(run))
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_INVALID_STATUS),
+				 errmsg("workflow id \"%s\" has no failed compensation", run->workflow_id)));
+	if (!run->open)
+		reopen(run);
+	ow_object_begin(&payload);
+	ow_message_send(run, "RetryCompensations", ow_object_end(&payload), GetUserId());
+	PG_RETURN_VOID();
+}

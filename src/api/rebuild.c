@@ -1,0 +1,103 @@
+/*
+ * rebuild.c
+ *		SQL-callable: a run's state rebuilt from its history alone, and resuming a quarantined copy.
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "engine/identity.h"
+#include "errors.h"
+#include "machine/history.h"
+#include "miscadmin.h"
+#include "store/run.h"
+#include "store/store.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "worker/pool.h"
+
+PG_FUNCTION_INFO_V1(ow_rebuild_state);
+PG_FUNCTION_INFO_V1(ow_resume_engine);
+
+static const OwDefinition *
+definition_for_version(void *arg, int version)
+{
+	return ow_api_definition(((const OwRun *) arg)->workflow, version)->definition;
+}
+
+/* The version the run started on, from its first event; a retry may have moved it since. */
+static int
+started_version(List *events, int version_now)
+{
+	const OwHistoryEvent *started = linitial(events);
+	JsonbValue	value;
+	int64		version;
+
+	if (started->attributes != NULL && ow_json_member(started->attributes, "version", &value) &&
+		ow_json_value_int64(&value, &version))
+		return version;
+	return version_now;
+}
+
+static void
+replay(OwLoadedRun *loaded, List *events)
+{
+	OwMachine	machine;
+	char	   *difference;
+
+	loaded->compiled = ow_api_definition(loaded->run.workflow, started_version(events, loaded->run.version));
+	loaded->run.version = loaded->compiled->version;
+	memset(&machine, 0, sizeof(machine));
+	machine.definition = loaded->compiled->definition;
+	machine.run = &loaded->run;
+	machine.context = CurrentMemoryContext;
+	difference = ow_history_replay(&machine, events, definition_for_version, &loaded->run);
+	if (difference != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("history of run %s does not lead to its state", ow_uuid_to_cstring(&loaded->ref.run_id)),
+				 errdetail("%s.", difference)));
+	loaded->compiled = ow_catalog_find_definition(loaded->run.workflow, loaded->run.version);
+	loaded->definition_id = loaded->compiled->definition_id;
+}
+
+/*
+ * rebuild_state(run_id uuid) RETURNS workflow.execution: replays the run's history through the state
+ * machine.  Raises data_corrupted when the machine does not make the recorded events again.
+ */
+Datum
+ow_rebuild_state(PG_FUNCTION_ARGS)
+{
+	OwFoundRun *found = ow_api_run(fcinfo);
+	MemoryContext context = CurrentMemoryContext;
+	OwLoadedRun *loaded;
+	List	   *events;
+
+	ow_store_open();
+	loaded = ow_run_read_started(&found->ref, context);
+	events = loaded == NULL ? NIL : ow_run_read_history(&found->ref, context);
+	ow_store_close();
+	if (loaded == NULL)
+		PG_RETURN_NULL();
+	loaded->compiled = ow_catalog_definition(loaded->definition_id);
+	loaded->run.workflow = loaded->compiled->workflow;
+	loaded->run.version = loaded->compiled->version;
+	if (events != NIL)
+		replay(loaded, events);
+	PG_RETURN_DATUM(ow_run_row(loaded));
+}
+
+/*
+ * resume_engine(): this copy of the database is the one whose workflows run from now on.  For the
+ * extension's owner and superusers.
+ */
+Datum
+ow_resume_engine(PG_FUNCTION_ARGS)
+{
+	if (!has_privs_of_role(GetUserId(), ow_store_owner()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be a member of the extension's owner to resume its engine")));
+	ow_identity_claim_anew();
+	ow_pool_rescan_database(MyDatabaseId);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,285 @@
+/*
+ * register.c
+ *		workflow.register and workflow.validate.
+ *
+ * Definitions come as jsonb or as text; the text is kept as it came, and only it shows duplicate keys.
+ * A definition is compiled here once to find everything that is wrong with it.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "api/api.h"
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "engine/identity.h"
+#include "errors.h"
+#include "funcapi.h"
+#include "machine/definition.h"
+#include "machine/json.h"
+#include "miscadmin.h"
+#include "store/registry.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(ow_register);
+PG_FUNCTION_INFO_V1(ow_register_text);
+PG_FUNCTION_INFO_V1(ow_validate);
+PG_FUNCTION_INFO_V1(ow_validate_text);
+
+/* A definition as it came */
+typedef struct Source
+{
+	char	   *text;
+	Jsonb	   *json;			/* NULL: the text is not even JSON */
+} Source;
+
+/* ---- checking ---- */
+
+/* Parses the text; what is wrong with it as a text is noted.  Duplicate keys do not stop the parser. */
+static Source
+read_text(char *text, OwProblems *problems)
+{
+	Source		source = {.text = text};
+	ListCell   *cell;
+
+	ow_definition_check_text(text, problems);
+	foreach(cell, problems->list)
+	{
+		if (strcmp(((OwProblem *) lfirst(cell))->code, "DuplicateKey") != 0)
+			return source;
+	}
+	source.json = ow_json_from_cstring(text);
+	return source;
+}
+
+static Source
+read_json(Jsonb *json)
+{
+	Source		source = {.text = ow_json_to_cstring(json),.json = json};
+
+	return source;
+}
+
+/* Which of the definition's activities the owner cannot use: not there yet, or somebody else's */
+static void
+check_activities(const OwDefinition *definition, Oid owner, OwProblems *problems)
+{
+	for (int i = 0; i < definition->nactivities; i++)
+	{
+		const char *name = definition->activities[i];
+		const OwActivity *activity = ow_catalog_activity(name);
+
+		if (activity == NULL)
+			ow_problem_add(problems, OW_SEVERITY_WARNING, "ActivityNotRegistered", NULL,
+						   "Register it with workflow.register_activity() before the workflow is started.",
+						   "activity \"%s\" is not registered", name);
+		else if (!ow_catalog_may_use(owner, activity))
+			ow_problem_add(problems, OW_SEVERITY_ERROR, "ActivityNotPermitted", NULL,
+						   "Its owner can allow it with workflow.grant_activity().",
+						   "role \"%s\" may not use activity \"%s\"", ow_api_role_name(owner), name);
+	}
+}
+
+static void
+check_source(const Source *source, Oid owner, OwProblems *problems)
+{
+	OwDefinition *definition;
+
+	if (source->json == NULL)
+		return;
+	definition = ow_definition_compile(source->json, problems);
+	if (definition != NULL)
+		check_activities(definition, owner, problems);
+}
+
+/* ---- validate ---- */
+
+static void
+put_problem(ReturnSetInfo *result, const OwProblem *problem)
+{
+	Datum		values[5] = {0};
+	bool		nulls[5] = {0};
+
+	values[0] = CStringGetTextDatum(problem->severity == OW_SEVERITY_ERROR ? "error" : "warning");
+	values[1] = CStringGetTextDatum(problem->code);
+	values[2] = CStringGetTextDatum(problem->path ? problem->path : "");
+	values[3] = CStringGetTextDatum(problem->message);
+	if (problem->hint != NULL)
+		values[4] = CStringGetTextDatum(problem->hint);
+	else
+		nulls[4] = true;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+static Datum
+validate(FunctionCallInfo fcinfo, const Source *source, OwProblems *problems)
+{
+	ListCell   *cell;
+
+	check_source(source, GetUserId(), problems);
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, problems->list)
+		put_problem((ReturnSetInfo *) fcinfo->resultinfo, lfirst(cell));
+	return (Datum) 0;
+}
+
+/* validate(definition jsonb) */
+Datum
+ow_validate(PG_FUNCTION_ARGS)
+{
+	OwProblems	problems = {0};
+	Source		source = read_json(ow_api_jsonb(fcinfo, 0, "definition"));
+
+	return validate(fcinfo, &source, &problems);
+}
+
+/* validate(definition text) */
+Datum
+ow_validate_text(PG_FUNCTION_ARGS)
+{
+	OwProblems	problems = {0};
+	Source		source = read_text(ow_api_text(fcinfo, 0, "definition"), &problems);
+
+	return validate(fcinfo, &source, &problems);
+}
+
+/* ---- register ---- */
+
+static void
+report_invalid(const char *name, const OwProblems *problems)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_INVALID_DEFINITION),
+			 errmsg("invalid definition of workflow \"%s\"", name),
+			 errdetail("%s", ow_api_problem_lines(problems)),
+			 errhint("workflow.validate() lists the same as rows.")));
+}
+
+static void
+warn(const char *name, const OwProblems *problems)
+{
+	ListCell   *cell;
+
+	foreach(cell, problems->list)
+	{
+		const OwProblem *problem = lfirst(cell);
+		bool		placed = problem->path != NULL && *problem->path;
+
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 placed ? errmsg("workflow \"%s\" at %s: %s", name, problem->path, problem->message) :
+				 errmsg("workflow \"%s\": %s", name, problem->message),
+				 problem->hint ? errhint("%s", problem->hint) : 0));
+	}
+}
+
+/* An executor logs in as the owner of a workflow: a role that cannot must not own one. */
+static void
+check_can_log_in(Oid owner)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
+	char	   *role;
+	bool		login;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist", owner)));
+	role = pstrdup(NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+	login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	if (!login)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("role \"%s\" cannot own a workflow because it cannot log in", role),
+				 errdetail("Runs are executed in sessions of the workflow's owner."),
+				 errhint("Run ALTER ROLE %s LOGIN, or register as another role.", quote_identifier(role))));
+	if (pg_database_aclcheck(MyDatabaseId, owner, ACL_CONNECT) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("role \"%s\" cannot own a workflow because it may not connect to this database", role),
+				 errdetail("Runs are executed in sessions of the workflow's owner."),
+				 errhint("Run GRANT CONNECT ON DATABASE %s TO %s.",
+						 quote_identifier(get_database_name(MyDatabaseId)), quote_identifier(role))));
+}
+
+static void
+check_owner(const char *name, Oid owner)
+{
+	if (has_privs_of_role(GetUserId(), owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of workflow \"%s\"", name),
+			 errdetail("The name belongs to role \"%s\", which registered it first.", ow_api_role_name(owner))));
+}
+
+static void
+prepare_name(const char *name)
+{
+	PreventCommandIfReadOnly("workflow.register()");
+	ow_api_check_name("a workflow", name);
+}
+
+static Datum
+register_source(const char *name, Source *source, bool make_current, OwProblems *problems)
+{
+	OwDefinitionRow row = {.workflow = name,.source = source->text,.definition = source->json};
+	Oid			owner;
+	int			version;
+
+	/* before the row is locked, what needs no lock */
+	if (!ow_catalog_find_type(name, &owner, NULL))
+		owner = GetUserId();
+	check_owner(name, owner);
+	check_source(source, owner, problems);
+	if (problems->errors > 0)
+		report_invalid(name, problems);
+	check_can_log_in(owner);
+
+	owner = ow_registry_lock_type(name, owner);
+	check_owner(name, owner);
+	row.created_by = GetUserId();
+	version = ow_registry_add_version(&row);
+	if (make_current)
+		ow_registry_make_current(name, version);
+	ow_catalog_changed();
+	ow_identity_claim();
+	warn(name, problems);
+	return Int32GetDatum(version);
+}
+
+static bool
+make_current_argument(FunctionCallInfo fcinfo)
+{
+	return PG_ARGISNULL(2) || PG_GETARG_BOOL(2);
+}
+
+/* register(name text, definition jsonb, make_current boolean) */
+Datum
+ow_register(PG_FUNCTION_ARGS)
+{
+	char	   *name = ow_api_text(fcinfo, 0, "name");
+	OwProblems	problems = {0};
+	Source		source;
+
+	prepare_name(name);
+	source = read_json(ow_api_jsonb(fcinfo, 1, "definition"));
+	return register_source(name, &source, make_current_argument(fcinfo), &problems);
+}
+
+/* register(name text, definition text, make_current boolean) */
+Datum
+ow_register_text(PG_FUNCTION_ARGS)
+{
+	char	   *name = ow_api_text(fcinfo, 0, "name");
+	OwProblems	problems = {0};
+	Source		source;
+
+	prepare_name(name);
+	source = read_text(ow_api_text(fcinfo, 1, "definition"), &problems);
+	return register_source(name, &source, make_current_argument(fcinfo), &problems);
+}

@@ -1,0 +1,193 @@
+/*
+ * register_activity.c
+ *		workflow.register_activity and workflow.release_activity.
+ *
+ * A function is stored by schema, name and argument types, all qualified and quoted where needed, so
+ * that it is found again after dump, restore and pg_upgrade, whatever the search path.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "api/api.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "engine/activity.h"
+#include "engine/identity.h"
+#include "errors.h"
+#include "machine/definition.h"
+#include "machine/json.h"
+#include "miscadmin.h"
+#include "store/registry.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(ow_register_activity);
+PG_FUNCTION_INFO_V1(ow_release_activity);
+
+enum
+{
+	ARG_NAME,
+	ARG_FUNCTION,
+	ARG_TASK_QUEUE,
+	ARG_URL,
+	ARG_OPTIONS
+};
+
+/* ---- checks ---- */
+
+/* Exactly one kind; of the kinds, only SQL functions can be run so far. */
+static Oid
+function_argument(FunctionCallInfo fcinfo)
+{
+	int			kinds = !PG_ARGISNULL(ARG_FUNCTION) + !PG_ARGISNULL(ARG_TASK_QUEUE) + !PG_ARGISNULL(ARG_URL);
+
+	if (kinds != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("exactly one of function, task_queue and url must be given")));
+	if (PG_ARGISNULL(ARG_FUNCTION))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("activities by %s are not supported yet", PG_ARGISNULL(ARG_URL) ? "task_queue" : "url"),
+				 errhint("Give a function.")));
+	return PG_GETARG_OID(ARG_FUNCTION);
+}
+
+static Jsonb *
+options_argument(FunctionCallInfo fcinfo, const char *name)
+{
+	Jsonb	   *options = PG_ARGISNULL(ARG_OPTIONS) ? ow_json_empty_object() : PG_GETARG_JSONB_P(ARG_OPTIONS);
+	OwProblems	problems = {0};
+
+	(void) ow_task_options_compile(options, "options", &problems);
+	if (problems.errors > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid options of activity \"%s\"", name),
+				 errdetail("%s", ow_api_problem_lines(&problems)),
+				 errhint("Options are the fields of a Task that say how it is run: Retry, StartToCloseSeconds and so on.")));
+	return options;
+}
+
+static void
+check_function(Oid function, Form_pg_proc form)
+{
+	const char *hint;
+	const char *reason;
+
+	if (isAnyTempNamespace(form->pronamespace))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("function %s is temporary", format_procedure(function)),
+				 errdetail("Executors run activities in sessions of their own, which do not have it.")));
+	reason = ow_activity_refuse(function, &hint);
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("function %s cannot be an activity: it %s", format_procedure(function), reason),
+				 errhint("%s", hint)));
+	if (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, NameStr(form->proname));
+}
+
+static void
+check_owner(const char *name, Oid owner)
+{
+	if (has_privs_of_role(GetUserId(), owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of activity \"%s\"", name),
+			 errdetail("The name belongs to role \"%s\", which registered it first.", ow_api_role_name(owner))));
+}
+
+/* ---- storing ---- */
+
+/* "pg_catalog.jsonb, shop.order": what catalog.c reads back */
+static char *
+argument_types(Form_pg_proc form)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < form->pronargs; i++)
+	{
+		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(form->proargtypes.values[i]));
+		Form_pg_type type;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for type %u", form->proargtypes.values[i]);
+		type = (Form_pg_type) GETSTRUCT(tuple);
+		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "",
+						 quote_qualified_identifier(get_namespace_name(type->typnamespace), NameStr(type->typname)));
+		ReleaseSysCache(tuple);
+	}
+	return text.data;
+}
+
+static void
+fill_function(OwActivityRow *row, Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function with OID %u does not exist", function)));
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	check_function(function, form);
+	row->function_schema = get_namespace_name(form->pronamespace);
+	row->function_name = pstrdup(NameStr(form->proname));
+	row->function_arguments = argument_types(form);
+	ReleaseSysCache(tuple);
+}
+
+/* register_activity(name text, function regprocedure, task_queue text, url text, options jsonb) */
+Datum
+ow_register_activity(PG_FUNCTION_ARGS)
+{
+	char	   *name = ow_api_text(fcinfo, ARG_NAME, "name");
+	OwActivityRow row = {.name = name,.owner = GetUserId()};
+	Oid			function = function_argument(fcinfo);
+
+	PreventCommandIfReadOnly("workflow.register_activity()");
+	ow_api_check_name("an activity", name);
+	row.options = options_argument(fcinfo, name);
+	fill_function(&row, function);
+	if (!ow_registry_add_activity(&row))
+	{
+		if (!ow_registry_lock_activity(name, &row.owner))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to a concurrent registration of activity \"%s\"", name)));
+		check_owner(name, row.owner);
+		ow_registry_replace_activity(&row);
+	}
+	ow_catalog_changed();
+	ow_identity_claim();
+	PG_RETURN_VOID();
+}
+
+/* release_activity(name text) */
+Datum
+ow_release_activity(PG_FUNCTION_ARGS)
+{
+	char	   *name = ow_api_text(fcinfo, 0, "name");
+	Oid			owner;
+	bool		released;
+
+	PreventCommandIfReadOnly("workflow.release_activity()");
+	if (!ow_registry_lock_activity(name, &owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_ACTIVITY_NOT_REGISTERED),
+				 errmsg("activity \"%s\" is not registered", name)));
+	check_owner(name, owner);
+	released = ow_registry_release_activity(name);
+	ow_catalog_changed();
+	PG_RETURN_BOOL(released);
+}

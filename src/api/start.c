@@ -1,0 +1,446 @@
+/*
+ * start.c
+ *		workflow.start and workflow.start_many.
+ *
+ * The unique key on open workflow ids decides who starts a run: insert first, then look why not.  What
+ * concerns closed runs (id_reuse_policy) is looked up after the insert, in a later statement: the
+ * insert has waited for a run that was just closing.  A request id is guarded by a lock that lasts
+ * until the transaction ends, so that the second start with it finds what the first one made.
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "catalog/pg_type_d.h"
+#include "engine/clock.h"
+#include "engine/identity.h"
+#include "errors.h"
+#include "funcapi.h"
+#include "machine/instant.h"
+#include "machine/json.h"
+#include "miscadmin.h"
+#include "store/start.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/uuid.h"
+#include "worker/pool.h"
+
+PG_FUNCTION_INFO_V1(ow_start);
+PG_FUNCTION_INFO_V1(ow_start_many);
+
+/* Somebody else's run may close between our insert and our look, again and again */
+#define MAX_TRIES 10
+
+enum
+{
+	ARG_WORKFLOW,
+	ARG_INPUT,
+	ARG_WORKFLOW_ID,
+	ARG_VERSION,
+	ARG_REUSE_POLICY,
+	ARG_CONFLICT_POLICY,
+	ARG_START_DELAY,
+	ARG_EXECUTION_TIMEOUT,
+	ARG_MEMO,
+	ARG_REQUEST_ID
+};
+
+typedef enum ReusePolicy
+{
+	ALLOW_DUPLICATE,
+	ALLOW_DUPLICATE_FAILED_ONLY,
+	REJECT_DUPLICATE
+} ReusePolicy;
+
+typedef enum ConflictPolicy
+{
+	CONFLICT_FAIL,
+	CONFLICT_USE_EXISTING,
+	CONFLICT_TERMINATE_EXISTING
+} ConflictPolicy;
+
+typedef struct StartOptions
+{
+	ReusePolicy reuse;
+	ConflictPolicy conflict;
+} StartOptions;
+
+static const char *const reuse_names[] = {"AllowDuplicate", "AllowDuplicateFailedOnly", "RejectDuplicate"};
+static const char *const conflict_names[] = {"Fail", "UseExisting", "TerminateExisting"};
+
+/* ---- arguments ---- */
+
+static int
+policy_argument(FunctionCallInfo fcinfo, int argument, const char *name, const char *const *names)
+{
+	char	   *text = ow_api_optional_text(fcinfo, argument);
+
+	if (text == NULL)
+		return 0;
+	for (int i = 0; i < 3; i++)
+	{
+		if (strcmp(text, names[i]) == 0)
+			return i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for %s: \"%s\"", name, text),
+			 errhint("Use \"%s\", \"%s\" or \"%s\".", names[0], names[1], names[2])));
+	return 0;
+}
+
+static StartOptions
+options_argument(FunctionCallInfo fcinfo)
+{
+	StartOptions options;
+
+	options.reuse = policy_argument(fcinfo, ARG_REUSE_POLICY, "id_reuse_policy", reuse_names);
+	options.conflict = policy_argument(fcinfo, ARG_CONFLICT_POLICY, "id_conflict_policy", conflict_names);
+	if (options.conflict == CONFLICT_TERMINATE_EXISTING)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("id_conflict_policy \"TerminateExisting\" is not supported yet"),
+				 errhint("Call workflow.terminate() and wait until the run has closed.")));
+	return options;
+}
+
+/* The time an interval after start; an interval that is not positive is an error. */
+static TimestampTz
+add_interval(FunctionCallInfo fcinfo, int argument, const char *name, TimestampTz start)
+{
+	TimestampTz end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(start),
+															  PG_GETARG_DATUM(argument)));
+
+	if (end <= start)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be greater than zero", name)));
+	return end;
+}
+
+static int
+version_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(ARG_VERSION))
+		return 0;
+	if (PG_GETARG_INT32(ARG_VERSION) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("version must be greater than zero")));
+	return PG_GETARG_INT32(ARG_VERSION);
+}
+
+/* ---- checks ---- */
+
+static void
+warn_nothing_runs(void)
+{
+	static bool warned = false;
+
+	if (warned || ow_pool_available() || ow_clock_is_virtual())
+		return;
+	warned = true;
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("workflows are started, but nothing runs them"),
+			 errhint("Add order_workflow to shared_preload_libraries and restart the server.")));
+}
+
+/* What both forms of starting check; returns the definition that new runs follow. */
+static const OwCompiled *
+prepare(const char *workflow, int version)
+{
+	const OwCompiled *compiled;
+
+	PreventCommandIfReadOnly("workflow.start()");
+	compiled = ow_api_definition(workflow, version);
+	if (!ow_catalog_may(GetUserId(), workflow, compiled->owner, OW_PRIVILEGE_START))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to start workflow \"%s\"", workflow),
+				 errhint("Its owner \"%s\" can allow it with workflow.grant_workflow().",
+						 ow_api_role_name(compiled->owner))));
+	ow_api_check_activities(compiled);
+	ow_identity_claim();
+	warn_nothing_runs();
+	return compiled;
+}
+
+static void
+report_already_started(const char *workflow_id, const char *why, const OwFoundRun *run)
+{
+	bool		visible = run != NULL && ow_api_may_see(run);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_ALREADY_STARTED),
+			 errmsg("workflow id \"%s\" %s", workflow_id, why),
+			 visible ? errdetail("It is run %s of workflow \"%s\".",
+								 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&run->ref.run_id))),
+								 run->workflow) : 0));
+}
+
+/* After the insert: does a closed run of the same id forbid the new one? */
+static void
+check_reuse(const char *workflow_id, ReusePolicy policy)
+{
+	OwFoundRun *last;
+
+	if (policy == ALLOW_DUPLICATE)
+		return;
+	last = ow_find_last_closed(workflow_id);
+	if (last == NULL)
+		return;
+	if (policy == REJECT_DUPLICATE)
+		report_already_started(workflow_id, "has been used already", last);
+	if (last->status == OW_STATUS_COMPLETED || last->status == OW_STATUS_CONTINUED_AS_NEW)
+		report_already_started(workflow_id, "has a run that completed", last);
+}
+
+/* ---- one run ---- */
+
+/* Fills the ids; a run without a workflow id gets its run id's text as such. */
+static void
+name_run(OwNewRun *run)
+{
+	int			bucket = ow_bucket_at(run->started_at);
+
+	if (run->workflow_id != NULL)
+	{
+		ow_api_check_id("workflow_id", run->workflow_id);
+		run->ref.shard_key = ow_shard_key(run->workflow_id);
+		ow_run_id_make(run->ref.shard_key, bucket, &run->ref.run_id);
+		return;
+	}
+	if (run->request_id != NULL)
+	{
+		/* the request is looked up by its own hash */
+		run->ref.shard_key = ow_shard_key(run->request_id);
+		ow_run_id_make(run->ref.shard_key, bucket, &run->ref.run_id);
+	}
+	else
+		ow_run_id_make_own(bucket, &run->ref.run_id, &run->ref.shard_key);
+	run->workflow_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&run->ref.run_id)));
+}
+
+static TimestampTz
+definition_deadline(const OwCompiled *compiled, TimestampTz start)
+{
+	int64		timeout = compiled->definition->timeout_ms;
+
+	return timeout == OW_UNSET ? DT_NOEND : ow_instant_add_ms(start, timeout);
+}
+
+static void
+fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, OwNewRun *run)
+{
+	memset(run, 0, sizeof(OwNewRun));
+	run->compiled = compiled;
+	run->started_by = GetUserId();
+	run->started_at = ow_clock_now();
+	run->input = ow_api_optional_jsonb(fcinfo, ARG_INPUT);
+	if (run->input == NULL)
+		run->input = ow_json_empty_object();
+	run->memo = ow_api_optional_jsonb(fcinfo, ARG_MEMO);
+	run->workflow_id = ow_api_optional_text(fcinfo, ARG_WORKFLOW_ID);
+	run->request_id = ow_api_optional_text(fcinfo, ARG_REQUEST_ID);
+	if (run->request_id != NULL)
+		ow_api_check_id("request_id", run->request_id);
+	run->start_at = PG_ARGISNULL(ARG_START_DELAY) ? run->started_at :
+		add_interval(fcinfo, ARG_START_DELAY, "start_delay", run->started_at);
+	/* the time to close in counts from when it may begin */
+	run->deadline = definition_deadline(compiled, run->start_at);
+	if (!PG_ARGISNULL(ARG_EXECUTION_TIMEOUT))
+		run->deadline = Min(run->deadline,
+							add_interval(fcinfo, ARG_EXECUTION_TIMEOUT, "execution_timeout", run->start_at));
+}
+
+/* The run that an earlier start with the same request id made */
+static OwFoundRun *
+find_earlier_request(const OwNewRun *run, const char *workflow_id)
+{
+	OwFoundRun *earlier;
+
+	ow_find_lock_request(run->ref.shard_key, run->request_id);
+	earlier = ow_find_request(run->ref.shard_key, workflow_id, run->compiled->workflow, run->request_id);
+	return earlier != NULL && ow_api_may_see(earlier) ? earlier : NULL;
+}
+
+/* True: the open run is to be used instead of a new one. */
+static bool
+resolve_conflict(const OwNewRun *run, const OwFoundRun *existing, ConflictPolicy policy)
+{
+	if (policy == CONFLICT_USE_EXISTING && ow_api_may_see(existing) &&
+		strcmp(existing->workflow, run->compiled->workflow) == 0)
+		return true;
+	report_already_started(run->workflow_id, "has an open run", existing);
+	return false;
+}
+
+static pg_uuid_t
+start_run(OwNewRun *run, const StartOptions *options)
+{
+	char	   *given_id = run->workflow_id;
+	OwFoundRun *existing;
+
+	name_run(run);
+	if (run->request_id != NULL)
+	{
+		existing = find_earlier_request(run, given_id);
+		if (existing != NULL)
+			return existing->ref.run_id;
+	}
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		ow_start_runs(run, 1);
+		if (run->inserted)
+		{
+			check_reuse(run->workflow_id, options->reuse);
+			return run->ref.run_id;
+		}
+		existing = ow_find_open(run->workflow_id);
+		if (existing != NULL && resolve_conflict(run, existing, options->conflict))
+			return existing->ref.run_id;
+	}
+	report_already_started(run->workflow_id, "is started and closed all the time", NULL);
+	return run->ref.run_id;
+}
+
+/* start(workflow text, input jsonb, workflow_id text, …) */
+Datum
+ow_start(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = ow_api_text(fcinfo, ARG_WORKFLOW, "workflow");
+	StartOptions options = options_argument(fcinfo);
+	const OwCompiled *compiled = prepare(workflow, version_argument(fcinfo));
+	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
+	OwNewRun	run;
+
+	fill_run(fcinfo, compiled, &run);
+	*run_id = start_run(&run, &options);
+	PG_RETURN_UUID_P(run_id);
+}
+
+/* ---- many runs ---- */
+
+static void
+read_array(FunctionCallInfo fcinfo, int argument, Oid type, Datum **values, bool **nulls, int *count)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(argument);
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("inputs and workflow_ids must be one-dimensional arrays")));
+	deconstruct_array(array, type, -1, false, TYPALIGN_INT, values, nulls, count);
+}
+
+/* The workflow ids, or NULL when there are none; a null element means an id of its own. */
+static char **
+ids_argument(FunctionCallInfo fcinfo, int count)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	int			length;
+	char	  **ids;
+
+	if (PG_ARGISNULL(2))
+		return NULL;
+	read_array(fcinfo, 2, TEXTOID, &values, &nulls, &length);
+	if (length != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("inputs and workflow_ids must have the same length"),
+				 errdetail("There are %d inputs and %d workflow ids.", count, length)));
+	ids = palloc(sizeof(char *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		ids[i] = nulls[i] ? NULL : TextDatumGetCString(values[i]);
+	return ids;
+}
+
+static void
+element_error(void *index)
+{
+	errcontext("starting element %d of inputs", *(int *) index + 1);
+}
+
+static void
+fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, FunctionCallInfo fcinfo)
+{
+	Datum	   *inputs;
+	bool	   *nulls;
+	int			index = 0;
+	char	  **ids = ids_argument(fcinfo, count);
+	TimestampTz now = ow_clock_now();
+	ErrorContextCallback callback = {.callback = element_error,.arg = &index,.previous = error_context_stack};
+
+	read_array(fcinfo, 1, JSONBOID, &inputs, &nulls, &count);
+	error_context_stack = &callback;
+	for (index = 0; index < count; index++)
+	{
+		OwNewRun   *run = &runs[index];
+
+		run->compiled = compiled;
+		run->started_by = GetUserId();
+		run->started_at = now;
+		run->start_at = now;
+		run->deadline = definition_deadline(compiled, now);
+		run->input = nulls[index] ? ow_json_empty_object() : DatumGetJsonbP(inputs[index]);
+		run->workflow_id = ids ? ids[index] : NULL;
+		name_run(run);
+	}
+	error_context_stack = callback.previous;
+}
+
+static void
+check_all_inserted(OwNewRun *runs, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (!runs[i].inserted)
+			ereport(ERROR,
+					(errcode(ERRCODE_OW_ALREADY_STARTED),
+					 errmsg("workflow id \"%s\" has an open run", runs[i].workflow_id),
+					 errdetail("It is element %d of workflow_ids.", i + 1),
+					 errhint("Nothing was started.")));
+	}
+}
+
+static int
+count_inputs(FunctionCallInfo fcinfo)
+{
+	ArrayType  *inputs;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("inputs must not be null")));
+	inputs = PG_GETARG_ARRAYTYPE_P(1);
+	return ArrayGetNItems(ARR_NDIM(inputs), ARR_DIMS(inputs));
+}
+
+/* start_many(workflow text, inputs jsonb[], workflow_ids text[]) */
+Datum
+ow_start_many(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *workflow = ow_api_text(fcinfo, 0, "workflow");
+	const OwCompiled *compiled = prepare(workflow, 0);
+	int			count = count_inputs(fcinfo);
+	OwNewRun   *runs = palloc_extended(sizeof(OwNewRun) * Max(count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	fill_many(runs, count, compiled, fcinfo);
+	ow_start_runs(runs, count);
+	check_all_inserted(runs, count);
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		value = UUIDPGetDatum(&runs[i].ref.run_id);
+		bool		isnull = false;
+
+		tuplestore_putvalues(result->setResult, result->setDesc, &value, &isnull);
+	}
+	return (Datum) 0;
+}

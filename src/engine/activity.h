@@ -1,0 +1,48 @@
+/*
+ * activity.h
+ *		Calling a SQL activity's function, and turning what it raised into a failure.
+ *
+ * The caller (chain.c) has set up the subtransaction, the timeout and the session; here only
+ * arguments are made, the function is called and its result becomes jsonb.  Errors propagate.
+ */
+#ifndef OW_ACTIVITY_H
+#define OW_ACTIVITY_H
+
+#include "machine/machine.h"
+
+/*
+ * Call the function of call->activity with call->input: f(jsonb), f(jsonb,
+ * workflow.activity_context), one composite argument, or named arguments filled by key (unknown or
+ * missing key: OW.InvalidInput).  The result is made jsonb by to_jsonb, void and NULL become null.
+ * Allocates the result in the context current at the call.  Raises whatever the function raises, and
+ * errors of its own when the function is gone or the current user may not execute it.
+ */
+extern Jsonb *ow_activity_call(const OwActivityCall *call, const OwRun *run);
+
+/* The context of the activity that runs in this backend, for workflow.current_activity(); NULL: none */
+extern const OwActivityCall *ow_activity_current(const OwRun **run);
+/* …as workflow.activity_context; errors when none runs */
+extern Datum ow_activity_context(void);
+/* Forget it after an error passed by */
+extern void ow_activity_reset(void);
+
+/*
+ * Why a function cannot be an activity: a lower-case reason, *hint for those who can change it.
+ * NULL: it can.
+ */
+extern const char *ow_activity_refuse(Oid function, const char **hint);
+
+/*
+ * Raise the failure, for workflow.throw.  Its data stays in this backend's memory, tied to the error
+ * by a token, until ow_activity_failure asks for it.
+ */
+extern void ow_activity_throw(const OwFailure *failure) pg_attribute_noreturn();
+
+/*
+ * The failure an error stands for: what workflow.throw was given, else the condition name of its
+ * SQLSTATE ("unique_violation") with message as cause and SQLSTATE, detail, hint and context as
+ * details.  Allocates in the current context.
+ */
+extern void ow_activity_failure(const ErrorData *error, OwFailure *failure);
+
+#endif							/* OW_ACTIVITY_H */

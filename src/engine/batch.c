@@ -1,0 +1,262 @@
+/*
+ * batch.c
+ *		A batch of runs: load, drive each, flush, commit.
+ *
+ *		drive_shared	one transaction for many runs -> done, left over (no room, no time), alone
+ *		drive_alone		one transaction for one run: waits for locks as anybody does
+ *		leave_stuck		one transaction that only records why a run cannot be driven
+ *
+ * If a shared transaction fails as a whole, nothing of it happened, and its runs are driven alone.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "engine/activity.h"
+#include "engine/batch.h"
+#include "engine/chain.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "settings.h"
+#include "store/store.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/pool.h"
+#include "worker/wakeup.h"
+
+/* Refs still to do; lives in the caller's context, across the transactions of a batch */
+typedef struct RefList
+{
+	OwRunRef   *refs;
+	int			count;
+} RefList;
+
+static void
+add_ref(RefList *list, const OwRunRef *ref)
+{
+	list->refs[list->count++] = *ref;
+}
+
+static bool
+has_something_to_write(const OwLoadedRun *loaded, bool was_ready)
+{
+	return loaded->events != NIL || loaded->messages != NIL || loaded->ready != was_ready ||
+		loaded->run.token.due_at != loaded->stored_due_at;
+}
+
+static void
+flush(List *runs)
+{
+	if (runs == NIL)
+		return;
+	ow_store_open();
+	ow_run_flush(runs);
+	ow_store_close();
+}
+
+/* A run whose definition or state is unusable is left as it is; see the server's log. */
+static bool
+is_too_dangerous(const OwLoadedRun *loaded, bool shared)
+{
+	return shared && loaded->crashes > 0;
+}
+
+/* The failure of a run that crashed the server too often; NULL when it may run */
+static const OwFailure *
+crash_failure(const OwLoadedRun *loaded)
+{
+	OwFailure  *failure;
+
+	if (loaded->crashes < ow_crash_limit || loaded->run.status == OW_STATUS_STUCK)
+		return NULL;
+	failure = palloc0(sizeof(OwFailure));
+	(void) ow_fail(failure, "OW.ActivityQuarantined",
+				   "the server crashed %d times while an activity of this run was running", loaded->crashes);
+	return failure;
+}
+
+static bool
+has_message(const OwLoadedRun *loaded, OwInputKind kind)
+{
+	ListCell   *cell;
+
+	foreach(cell, loaded->messages)
+	{
+		if (((OwMessage *) lfirst(cell))->kind == kind)
+			return true;
+	}
+	return false;
+}
+
+static OwChainResult
+drive_one(OwLoadedRun *loaded, OwChainOptions *options, const OwFailure *stuck)
+{
+	ow_run_bind(loaded);
+	options->stuck = stuck;
+	if (stuck == NULL && !has_message(loaded, OW_INPUT_RETRY) && !has_message(loaded, OW_INPUT_TERMINATE))
+		options->stuck = crash_failure(loaded);
+	return ow_chain_drive(loaded, options);
+}
+
+/*
+ * Drives the refs in the current transaction.  What was not done comes back in left (to be tried again
+ * in the next transaction) and alone.
+ */
+static int
+drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, MemoryContext context,
+	  OwDriveRest *rest)
+{
+	OwChainOptions options = {.context = context,.shared = shared,.stop_at = DT_NOEND};
+	List	   *contended;
+	List	   *runs;
+	List	   *done = NIL;
+	ListCell   *cell;
+	TimestampTz stop_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ow_batch_time_ms);
+
+	if (IsBackgroundWorker)
+		options.stop_at = stop_at;
+	ow_store_open();
+	runs = ow_run_load(refs, count, &contended, context);
+	ow_store_close();
+	foreach(cell, contended)
+		rest->contended = lappend(rest->contended, lfirst(cell));
+	foreach(cell, runs)
+	{
+		OwLoadedRun *loaded = lfirst(cell);
+		bool		was_ready = loaded->ready;
+		OwChainResult result;
+
+		CHECK_FOR_INTERRUPTS();
+		if (is_too_dangerous(loaded, shared))
+		{
+			rest->alone = lappend(rest->alone, &loaded->ref);
+			continue;
+		}
+		if (shared && cell != list_head(runs) && (!ow_chain_has_room() || GetCurrentTimestamp() >= stop_at))
+		{
+			rest->left = lappend(rest->left, &loaded->ref);
+			continue;
+		}
+		result = drive_one(loaded, &options, stuck);
+		if (result != OW_CHAIN_DONE)
+			rest->alone = lappend(rest->alone, &loaded->ref);
+		if (result != OW_CHAIN_ALONE && has_something_to_write(loaded, was_ready))
+			done = lappend(done, loaded);
+	}
+	flush(done);
+	return list_length(done);
+}
+
+int
+ow_engine_drive(const OwRunRef *refs, int count, MemoryContext context, OwDriveRest *rest)
+{
+	memset(rest, 0, sizeof(*rest));
+	return drive(refs, count, false, NULL, context, rest);
+}
+
+static void
+collect(RefList *list, List *refs)
+{
+	ListCell   *cell;
+
+	foreach(cell, refs)
+		add_ref(list, lfirst(cell));
+}
+
+/*
+ * One transaction over the refs; false when it failed, which has been reported.  The error's text is
+ * kept in *reason when asked for.
+ */
+static bool
+drive_transaction(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck,
+				  RefList *left, RefList *alone, char **reason)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	volatile bool ok = true;
+	OwDriveRest rest = {NIL};
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PG_TRY();
+	{
+		MemoryContext context = AllocSetContextCreate(TopTransactionContext, "order_workflow batch",
+													  ALLOCSET_DEFAULT_SIZES);
+		ListCell   *cell;
+
+		MemoryContextSwitchTo(context);
+		(void) drive(refs, count, shared, stuck, context, &rest);
+		collect(left, rest.left);
+		collect(alone, rest.alone);
+		foreach(cell, rest.contended)
+			ow_ready_contended(GetSessionUserId(), lfirst(cell));
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		ok = false;
+		MemoryContextSwitchTo(caller);
+		if (reason != NULL)
+			*reason = CopyErrorData()->message;
+		EmitErrorReport();
+		FlushErrorState();
+		ow_activity_reset();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	return ok;
+}
+
+/* Records why a run cannot be driven, so that an operator sees it. */
+static void
+leave_stuck(const OwRunRef *ref, const char *reason)
+{
+	RefList		ignored = {palloc(sizeof(OwRunRef)), 0};
+	OwFailure	failure;
+
+	(void) ow_fail(&failure, "OW.TransactionFailed", "the transaction of this run failed: %s", reason);
+	(void) drive_transaction(ref, 1, false, &failure, &ignored, &ignored, NULL);
+}
+
+static void
+drive_alone(const OwRunRef *ref)
+{
+	RefList		ignored = {palloc(sizeof(OwRunRef) * 2), 0};
+	char	   *reason = NULL;
+
+	if (!drive_transaction(ref, 1, false, NULL, &ignored, &ignored, &reason))
+		leave_stuck(ref, reason);
+}
+
+static void
+drive_shared(const OwRunRef *refs, int count, RefList *left, RefList *alone)
+{
+	int			left_before = left->count;
+	int			alone_before = alone->count;
+
+	if (drive_transaction(refs, count, true, NULL, left, alone, NULL))
+		return;
+	left->count = left_before;
+	alone->count = alone_before;
+	for (int i = 0; i < count; i++)
+		add_ref(alone, &refs[i]);
+}
+
+void
+ow_engine_run_batch(const OwRunRef *refs, int count)
+{
+	RefList		todo = {palloc(sizeof(OwRunRef) * count), 0};
+	RefList		alone = {palloc(sizeof(OwRunRef) * count), 0};
+
+	memcpy(todo.refs, refs, sizeof(OwRunRef) * count);
+	todo.count = count;
+	while (todo.count > 0)
+	{
+		RefList		left = {palloc(sizeof(OwRunRef) * todo.count), 0};
+
+		drive_shared(todo.refs, todo.count, &left, &alone);
+		todo = left;
+	}
+	for (int i = 0; i < alone.count; i++)
+		drive_alone(&alone.refs[i]);
+}

@@ -1,0 +1,21 @@
+/*
+ * batch.h
+ *		Driving runs inside the caller's transaction: for the test kit, and for batch.c itself.
+ */
+#ifndef OW_BATCH_H
+#define OW_BATCH_H
+
+#include "engine/engine.h"
+
+/* What a drive did not do; lists of OwRunRef * */
+typedef struct OwDriveRest
+{
+	List	   *left;			/* no room or time left in this transaction */
+	List	   *alone;			/* must have a transaction of its own */
+	List	   *contended;		/* locked by another transaction */
+} OwDriveRest;
+
+/* Drive the refs alone in the current transaction; the number of runs that moved is returned. */
+extern int	ow_engine_drive(const OwRunRef *refs, int count, MemoryContext context, OwDriveRest *rest);
+
+#endif							/* OW_BATCH_H */

@@ -1,0 +1,544 @@
+/*
+ * chain.c
+ *		One run's chain of activities and transitions.
+ *
+ * First try: one subtransaction around the whole chain, because most activities succeed and a
+ * subtransaction that writes costs a transaction id.  When an activity after the first fails, the
+ * chain is rolled back and driven again carefully, with one subtransaction per activity, so that only
+ * the failing one is undone.  (When the first fails, rolling back the chain has undone just that.)
+ *
+ * In a shared transaction nobody may wait long: when an activity takes longer than
+ * order_workflow.batch_wait, or runs into a deadlock or serialization failure with others, the whole
+ * chain is rolled back and the run is left for a transaction of its own; no attempt is counted.  So a
+ * careful chain in a shared transaction has a subtransaction around all of it as well.
+ *
+ *		try_chain -> FINISHED
+ *				  -> FAILED_LATE	roll back, restore the run, try_chain carefully
+ *				  -> INTERFERED		roll back, restore the run, OW_CHAIN_ALONE
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "engine/activity.h"
+#include "engine/chain.h"
+#include "engine/clock.h"
+#include "engine/guard.h"
+#include "engine/session.h"
+#include "machine/instant.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "settings.h"
+#include "storage/proc.h"
+#include "test_kit/test_kit.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "worker/crash_map.h"
+
+/* Of the 64 cached subtransaction ids, leave some to EXCEPTION blocks inside activities. */
+#define SUBTRANSACTIONS_PER_BATCH 48
+
+typedef enum TryResult
+{
+	FINISHED,
+	FAILED_LATE,
+	INTERFERED,
+	NEXT_ALONE
+} TryResult;
+
+typedef struct SubTransaction
+{
+	bool		open;
+	MemoryContext outer_context;
+	ResourceOwner outer_owner;
+} SubTransaction;
+
+typedef struct Chain
+{
+	OwLoadedRun *loaded;
+	const OwChainOptions *options;
+	OwMachine	machine;
+	bool		careful;		/* a subtransaction per activity */
+	int			activities;		/* run since the chain's subtransaction was opened */
+	SubTransaction whole;		/* around the chain */
+	SubTransaction single;		/* carefully: around one activity */
+} Chain;
+
+bool
+ow_chain_has_room(void)
+{
+	return MyProc->subxidStatus.count < SUBTRANSACTIONS_PER_BATCH && !MyProc->subxidStatus.overflowed;
+}
+
+static const OwActivity *
+find_activity(void *arg, const char *name)
+{
+	return ow_catalog_activity(name);
+}
+
+/* Deterministic, so that nothing random needs recording: from the run and its next event. */
+static uint64
+random_for(const OwRun *run)
+{
+	uint64		seed;
+
+	memcpy(&seed, run->run_id.data + UUID_LEN - sizeof(seed), sizeof(seed));
+	seed += UINT64CONST(0x9E3779B97F4A7C15) * (uint64) run->next_event_id;
+	seed = (seed ^ (seed >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
+	seed = (seed ^ (seed >> 27)) * UINT64CONST(0x94D049BB133111EB);
+	return seed ^ (seed >> 31);
+}
+
+static OwStep
+step(Chain *chain, OwInput *input)
+{
+	input->now = ow_clock_now();
+	input->random = random_for(&chain->loaded->run);
+	return ow_machine_step(&chain->machine, input);
+}
+
+/* A copy that stays as it is while the machine works: it replaces values, but for compensations. */
+static OwLoadedRun
+copy_loaded(const OwLoadedRun *loaded)
+{
+	OwLoadedRun copy = *loaded;
+	ListCell   *cell;
+
+	copy.run.compensations = NIL;
+	foreach(cell, loaded->run.compensations)
+	{
+		OwRecordedCompensation *compensation = palloc(sizeof(OwRecordedCompensation));
+
+		*compensation = *(OwRecordedCompensation *) lfirst(cell);
+		copy.run.compensations = lappend(copy.run.compensations, compensation);
+	}
+	return copy;
+}
+
+static void
+begin(SubTransaction *sub)
+{
+	Assert(!sub->open);
+	sub->outer_context = CurrentMemoryContext;
+	sub->outer_owner = CurrentResourceOwner;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(sub->outer_context);
+	sub->open = true;
+}
+
+static void
+end(SubTransaction *sub, bool commit)
+{
+	if (!sub->open)
+		return;
+	if (commit)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(sub->outer_context);
+	CurrentResourceOwner = sub->outer_owner;
+	sub->open = false;
+}
+
+/* Opens what the next activity runs in, as late as possible: runs without activities need nothing. */
+static void
+begin_activity(Chain *chain)
+{
+	if (!chain->whole.open && (!chain->careful || chain->options->shared))
+	{
+		begin(&chain->whole);
+		chain->activities = 0;
+	}
+	if (chain->careful)
+		begin(&chain->single);
+	chain->activities++;
+}
+
+/* Undoes the failed activity: alone when careful, else with all that ran before it in the chain. */
+static void
+roll_back_activity(Chain *chain)
+{
+	end(chain->careful ? &chain->single : &chain->whole, false);
+}
+
+typedef struct ActivityOutcome
+{
+	enum
+	{
+		ACTIVITY_COMPLETED,
+		ACTIVITY_FAILED,
+		ACTIVITY_TIMED_OUT,
+		ACTIVITY_INTERFERED
+	}			kind;
+	int64		limit_ms;		/* how long it was given; OW_UNSET: no limit */
+	bool		limited_by_batch;	/* that limit was order_workflow.batch_wait */
+	bool		overran;
+	Jsonb	   *result;
+	OwFailure	failure;
+} ActivityOutcome;
+
+/* How long the activity may run from now. */
+static void
+set_time_limit(const Chain *chain, const OwActivityCall *call, ActivityOutcome *outcome)
+{
+	int64		limit = call->start_to_close_ms;
+
+	if (call->close_by != DT_NOEND)
+	{
+		int64		left = Max((call->close_by - ow_clock_now()) / 1000, 1);
+
+		limit = limit == OW_UNSET ? left : Min(limit, left);
+	}
+	outcome->limited_by_batch = chain->options->shared && (limit == OW_UNSET || limit > ow_batch_wait_ms);
+	outcome->limit_ms = outcome->limited_by_batch ? ow_batch_wait_ms : limit;
+}
+
+static void
+arm(const ActivityOutcome *outcome)
+{
+	if (outcome->limit_ms != OW_UNSET)
+		ow_guard_arm(outcome->limit_ms);
+}
+
+static bool
+disarm(const ActivityOutcome *outcome)
+{
+	return outcome->limit_ms != OW_UNSET && ow_guard_disarm();
+}
+
+/* The call proper: in a context of its own that goes with everything but the result */
+static Jsonb *
+call_function(Chain *chain, const OwActivityCall *call)
+{
+	MemoryContext activity_context = AllocSetContextCreate(chain->options->context, "order_workflow activity",
+														   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(activity_context);
+	Jsonb	   *result;
+
+	SetCurrentStatementStartTimestamp();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	result = ow_activity_call(call, &chain->loaded->run);
+	PopActiveSnapshot();
+	if (chain->careful)
+		ow_session_fire_constraints();
+	CommandCounterIncrement();
+	MemoryContextSwitchTo(chain->options->context);
+	result = ow_json_copy(result);
+	MemoryContextSwitchTo(previous);
+	MemoryContextDelete(activity_context);
+	return result;
+}
+
+/* What an error that the activity raised means for the chain */
+static void
+take_error(Chain *chain, const ErrorData *error, ActivityOutcome *outcome)
+{
+	outcome->kind = ACTIVITY_FAILED;
+	ow_activity_failure(error, &outcome->failure);
+	if (chain->options->shared &&
+		(error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED || error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE))
+		outcome->kind = ACTIVITY_INTERFERED;
+}
+
+/* The guard's flag decides, whatever came out of the activity. */
+static void
+take_overrun(ActivityOutcome *outcome)
+{
+	if (outcome->limited_by_batch)
+		outcome->kind = ACTIVITY_INTERFERED;
+	else
+	{
+		outcome->kind = ACTIVITY_TIMED_OUT;
+		(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT, "the attempt took longer than " INT64_FORMAT " ms",
+					   outcome->limit_ms);
+	}
+}
+
+/*
+ * Call the function in the subtransaction just begun.  An error is caught and comes back as the
+ * outcome, with the activity's work rolled back.  Carefully, the activity's deferred constraints are
+ * fired here as well.
+ */
+static void
+call_guarded(Chain *chain, const OwActivityCall *call, ActivityOutcome *outcome)
+{
+	set_time_limit(chain, call, outcome);
+	outcome->kind = ACTIVITY_COMPLETED;
+	PG_TRY();
+	{
+		arm(outcome);
+		outcome->result = call_function(chain, call);
+		outcome->overran = disarm(outcome);
+		if (outcome->overran)
+			roll_back_activity(chain);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		outcome->overran = disarm(outcome);
+		ow_activity_reset();
+		MemoryContextSwitchTo(chain->options->context);
+		error = CopyErrorData();
+		if (!IsBackgroundWorker && !outcome->overran && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();		/* somebody cancels a test, not the activity */
+		FlushErrorState();
+		roll_back_activity(chain);
+		take_error(chain, error, outcome);
+	}
+	PG_END_TRY();
+	if (outcome->overran)
+		take_overrun(outcome);
+}
+
+/* True when a test has answered in the activity's place. */
+static bool
+ask_mocks(Chain *chain, const OwActivityCall *call, ActivityOutcome *outcome)
+{
+	OwMockOutcome mock;
+
+	memset(&mock, 0, sizeof(mock));
+	switch (ow_test_kit_mock(call, &chain->loaded->run, &mock))
+	{
+		case OW_MOCK_RESULT:
+			outcome->kind = ACTIVITY_COMPLETED;
+			outcome->result = mock.result;
+			return true;
+		case OW_MOCK_ERROR:
+			outcome->kind = mock.timed_out ? ACTIVITY_TIMED_OUT : ACTIVITY_FAILED;
+			outcome->failure = mock.failure;
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Run the activity the machine asks for. */
+static void
+run_activity(Chain *chain, ActivityOutcome *outcome)
+{
+	const OwActivityCall *call = &chain->machine.call;
+
+	if (ask_mocks(chain, call, outcome))
+		return;
+	if (!ow_session_is_of(chain->loaded->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("activity \"%s\" runs only in a session of the workflow's owner", call->activity->name),
+				 errdetail("Session user and current user must both be role \"%s\".",
+						   GetUserNameFromId(chain->loaded->owner, true)),
+				 errhint("Connect as that role, or mock the activity.")));
+	begin_activity(chain);
+	ow_crash_map_enter(chain->loaded->owner, &chain->loaded->ref, call->activity->name);
+	call_guarded(chain, call, outcome);
+	ow_crash_map_leave();
+	end(&chain->single, true);
+}
+
+/* What the run has been waiting for, as inputs for the machine, in the order they count */
+static OwStep
+feed_waiting(Chain *chain)
+{
+	OwLoadedRun *loaded = chain->loaded;
+	OwRun	   *run = &loaded->run;
+	OwInput		input = {.kind = OW_INPUT_CONTINUE};
+	OwStep		result = OW_STEP_PARKED;
+	ListCell   *cell;
+
+	if (chain->options->stuck != NULL)
+	{
+		input.kind = OW_INPUT_STUCK;
+		input.failure = chain->options->stuck;
+		return step(chain, &input);
+	}
+	foreach(cell, loaded->messages)
+	{
+		const OwMessage *message = lfirst(cell);
+
+		memset(&input, 0, sizeof(input));
+		input.kind = message->kind;
+		input.reason = message->reason;
+		input.requested_by = message->sent_by;
+		if (message->kind == OW_INPUT_RETRY)
+		{
+			loaded->crashes = 0;
+			if (message->definition_id != 0 && run->status == OW_STATUS_STUCK)
+				ow_run_move(loaded, &chain->machine, message->definition_id);
+		}
+		result = step(chain, &input);
+		if (result == OW_STEP_CLOSED)
+			return result;
+	}
+	memset(&input, 0, sizeof(input));
+	if (run->deadline <= ow_clock_now() && run->status == OW_STATUS_RUNNING)
+		input.kind = OW_INPUT_DEADLINE_REACHED;
+	else if (run->token.due_at <= ow_clock_now() && run->status == OW_STATUS_RUNNING)
+	{
+		input.kind = OW_INPUT_TIMER_FIRED;
+		if (run->token.phase == OW_PHASE_NEW)	/* a start delay */
+			run->token.due_at = DT_NOEND;
+	}
+	else
+		input.kind = OW_INPUT_CONTINUE;
+	if (run->token.phase == OW_PHASE_NEW && run->token.due_at != DT_NOEND && loaded->messages == NIL)
+		return OW_STEP_PARKED;	/* its start delay is not over */
+	return step(chain, &input);
+}
+
+static OwStep
+feed_outcome(Chain *chain, const ActivityOutcome *outcome)
+{
+	OwInput		input = {0};
+
+	if (outcome->kind == ACTIVITY_COMPLETED)
+	{
+		input.kind = OW_INPUT_ACTIVITY_COMPLETED;
+		input.result = outcome->result;
+	}
+	else
+	{
+		input.kind = outcome->kind == ACTIVITY_FAILED ? OW_INPUT_ACTIVITY_FAILED : OW_INPUT_ACTIVITY_TIMED_OUT;
+		input.failure = &outcome->failure;
+	}
+	return step(chain, &input);
+}
+
+static bool
+out_of_time(const Chain *chain)
+{
+	return (chain->options->stop_at != DT_NOEND && GetCurrentTimestamp() >= chain->options->stop_at) ||
+		!ow_chain_has_room();
+}
+
+/* Does the chain have to stop before the activity the machine offers? */
+static bool
+must_stop(Chain *chain, int activities_done, TryResult *result)
+{
+	const OwActivityCall *call = &chain->machine.call;
+
+	if (call->own_transaction && chain->options->shared)
+		*result = NEXT_ALONE;
+	else if (activities_done > 0 && (call->own_transaction || out_of_time(chain)))
+		*result = FINISHED;
+	else
+		return false;
+	chain->loaded->ready = true;
+	return true;
+}
+
+/* Drives the run as far as it goes; the chain's subtransaction may still be open when it returns. */
+static TryResult
+try_chain(Chain *chain)
+{
+	OwRun	   *run = &chain->loaded->run;
+	TryResult	result = FINISHED;
+	int			activities_done = 0;
+	OwStep		next = feed_waiting(chain);
+
+	while (next == OW_STEP_ACTIVITY)
+	{
+		ActivityOutcome outcome;
+		bool		own_transaction = chain->machine.call.own_transaction;
+
+		if (run->deadline <= ow_clock_now() && chain->machine.call.compensation == 0)
+		{
+			OwInput		input = {.kind = OW_INPUT_DEADLINE_REACHED};
+
+			next = step(chain, &input);
+			continue;
+		}
+		if (must_stop(chain, activities_done, &result))
+			return result;
+		run_activity(chain, &outcome);
+		if (outcome.kind == ACTIVITY_INTERFERED)
+			return INTERFERED;
+		if (outcome.kind != ACTIVITY_COMPLETED && !chain->careful)
+		{
+			if (chain->activities > 1)
+				return FAILED_LATE;
+			chain->careful = true;	/* only the failed activity was undone: go on from here */
+		}
+		activities_done++;
+		next = feed_outcome(chain, &outcome);
+		if (own_transaction && next == OW_STEP_ACTIVITY)
+			next = OW_STEP_YIELD;
+	}
+	chain->loaded->ready = next == OW_STEP_YIELD;
+	return result;
+}
+
+/* Ends the chain's subtransaction; its deferred constraints may still fail the chain. */
+static bool
+finish_chain(Chain *chain)
+{
+	volatile bool ok = true;
+
+	if (!chain->whole.open)
+		return true;
+	PG_TRY();
+	{
+		ow_session_fire_constraints();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(chain->options->context);
+		FlushErrorState();
+		ok = false;
+	}
+	PG_END_TRY();
+	end(&chain->whole, ok);
+	return ok;
+}
+
+static TryResult
+one_try(Chain *chain, bool careful)
+{
+	static OwHost host = {.find_activity = find_activity};
+	OwMachine  *machine = &chain->machine;
+	TryResult	result;
+
+	host.max_transitions = ow_max_transitions;
+	memset(machine, 0, sizeof(*machine));
+	machine->definition = chain->loaded->compiled->definition;
+	machine->host = &host;
+	machine->run = &chain->loaded->run;
+	machine->context = chain->options->context;
+	chain->careful = careful;
+	chain->activities = 0;
+	result = try_chain(chain);
+	if (result == FAILED_LATE || result == INTERFERED)
+		end(&chain->whole, false);
+	else if (!finish_chain(chain))
+		result = FAILED_LATE;
+	return result;
+}
+
+/*
+ * Drive the run.  Called in a transaction, outside a store section, with the run's row locked.  After
+ * it, loaded->events holds what history gains.
+ */
+OwChainResult
+ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
+{
+	MemoryContext previous = MemoryContextSwitchTo(options->context);
+	Chain		chain = {.loaded = loaded,.options = options};
+	OwLoadedRun before = copy_loaded(loaded);
+	int			session = ow_session_save();
+	TryResult	result = one_try(&chain, false);
+
+	if (result == FAILED_LATE)
+	{
+		*loaded = copy_loaded(&before);
+		result = one_try(&chain, true);
+	}
+	if (result == INTERFERED)
+		*loaded = before;
+	ow_session_restore(session);
+	MemoryContextSwitchTo(previous);
+	Assert(result != FAILED_LATE);
+	if (result == INTERFERED)
+		return OW_CHAIN_ALONE;
+	loaded->events = chain.machine.events;
+	return result == NEXT_ALONE ? OW_CHAIN_DONE_THEN_ALONE : OW_CHAIN_DONE;
+}

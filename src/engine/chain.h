@@ -1,0 +1,30 @@
+/*
+ * chain.h
+ *		Driving one loaded run inside the current transaction: decide, run activities, decide, …
+ */
+#ifndef OW_CHAIN_H
+#define OW_CHAIN_H
+
+#include "store/run.h"
+
+typedef enum OwChainResult
+{
+	OW_CHAIN_DONE,				/* flush it */
+	OW_CHAIN_ALONE,				/* untouched: run it again in a transaction of its own */
+	OW_CHAIN_DONE_THEN_ALONE	/* flush it, then go on in a transaction of its own */
+} OwChainResult;
+
+typedef struct OwChainOptions
+{
+	MemoryContext context;		/* the batch's: what the machine makes lives here until the flush */
+	bool		shared;			/* other runs share the transaction */
+	TimestampTz stop_at;		/* start no further activity after this real time; DT_NOEND: never */
+	const OwFailure *stuck;		/* do nothing but leave the run stuck for this reason; NULL */
+} OwChainOptions;
+
+extern OwChainResult ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options);
+
+/* Room for another chain before the transaction's subtransaction cache overflows? */
+extern bool ow_chain_has_room(void);
+
+#endif							/* OW_CHAIN_H */

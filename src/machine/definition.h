@@ -1,0 +1,182 @@
+/*
+ * definition.h
+ *		A workflow definition compiled to C: states resolved to indexes, paths and templates parsed.
+ *
+ * ow_definition_compile turns the jsonb of a definition into this structure once per backend;
+ * everything is allocated in the memory context current at the call and never changes afterwards.
+ */
+#ifndef OW_DEFINITION_H
+#define OW_DEFINITION_H
+
+#include "datatype/timestamp.h"
+#include "machine/choice.h"
+#include "machine/json.h"
+#include "machine/path.h"
+#include "machine/problems.h"
+#include "machine/template.h"
+
+#define OW_MAX_DEFINITION_BYTES (1024 * 1024)
+#define OW_MAX_NESTING 100		/* depth of a definition's JSON */
+#define OW_NO_STATE (-1)
+#define OW_UNSET (-1)			/* a duration or count that was not given */
+#define OW_MAX_RETRIERS 16		/* per state */
+
+typedef enum OwStateType
+{
+	OW_STATE_PASS,
+	OW_STATE_TASK,
+	OW_STATE_CHOICE,
+	OW_STATE_WAIT,
+	OW_STATE_SUCCEED,
+	OW_STATE_FAIL,
+	OW_STATE_COMPENSATE
+} OwStateType;
+
+extern const char *ow_state_type_name(OwStateType type);	/* "Pass", "Task", … */
+
+typedef struct OwRetrier
+{
+	int			nerrors;
+	char	  **errors;
+	int64		interval_ms;
+	double		backoff_rate;
+	int64		max_delay_ms;	/* OW_UNSET: no limit */
+	int			max_attempts;	/* ASL: retries by this retrier; OW_UNSET when MaximumAttempts
+								 * rules */
+	int			maximum_attempts;	/* total attempts of the task, 0: no limit, as in Temporal;
+									 * OW_UNSET when MaxAttempts rules */
+	bool		full_jitter;
+} OwRetrier;
+
+typedef struct OwCatcher
+{
+	int			nerrors;
+	char	  **errors;
+	int			next;
+	OwPath	   *result_path;	/* NULL: "$" */
+	bool		result_path_null;	/* "ResultPath": null keeps the input */
+} OwCatcher;
+
+/*
+ * What a state, Defaults or an activity's registration may say about running an activity.
+ * Durations in milliseconds; OW_UNSET or NULL where nothing was said.
+ */
+typedef struct OwTaskOptions
+{
+	int64		schedule_to_start_ms;
+	int64		start_to_close_ms;	/* also ASL's TimeoutSeconds */
+	int64		schedule_to_close_ms;
+	int64		heartbeat_ms;
+	OwPath	   *start_to_close_path;	/* TimeoutSecondsPath */
+	OwPath	   *heartbeat_path; /* HeartbeatSecondsPath */
+	char	   *task_queue;
+	int			priority;		/* OW_UNSET */
+	char	   *fairness_key;	/* a string, or a path when it starts with $ */
+	int			own_transaction;	/* OW_UNSET, 0 "Shared", 1 "Own" */
+	bool		has_retry;		/* "Retry": [] replaces what lies below by nothing */
+	int			nretriers;
+	OwRetrier  *retriers;
+} OwTaskOptions;
+
+typedef struct OwCompensation
+{
+	char	   *resource;		/* activity name */
+	OwTemplate *parameters;		/* NULL: the task's own effective input */
+	OwTaskOptions options;
+	bool		when_scheduled; /* "When": "Scheduled" */
+} OwCompensation;
+
+typedef struct OwPublicError
+{
+	char	   *code;
+	char	   *message;		/* may be NULL */
+} OwPublicError;
+
+typedef struct OwChoiceBranch
+{
+	OwChoiceRule *rule;
+	int			next;
+} OwChoiceBranch;
+
+typedef struct OwState
+{
+	char	   *name;
+	int			index;
+	OwStateType type;
+	int			next;			/* OW_NO_STATE: ends the machine (End, Succeed, Fail, Choice) */
+
+	/* Data flow; NULL paths mean "$", the _null flags an explicit JSON null */
+	OwPath	   *input_path;
+	bool		input_path_null;
+	OwTemplate *parameters;
+	OwTemplate *result_selector;
+	OwPath	   *result_path;
+	bool		result_path_null;
+	OwPath	   *output_path;
+	bool		output_path_null;
+
+	Jsonb	   *result;			/* Pass: Result, or NULL */
+
+	char	   *activity;		/* Task: the activity's name */
+	char	   *resource;		/* Task: Resource as written */
+	OwTaskOptions options;		/* Task */
+	int			ncatchers;
+	OwCatcher  *catchers;
+	OwCompensation *compensation;	/* Task: NULL when none */
+
+	int			nbranches;		/* Choice */
+	OwChoiceBranch *branches;
+	int			default_next;	/* Choice: OW_NO_STATE when none */
+
+	/* Wait: exactly one of four */
+	int64		wait_ms;		/* OW_UNSET */
+	OwPath	   *wait_seconds_path;
+	bool		has_timestamp;
+	TimestampTz timestamp;
+	OwPath	   *timestamp_path;
+
+	/* Fail */
+	char	   *error;
+	char	   *cause;
+	OwPath	   *error_path;
+	OwPath	   *cause_path;
+	OwPublicError *public_error;
+} OwState;
+
+typedef struct OwDefinition
+{
+	char	   *comment;
+	int			start_at;
+	int			nstates;
+	OwState    *states;
+	int64		timeout_ms;		/* top-level TimeoutSeconds; OW_UNSET */
+	OwTaskOptions defaults;		/* Defaults, without its ResultPath (already spread over the
+								 * states) */
+	int			on_error;		/* state indexes or OW_NO_STATE */
+	int			on_cancel;
+	int			on_timeout;
+	OwPublicError *public_error;
+	int			nactivities;	/* distinct names of activities used, compensations included */
+	char	  **activities;
+} OwDefinition;
+
+/*
+ * Compile and check a definition.  Returns NULL when problems has errors; warnings alone do not
+ * stop it.
+ */
+extern OwDefinition *ow_definition_compile(const Jsonb *source, OwProblems *problems);
+
+/* What only the text can tell: duplicate keys (jsonb drops them silently), size and nesting. */
+extern void ow_definition_check_text(const char *text, OwProblems *problems);
+
+/* Options of an activity's registration, in the same fields as a Task's */
+extern OwTaskOptions *ow_task_options_compile(const Jsonb *source, const char *where, OwProblems *problems);
+extern void ow_task_options_init(OwTaskOptions *options);
+
+/* Each field from the first of the three that sets it: state > defaults > activity (may be NULL) */
+extern void ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,
+								  const OwTaskOptions *defaults, const OwTaskOptions *activity);
+
+extern int	ow_definition_find_state(const OwDefinition *definition, const char *name);
+
+#endif							/* OW_DEFINITION_H */

@@ -1,0 +1,186 @@
+/*
+ * definition_graph.c
+ *		The graph of states: resolves their names, and finds what cannot be reached or never ends.
+ */
+#include "postgres.h"
+
+#include "machine/definition_internal.h"
+#include "machine/json.h"
+
+/* ---- edges ---- */
+
+static void
+note_edge(OwCompiler *compiler, int target)
+{
+	if (compiler->current == OW_NO_STATE)
+		compiler->roots = list_append_unique_int(compiler->roots, target);
+	else
+		compiler->targets[compiler->current] =
+			list_append_unique_int(compiler->targets[compiler->current], target);
+}
+
+int
+ow_compile_target(OwCompiler *compiler, const JsonbValue *source, const char *field,
+				  const char *where)
+{
+	char	   *name = ow_field_string(source, field);
+	const char *nearest;
+	int			target;
+
+	if (name == NULL)
+		return OW_NO_STATE;
+	target = ow_definition_find_state(compiler->definition, name);
+	if (target != OW_NO_STATE)
+	{
+		note_edge(compiler, target);
+		return target;
+	}
+
+	nearest = ow_nearest_name(name, compiler->names, compiler->definition->nstates);
+	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnknownState",
+				   ow_where_member(where, field),
+				   nearest ? psprintf("Did you mean \"%s\"?", nearest) : NULL,
+				   "field \"%s\" in %s names a state that does not exist: \"%s\"",
+				   field, ow_where_subject(where), name);
+	/* what was meant is not unreachable, too, and what is unknown may be an end */
+	if (nearest != NULL)
+		note_edge(compiler, ow_definition_find_state(compiler->definition, nearest));
+	else if (compiler->current != OW_NO_STATE)
+		compiler->ends[compiler->current] = true;
+	return OW_NO_STATE;
+}
+
+void
+ow_graph_guess_targets(OwCompiler *compiler, const JsonbValue *source)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	compiler->ends[compiler->current] = true;
+	if (source->type != jbvBinary)
+		return;
+	iterator = JsonbIteratorInit(source->val.binary.data);
+	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+	{
+		int			target;
+
+		if ((token != WJB_VALUE && token != WJB_ELEM) || value.type != jbvString)
+			continue;
+		target = ow_definition_find_state(compiler->definition, ow_json_value_cstring(&value));
+		if (target != OW_NO_STATE)
+			note_edge(compiler, target);
+	}
+}
+
+/* ---- checks ---- */
+
+/* Marks all states that the roots lead to. */
+static bool *
+find_reached(OwCompiler *compiler)
+{
+	bool	   *reached = palloc0(compiler->definition->nstates * sizeof(bool));
+	List	   *pending = list_copy(compiler->roots);
+
+	while (pending != NIL)
+	{
+		int			state = llast_int(pending);
+
+		pending = list_delete_last(pending);
+		if (reached[state])
+			continue;
+		reached[state] = true;
+		pending = list_concat(pending, compiler->targets[state]);
+	}
+	return reached;
+}
+
+/* Turns the edges round: for each state, those that lead to it. */
+static List **
+find_sources(OwCompiler *compiler)
+{
+	List	  **sources = palloc0(compiler->definition->nstates * sizeof(List *));
+
+	for (int i = 0; i < compiler->definition->nstates; i++)
+	{
+		ListCell   *cell;
+
+		foreach(cell, compiler->targets[i])
+			sources[lfirst_int(cell)] = lappend_int(sources[lfirst_int(cell)], i);
+	}
+	return sources;
+}
+
+/* Marks all states from which the run can come to an end. */
+static bool *
+find_ending(OwCompiler *compiler)
+{
+	int			count = compiler->definition->nstates;
+	bool	   *ending = palloc0(count * sizeof(bool));
+	List	  **sources = find_sources(compiler);
+	List	   *pending = NIL;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (compiler->ends[i])
+			pending = lappend_int(pending, i);
+	}
+	while (pending != NIL)
+	{
+		int			state = llast_int(pending);
+
+		pending = list_delete_last(pending);
+		if (ending[state])
+			continue;
+		ending[state] = true;
+		pending = list_concat(pending, sources[state]);
+	}
+	return ending;
+}
+
+static void
+report_unreachable(OwCompiler *compiler, int state)
+{
+	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnreachableState",
+				   ow_where_member("States", compiler->names[state]),
+				   "No StartAt, Next, Default, Catch, OnError, OnCancel or OnTimeout that can be reached names it.",
+				   "state \"%s\" cannot be reached", compiler->names[state]);
+}
+
+static void
+report_endless(OwCompiler *compiler, int state)
+{
+	ow_problem_add(compiler->problems, OW_SEVERITY_WARNING, "EndlessLoop",
+				   ow_where_member("States", compiler->names[state]),
+				   "Only an error, a cancel request or a timeout can end a run that gets there.",
+				   "no way leads from state \"%s\" to an end", compiler->names[state]);
+}
+
+void
+ow_graph_check(OwCompiler *compiler)
+{
+	bool	   *reached = find_reached(compiler);
+	bool	   *ending = find_ending(compiler);
+	bool		any_reached = false;
+	bool		any_end = false;
+
+	for (int i = 0; i < compiler->definition->nstates; i++)
+	{
+		any_reached = any_reached || reached[i];
+		any_end = any_end || (reached[i] && ending[i]);
+	}
+	if (!any_reached)
+		return;					/* StartAt is wrong, which is said already */
+	if (!any_end)
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NoEnd", "States",
+					   "Give a state \"End\": true, or add a Succeed or Fail state.",
+					   "no state that ends the workflow can be reached");
+
+	for (int i = 0; i < compiler->definition->nstates; i++)
+	{
+		if (!reached[i])
+			report_unreachable(compiler, i);
+		else if (any_end && !ending[i])
+			report_endless(compiler, i);
+	}
+}

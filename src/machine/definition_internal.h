@@ -1,0 +1,90 @@
+/*
+ * definition_internal.h
+ *		What the definition_*.c files share while they compile one definition.
+ *
+ * Compiling goes on after a problem, so that all are found: what cannot be compiled is left out.
+ */
+#ifndef OW_DEFINITION_INTERNAL_H
+#define OW_DEFINITION_INTERNAL_H
+
+#include "machine/definition.h"
+#include "machine/fields.h"
+
+typedef struct OwCompiler
+{
+	OwProblems *problems;
+	OwDefinition *definition;	/* its states have their names from the start */
+	const char **names;			/* the same names, as a plain array */
+	bool		has_templates;
+	JsonbValue	templates;
+	List	   *used_templates; /* names */
+	bool		has_result_path;	/* Defaults.ResultPath was given */
+	char	   *result_path;	/* its text; NULL: JSON null */
+
+	/* the graph, by state index */
+	int			current;		/* state being compiled; OW_NO_STATE: none */
+	List	   *roots;			/* where runs begin: StartAt, OnError, … */
+	List	  **targets;		/* states that a state leads to */
+	bool	   *ends;			/* the state can end the run */
+} OwCompiler;
+
+/* definition.c */
+extern OwPublicError *ow_compile_public(OwCompiler *compiler, const JsonbValue *source,
+										const char *where);
+
+/* False (reported) unless QueryLanguage is absent or JSONPath. */
+extern bool ow_check_query_language(OwCompiler *compiler, const JsonbValue *source,
+									const char *where);
+
+/* The template that "Use" names; NULL (reported) when there is none. */
+extern char *ow_compile_template_name(OwCompiler *compiler, const JsonbValue *source,
+									  const char *where, JsonbValue *template);
+
+/* Defaults.ResultPath with {State} replaced */
+extern char *ow_expand_result_path(const char *result_path, const char *state);
+
+/*
+ * definition_graph.c: the index of the state that a field names.  OW_NO_STATE when absent or
+ * unknown (reported).  The edge from the current state, or the root, is noted.
+ */
+extern int	ow_compile_target(OwCompiler *compiler, const JsonbValue *source, const char *field,
+							  const char *where);
+
+/* For a state whose type is not known: every string in it that is a state's name counts as an edge. */
+extern void ow_graph_guess_targets(OwCompiler *compiler, const JsonbValue *source);
+extern void ow_graph_check(OwCompiler *compiler);
+
+/* definition_text.c: limits that hold for text and jsonb alike */
+extern void ow_report_too_large(OwProblems *problems);
+extern void ow_report_too_deep(OwProblems *problems);
+
+/* definition_state.c: fills the state at index compiler->current, whose name is set */
+extern void ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *where);
+
+/* "ResultPath": a Reference Path over "$"; NULL when absent, bad or null (is_null) */
+extern OwPath *ow_compile_result_path(OwCompiler *compiler, const JsonbValue *source, bool *is_null,
+									  const char *where);
+
+/* definition_task.c */
+extern const OwField ow_task_option_fields[];
+extern const OwField ow_task_option_path_fields[];
+extern void ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source,
+							const char *where);
+extern void ow_read_task_options(OwTaskOptions *options, const JsonbValue *source,
+								 const char *where, OwProblems *problems);
+extern void ow_read_task_option_paths(OwTaskOptions *options, const JsonbValue *source,
+									  const char *where, OwProblems *problems);
+
+/* definition_retry.c */
+extern void ow_read_retriers(OwTaskOptions *options, const JsonbValue *source, const char *where,
+							 OwProblems *problems);
+extern void ow_compile_catchers(OwCompiler *compiler, OwState *state, const JsonbValue *source,
+								const char *where);
+
+/*
+ * definition_resource.c: the activity that a Resource names; NULL with a problem reported.
+ * source is the object that holds Resource (and Parameters, for lambda:invoke).
+ */
+extern char *ow_compile_resource(const JsonbValue *source, const char *where, OwProblems *problems);
+
+#endif							/* OW_DEFINITION_INTERNAL_H */

@@ -1,0 +1,430 @@
+/*
+ * definition_state.c
+ *		Compiles states: which fields each type has, and a small parser for each type.
+ *
+ * To add a type: an entry in OwStateType, its fields and a row in state_kinds[] here, its parser.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "machine/definition_internal.h"
+#include "machine/instant.h"
+#include "machine/json.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+/* ---- fields ---- */
+
+static const OwField common_fields[] = {
+	{"Type", OW_STRING, OW_REQUIRED},
+	{"QueryLanguage", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField flow_fields[] = {
+	{"InputPath", OW_STRING | OW_NULL, OW_OPTIONAL},
+	{"OutputPath", OW_STRING | OW_NULL, OW_OPTIONAL},
+	{"Output", OW_NOT_YET, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField next_fields[] = {
+	{"Next", OW_STRING, OW_OPTIONAL},
+	{"End", OW_BOOLEAN, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField assign_fields[] = {
+	{"Assign", OW_NOT_YET, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField pass_fields[] = {
+	{"Parameters", OW_ANY, OW_OPTIONAL},
+	{"Result", OW_ANY, OW_OPTIONAL},
+	{"ResultPath", OW_STRING | OW_NULL, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField task_fields[] = {
+	{"Resource", OW_STRING, OW_REQUIRED},
+	{"Parameters", OW_ANY, OW_OPTIONAL},
+	{"ResultSelector", OW_ANY, OW_OPTIONAL},
+	{"ResultPath", OW_STRING | OW_NULL, OW_OPTIONAL},
+	{"Catch", OW_ARRAY, OW_OPTIONAL},
+	{"Compensate", OW_STRING | OW_OBJECT, OW_OPTIONAL},
+	{"Arguments", OW_NOT_YET, OW_OPTIONAL},
+	{"Credentials", OW_NOT_YET, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField choice_fields[] = {
+	{"Choices", OW_ARRAY, OW_REQUIRED},
+	{"Default", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField wait_fields[] = {
+	{"Seconds", OW_NUMBER, OW_OPTIONAL},
+	{"SecondsPath", OW_STRING, OW_OPTIONAL},
+	{"Timestamp", OW_STRING, OW_OPTIONAL},
+	{"TimestampPath", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField fail_fields[] = {
+	{"Error", OW_STRING, OW_OPTIONAL},
+	{"ErrorPath", OW_STRING, OW_OPTIONAL},
+	{"Cause", OW_STRING, OW_OPTIONAL},
+	{"CausePath", OW_STRING, OW_OPTIONAL},
+	{"Public", OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+
+/* ---- paths and transitions ---- */
+
+OwPath *
+ow_compile_result_path(OwCompiler *compiler, const JsonbValue *source, bool *is_null,
+					   const char *where)
+{
+	OwPath	   *path = ow_field_path(source, "ResultPath", true, is_null, where, compiler->problems);
+
+	if (path != NULL && ow_path_is_context(path))
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidPath",
+					   ow_where_member(where, "ResultPath"), NULL,
+					   "field \"ResultPath\" in %s cannot be in the context object: \"%s\"",
+					   ow_where_subject(where), ow_path_text(path));
+	return path;
+}
+
+static void
+compile_flow(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	JsonbValue	value;
+
+	state->input_path = ow_field_path(source, "InputPath", false, &state->input_path_null, where,
+									  compiler->problems);
+	state->output_path = ow_field_path(source, "OutputPath", false, &state->output_path_null, where,
+									   compiler->problems);
+	state->result_path = ow_compile_result_path(compiler, source, &state->result_path_null, where);
+	if (ow_field_get(source, "Parameters", OW_ANY, &value))
+		state->parameters = ow_template_compile(&value, ow_where_member(where, "Parameters"),
+												compiler->problems);
+	if (ow_field_get(source, "ResultSelector", OW_ANY, &value))
+		state->result_selector = ow_template_compile(&value, ow_where_member(where, "ResultSelector"),
+													 compiler->problems);
+}
+
+/* Reads Next or End: exactly one of them. */
+static void
+compile_transition(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	JsonbValue	end;
+	bool		ends = ow_field_get(source, "End", OW_BOOLEAN, &end) && end.val.boolean;
+	bool		has_next = ow_field_is_present(source, "Next");
+
+	state->next = ow_compile_target(compiler, source, "Next", where);
+	if (ends || !has_next)
+		compiler->ends[state->index] = true;
+	if (ends && has_next)
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "ExclusiveFields", where,
+					   "Keep one of them.", "state \"%s\" has both \"Next\" and \"End\"", state->name);
+	else if (!ends && !has_next)
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "MissingField", where,
+					   "Name the state that follows in \"Next\", or end the workflow with \"End\": true.",
+					   "state \"%s\" has neither \"Next\" nor \"End\"", state->name);
+}
+
+/* ---- types ---- */
+
+static void
+compile_pass(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	JsonbValue	result;
+
+	if (ow_field_get(source, "Result", OW_ANY, &result))
+		state->result = ow_json_from_value(&result);
+}
+
+/* Gives a Task without a ResultPath the one of Defaults. */
+static void
+apply_default_result_path(OwCompiler *compiler, OwState *state, const JsonbValue *source)
+{
+	const char *error = NULL;
+
+	if (!compiler->has_result_path || ow_field_is_present(source, "ResultPath"))
+		return;
+	if (compiler->result_path == NULL)
+		state->result_path_null = true;
+	else
+		state->result_path = ow_path_compile(ow_expand_result_path(compiler->result_path, state->name),
+											 true, &error);
+}
+
+static void
+compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	ow_compile_task(compiler, state, source, where);
+	ow_compile_catchers(compiler, state, source, where);
+	apply_default_result_path(compiler, state, source);
+}
+
+static void
+compile_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *source,
+			   const char *where)
+{
+	branch->rule = ow_choice_compile(source, where, compiler->problems);
+	branch->next = OW_NO_STATE;
+	if (!ow_json_value_is_object(source))
+		return;
+	branch->next = ow_compile_target(compiler, source, "Next", where);
+	if (!ow_field_is_present(source, "Next"))
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "MissingField", where, NULL,
+					   "%s has no \"Next\"", ow_where_subject(where));
+	else if (ow_field_string(source, "Next") == NULL)
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "WrongType",
+					   ow_where_member(where, "Next"), NULL,
+					   "field \"Next\" in %s must be a string", ow_where_subject(where));
+}
+
+static void
+compile_choice(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	char	   *place = ow_where_member(where, "Choices");
+	JsonbValue	array;
+	JsonbValue	element;
+
+	state->default_next = ow_compile_target(compiler, source, "Default", where);
+	if (!ow_field_is_present(source, "Default"))
+		ow_problem_add(compiler->problems, OW_SEVERITY_WARNING, "NoDefault", where,
+					   "Without a match the workflow fails with States.NoChoiceMatched.",
+					   "state \"%s\" has no \"Default\"", state->name);
+	if (!ow_field_get(source, "Choices", OW_ARRAY, &array))
+		return;
+	if (ow_json_value_count(&array) == 0)
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "EmptyChoices", place, NULL,
+					   "field \"Choices\" in state \"%s\" is empty", state->name);
+
+	state->branches = palloc0(ow_json_value_count(&array) * sizeof(OwChoiceBranch));
+	while (ow_json_value_element(&array, state->nbranches, &element))
+	{
+		compile_branch(compiler, &state->branches[state->nbranches], &element,
+					   ow_where_element(place, state->nbranches));
+		state->nbranches++;
+	}
+}
+
+static void
+compile_wait(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	static const char *const ways[] = {"Seconds", "SecondsPath", "Timestamp", "TimestampPath", NULL};
+	char	   *timestamp = ow_field_string(source, "Timestamp");
+
+	ow_fields_exclusive(source, ways, true, where, compiler->problems);
+	state->wait_ms = ow_field_seconds_ms(source, "Seconds", 0, where, compiler->problems);
+	state->wait_seconds_path = ow_field_path(source, "SecondsPath", true, NULL, where,
+											 compiler->problems);
+	state->timestamp_path = ow_field_path(source, "TimestampPath", true, NULL, where,
+										  compiler->problems);
+	if (timestamp == NULL)
+		return;
+	state->has_timestamp = ow_instant_parse(timestamp, &state->timestamp);
+	if (!state->has_timestamp)
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidValue",
+					   ow_where_member(where, "Timestamp"),
+					   "Write it as in \"2030-01-31T12:00:00Z\" or \"2030-01-31T12:00:00+01:00\".",
+					   "field \"Timestamp\" in state \"%s\" is no RFC 3339 timestamp: \"%s\"",
+					   state->name, timestamp);
+}
+
+static void
+compile_succeed(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	compiler->ends[state->index] = true;
+}
+
+static void
+compile_fail(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	static const char *const errors[] = {"Error", "ErrorPath", NULL};
+	static const char *const causes[] = {"Cause", "CausePath", NULL};
+
+	compiler->ends[state->index] = true;
+	ow_fields_exclusive(source, errors, false, where, compiler->problems);
+	ow_fields_exclusive(source, causes, false, where, compiler->problems);
+	state->error = ow_field_string(source, "Error");
+	state->cause = ow_field_string(source, "Cause");
+	state->error_path = ow_field_path(source, "ErrorPath", false, NULL, where, compiler->problems);
+	state->cause_path = ow_field_path(source, "CausePath", false, NULL, where, compiler->problems);
+	state->public_error = ow_compile_public(compiler, source, where);
+}
+
+typedef void (*OwStateCompiler) (OwCompiler *compiler, OwState *state, const JsonbValue *source,
+								 const char *where);
+
+typedef struct OwStateKind
+{
+	const char *name;
+	OwStateType type;
+	bool		has_transition; /* Next or End */
+	OwStateCompiler compile;	/* may be NULL */
+	const OwField *const tables[8];
+} OwStateKind;
+
+static const OwStateKind state_kinds[] = {
+	{"Pass", OW_STATE_PASS, true, compile_pass,
+	{common_fields, flow_fields, next_fields, assign_fields, pass_fields, NULL}},
+	{"Task", OW_STATE_TASK, true, compile_task,
+		{common_fields, flow_fields, next_fields, assign_fields, task_fields, ow_task_option_fields,
+	ow_task_option_path_fields, NULL}},
+	{"Choice", OW_STATE_CHOICE, false, compile_choice,
+	{common_fields, flow_fields, assign_fields, choice_fields, NULL}},
+	{"Wait", OW_STATE_WAIT, true, compile_wait,
+	{common_fields, flow_fields, next_fields, assign_fields, wait_fields, NULL}},
+	{"Succeed", OW_STATE_SUCCEED, false, compile_succeed,
+	{common_fields, flow_fields, NULL}},
+	{"Fail", OW_STATE_FAIL, false, compile_fail,
+	{common_fields, fail_fields, NULL}},
+	{"Compensate", OW_STATE_COMPENSATE, true, NULL,
+	{common_fields, next_fields, NULL}}
+};
+
+static const char *const later_types[] = {"Parallel", "Map", "Await", "ContinueAsNew", "Version"};
+
+const char *
+ow_state_type_name(OwStateType type)
+{
+	for (int i = 0; i < (int) lengthof(state_kinds); i++)
+	{
+		if (state_kinds[i].type == type)
+			return state_kinds[i].name;
+	}
+	elog(ERROR, "unknown state type %d", (int) type);
+}
+
+static const OwStateKind *
+find_kind(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(state_kinds); i++)
+	{
+		if (strcmp(state_kinds[i].name, name) == 0)
+			return &state_kinds[i];
+	}
+	return NULL;
+}
+
+static void
+report_unknown_type(OwCompiler *compiler, const char *type, const char *where)
+{
+	const char *names[lengthof(state_kinds) + lengthof(later_types)];
+	const char *nearest;
+
+	for (int i = 0; i < (int) lengthof(later_types); i++)
+	{
+		names[i] = later_types[i];
+		if (strcmp(type, later_types[i]) == 0)
+		{
+			ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NotSupported",
+						   ow_where_member(where, "Type"), NULL,
+						   "field \"Type\" in %s: %s states are not supported yet",
+						   ow_where_subject(where), type);
+			return;
+		}
+	}
+	for (int i = 0; i < (int) lengthof(state_kinds); i++)
+		names[lengthof(later_types) + i] = state_kinds[i].name;
+	nearest = ow_nearest_name(type, names, lengthof(names));
+	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnknownType",
+				   ow_where_member(where, "Type"),
+				   nearest ? psprintf("Did you mean \"%s\"?", nearest) : NULL,
+				   "field \"Type\" in %s names no type of states: \"%s\"",
+				   ow_where_subject(where), type);
+}
+
+/* Reports a state whose type is missing or no string. */
+static void
+report_no_type(OwCompiler *compiler, const JsonbValue *source, const char *where)
+{
+	static const OwField *const tables[] = {common_fields, NULL};
+
+	if (!ow_json_value_is_object(source))
+		(void) ow_fields_check(source, where, tables, compiler->problems);
+	else
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR,
+					   ow_field_is_present(source, "Type") ? "WrongType" : "MissingField",
+					   ow_where_member(where, "Type"), NULL,
+					   "%s needs a \"Type\", such as \"Task\"", ow_where_subject(where));
+}
+
+/* ---- templates ---- */
+
+/* Lays the state's own fields over those of the template that it uses. */
+static JsonbValue
+apply_template(OwCompiler *compiler, const JsonbValue *source, const char *where)
+{
+	JsonbValue	template;
+	JsonbValue	own = *source;
+	Jsonb	   *merged;
+	char	   *name;
+
+	if (!ow_field_is_present(source, "Use"))
+		return own;
+	name = ow_compile_template_name(compiler, source, where, &template);
+	merged = ow_json_from_value(&own);
+	merged = DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(merged),
+												PointerGetDatum(cstring_to_text("Use"))));
+	if (name != NULL && ow_json_value_is_object(&template))
+		merged = DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
+													JsonbPGetDatum(ow_json_from_value(&template)),
+													JsonbPGetDatum(merged)));
+	ow_json_as_value(merged, &own);
+	return own;
+}
+
+/* ---- states ---- */
+
+static void
+init_state(OwState *state)
+{
+	state->next = OW_NO_STATE;
+	state->default_next = OW_NO_STATE;
+	state->wait_ms = OW_UNSET;
+	ow_task_options_init(&state->options);
+}
+
+void
+ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *where)
+{
+	OwState    *state = &compiler->definition->states[compiler->current];
+	JsonbValue	body = *source;
+	const OwStateKind *kind;
+	char	   *type;
+
+	init_state(state);
+	if (ow_json_value_is_object(source))
+		body = apply_template(compiler, source, where);
+	type = ow_field_string(&body, "Type");
+	kind = type ? find_kind(type) : NULL;
+	if (kind == NULL)
+	{
+		if (type == NULL)
+			report_no_type(compiler, &body, where);
+		else
+			report_unknown_type(compiler, type, where);
+		ow_graph_guess_targets(compiler, &body);
+		return;
+	}
+
+	state->type = kind->type;
+	(void) ow_fields_check(&body, where, kind->tables, compiler->problems);
+	if (!ow_check_query_language(compiler, &body, where))
+	{
+		ow_graph_guess_targets(compiler, &body);
+		return;
+	}
+	compile_flow(compiler, state, &body, where);
+	if (kind->compile != NULL)
+		kind->compile(compiler, state, &body, where);
+	if (kind->has_transition)
+		compile_transition(compiler, state, &body, where);
+}

@@ -1,0 +1,304 @@
+/*
+ * definition_task.c
+ *		Compiles Task states: the activity, its options wherever they stand, its compensation.
+ */
+#include "postgres.h"
+
+#include "machine/definition_internal.h"
+#include "machine/json.h"
+
+#define MAX_PRIORITY 32767
+
+const OwField ow_task_option_fields[] = {
+	{"TimeoutSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"StartToCloseSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"ScheduleToStartSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"ScheduleToCloseSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"HeartbeatSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"TaskQueue", OW_STRING, OW_OPTIONAL},
+	{"Priority", OW_NUMBER, OW_OPTIONAL},
+	{"FairnessKey", OW_STRING, OW_OPTIONAL},
+	{"Transaction", OW_STRING, OW_OPTIONAL},
+	{"Retry", OW_ARRAY, OW_OPTIONAL},
+	{NULL}
+};
+
+const OwField ow_task_option_path_fields[] = {
+	{"TimeoutSecondsPath", OW_STRING, OW_OPTIONAL},
+	{"HeartbeatSecondsPath", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField *const activity_tables[] = {ow_task_option_fields, NULL};
+
+static const OwField compensation_fields[] = {
+	{"Resource", OW_STRING, OW_REQUIRED},
+	{"Parameters", OW_ANY, OW_OPTIONAL},
+	{"When", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+static const OwField *const compensation_tables[] = {
+	compensation_fields, ow_task_option_fields, NULL
+};
+
+/* ---- options ---- */
+
+void
+ow_task_options_init(OwTaskOptions *options)
+{
+	*options = (OwTaskOptions) {
+		.schedule_to_start_ms = OW_UNSET,
+		.start_to_close_ms = OW_UNSET,
+		.schedule_to_close_ms = OW_UNSET,
+		.heartbeat_ms = OW_UNSET,
+		.priority = OW_UNSET,
+		.own_transaction = OW_UNSET
+	};
+}
+
+/* Reports a heartbeat that could never be missed before the attempt times out. */
+static void
+check_heartbeat(const OwTaskOptions *options, const char *where, OwProblems *problems)
+{
+	if (options->heartbeat_ms == OW_UNSET || options->start_to_close_ms == OW_UNSET ||
+		options->heartbeat_ms < options->start_to_close_ms)
+		return;
+	ow_problem_add(problems, OW_SEVERITY_ERROR, "OutOfRange",
+				   ow_where_member(where, "HeartbeatSeconds"), NULL,
+				   "field \"HeartbeatSeconds\" in %s must be smaller than the timeout of an attempt ("
+				   INT64_FORMAT " s)", ow_where_subject(where), options->start_to_close_ms / 1000);
+}
+
+static void
+read_times(OwTaskOptions *options, const JsonbValue *source, const char *where, OwProblems *problems)
+{
+	static const char *const timeouts[] = {
+		"TimeoutSeconds", "TimeoutSecondsPath", "StartToCloseSeconds", NULL
+	};
+	static const char *const heartbeats[] = {"HeartbeatSeconds", "HeartbeatSecondsPath", NULL};
+
+	ow_fields_exclusive(source, timeouts, false, where, problems);
+	ow_fields_exclusive(source, heartbeats, false, where, problems);
+	options->start_to_close_ms = ow_field_seconds_ms(source, "StartToCloseSeconds", 1, where, problems);
+	if (options->start_to_close_ms == OW_UNSET)
+		options->start_to_close_ms = ow_field_seconds_ms(source, "TimeoutSeconds", 1, where, problems);
+	options->schedule_to_start_ms = ow_field_seconds_ms(source, "ScheduleToStartSeconds", 1, where,
+														problems);
+	options->schedule_to_close_ms = ow_field_seconds_ms(source, "ScheduleToCloseSeconds", 1, where,
+														problems);
+	options->heartbeat_ms = ow_field_seconds_ms(source, "HeartbeatSeconds", 1, where, problems);
+	check_heartbeat(options, where, problems);
+}
+
+static char *
+read_task_queue(const JsonbValue *source, const char *where, OwProblems *problems)
+{
+	char	   *queue = ow_field_string(source, "TaskQueue");
+
+	if (queue != NULL && *queue == '\0')
+		ow_problem_add(problems, OW_SEVERITY_ERROR, "InvalidValue", ow_where_member(where, "TaskQueue"),
+					   NULL, "field \"TaskQueue\" in %s is empty", ow_where_subject(where));
+	return queue;
+}
+
+/* Reads a string, or the text of a path when it starts with "$". */
+static char *
+read_fairness_key(const JsonbValue *source, const char *where, OwProblems *problems)
+{
+	char	   *key = ow_field_string(source, "FairnessKey");
+
+	if (key != NULL && *key == '$')
+		(void) ow_field_path(source, "FairnessKey", true, NULL, where, problems);
+	return key;
+}
+
+void
+ow_read_task_options(OwTaskOptions *options, const JsonbValue *source, const char *where,
+					 OwProblems *problems)
+{
+	static const char *const transactions[] = {"Shared", "Own", NULL};
+
+	ow_task_options_init(options);
+	read_times(options, source, where, problems);
+	options->task_queue = read_task_queue(source, where, problems);
+	options->priority = ow_field_integer(source, "Priority", 0, MAX_PRIORITY, OW_UNSET, where, problems);
+	options->fairness_key = read_fairness_key(source, where, problems);
+	options->own_transaction = ow_field_choice(source, "Transaction", transactions, where, problems);
+	ow_read_retriers(options, source, where, problems);
+}
+
+void
+ow_read_task_option_paths(OwTaskOptions *options, const JsonbValue *source, const char *where,
+						  OwProblems *problems)
+{
+	options->start_to_close_path = ow_field_path(source, "TimeoutSecondsPath", true, NULL, where,
+												 problems);
+	options->heartbeat_path = ow_field_path(source, "HeartbeatSecondsPath", true, NULL, where,
+											problems);
+}
+
+OwTaskOptions *
+ow_task_options_compile(const Jsonb *source, const char *where, OwProblems *problems)
+{
+	OwTaskOptions *options = palloc(sizeof(OwTaskOptions));
+	JsonbValue	object;
+	int			errors = problems->errors;
+
+	ow_task_options_init(options);
+	ow_json_as_value(source, &object);
+	if (ow_fields_check(&object, where, activity_tables, problems))
+		ow_read_task_options(options, &object, where, problems);
+	return problems->errors == errors ? options : NULL;
+}
+
+/* Fills what the levels above left open from the next level below. */
+static void
+fill_in(OwTaskOptions *result, const OwTaskOptions *below)
+{
+	if (result->schedule_to_start_ms == OW_UNSET)
+		result->schedule_to_start_ms = below->schedule_to_start_ms;
+	if (result->start_to_close_ms == OW_UNSET && result->start_to_close_path == NULL)
+	{
+		result->start_to_close_ms = below->start_to_close_ms;
+		result->start_to_close_path = below->start_to_close_path;
+	}
+	if (result->schedule_to_close_ms == OW_UNSET)
+		result->schedule_to_close_ms = below->schedule_to_close_ms;
+	if (result->heartbeat_ms == OW_UNSET && result->heartbeat_path == NULL)
+	{
+		result->heartbeat_ms = below->heartbeat_ms;
+		result->heartbeat_path = below->heartbeat_path;
+	}
+	if (result->task_queue == NULL)
+		result->task_queue = below->task_queue;
+	if (result->priority == OW_UNSET)
+		result->priority = below->priority;
+	if (result->fairness_key == NULL)
+		result->fairness_key = below->fairness_key;
+	if (result->own_transaction == OW_UNSET)
+		result->own_transaction = below->own_transaction;
+	if (!result->has_retry && below->has_retry)
+	{
+		result->has_retry = true;
+		result->nretriers = below->nretriers;
+		result->retriers = below->retriers;
+	}
+}
+
+void
+ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,
+					  const OwTaskOptions *defaults, const OwTaskOptions *activity)
+{
+	*result = *state;
+	if (defaults != NULL)
+		fill_in(result, defaults);
+	if (activity != NULL)
+		fill_in(result, activity);
+}
+
+/* ---- compensation ---- */
+
+static void
+add_activity(OwDefinition *definition, char *name)
+{
+	for (int i = 0; i < definition->nactivities; i++)
+	{
+		if (strcmp(definition->activities[i], name) == 0)
+			return;
+	}
+	definition->activities = definition->activities == NULL ? palloc(sizeof(char *)) :
+		repalloc(definition->activities, (definition->nactivities + 1) * sizeof(char *));
+	definition->activities[definition->nactivities++] = name;
+}
+
+/* Compiles {Resource, Parameters, When, options}. */
+static void
+compile_compensation_object(OwCompiler *compiler, OwCompensation *compensation,
+							const JsonbValue *source, const char *where)
+{
+	static const char *const moments[] = {"Completed", "Scheduled", NULL};
+	JsonbValue	parameters;
+
+	if (!ow_fields_check(source, where, compensation_tables, compiler->problems))
+		return;
+	compensation->resource = ow_compile_resource(source, where, compiler->problems);
+	if (ow_field_get(source, "Parameters", OW_ANY, &parameters))
+		compensation->parameters = ow_template_compile(&parameters,
+													   ow_where_member(where, "Parameters"),
+													   compiler->problems);
+	ow_read_task_options(&compensation->options, source, where, compiler->problems);
+	compensation->when_scheduled =
+		ow_field_choice(source, "When", moments, where, compiler->problems) == 1;
+}
+
+/* "Compensate": "Undo" is short for "Compensate": {"Resource": "Undo"} */
+static JsonbValue
+as_compensation_object(const JsonbValue *source)
+{
+	OwObject	object;
+	JsonbValue	value = *source;
+
+	if (source->type != jbvString)
+		return value;
+	ow_object_begin(&object);
+	ow_object_add_value(&object, "Resource", &value);
+	ow_json_as_value(ow_object_end(&object), &value);
+	return value;
+}
+
+static OwCompensation *
+compile_compensation(OwCompiler *compiler, const JsonbValue *source, const char *where)
+{
+	OwCompensation *compensation;
+	JsonbValue	value;
+
+	if (!ow_field_get(source, "Compensate", OW_STRING | OW_OBJECT, &value))
+		return NULL;
+	compensation = palloc0(sizeof(OwCompensation));
+	ow_task_options_init(&compensation->options);
+	value = as_compensation_object(&value);
+	compile_compensation_object(compiler, compensation, &value, ow_where_member(where, "Compensate"));
+	if (compensation->resource != NULL)
+		add_activity(compiler->definition, compensation->resource);
+	return compensation;
+}
+
+/* ---- Task ---- */
+
+/* Warns of a Task that may run for ever, as far as the definition tells. */
+static void
+check_timeout(const OwTaskOptions *options, const OwState *state, const char *where,
+			  OwProblems *problems)
+{
+	if (options->start_to_close_ms != OW_UNSET || options->start_to_close_path != NULL ||
+		options->schedule_to_close_ms != OW_UNSET ||
+		options->heartbeat_ms != OW_UNSET || options->heartbeat_path != NULL)
+		return;
+	ow_problem_add(problems, OW_SEVERITY_WARNING, "NoTimeout", where,
+				   "Set \"StartToCloseSeconds\" here, in \"Defaults\" or in the activity's registration.",
+				   "state \"%s\" sets no timeout for its attempts", state->name);
+}
+
+void
+ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	OwProblems *problems = compiler->problems;
+	OwTaskOptions effective;
+	int			errors = problems->errors;
+
+	state->resource = ow_field_string(source, "Resource");
+	state->activity = ow_compile_resource(source, where, problems);
+	if (state->activity != NULL)
+		add_activity(compiler->definition, state->activity);
+
+	ow_read_task_options(&state->options, source, where, problems);
+	ow_read_task_option_paths(&state->options, source, where, problems);
+	ow_task_options_merge(&effective, &state->options, &compiler->definition->defaults, NULL);
+	/* with nothing of its own, the state has only what is checked in Defaults */
+	if (problems->errors == errors &&
+		(state->options.heartbeat_ms != OW_UNSET || state->options.start_to_close_ms != OW_UNSET))
+		check_heartbeat(&effective, where, problems);
+	check_timeout(&effective, state, where, problems);
+
+	state->compensation = compile_compensation(compiler, source, where);
+}

@@ -1,0 +1,43 @@
+/*
+ * failure.h
+ *		A failure inside a workflow: an ASL error name and what is known about it.
+ *
+ * The pure core reports bad data as values, never with ereport: a failure is ordinary input to
+ * Retry and Catch.  Functions that can fail return false and fill the failure.
+ */
+#ifndef OW_FAILURE_H
+#define OW_FAILURE_H
+
+#include "postgres.h"
+#include "utils/jsonb.h"
+
+typedef struct OwFailure
+{
+	char	   *error;			/* error name matched by Retry and Catch */
+	char	   *cause;			/* text for people; may be NULL */
+	Jsonb	   *details;		/* may be NULL */
+	bool		non_retryable;
+	int64		next_retry_delay_ms;	/* -1: the retrier decides */
+} OwFailure;
+
+/* ASL's names; https://states-language.net, "Appendix A: Predefined Error Codes" */
+#define OW_ERROR_ALL "States.ALL"
+#define OW_ERROR_TIMEOUT "States.Timeout"
+#define OW_ERROR_HEARTBEAT_TIMEOUT "States.HeartbeatTimeout"
+#define OW_ERROR_TASK_FAILED "States.TaskFailed"
+#define OW_ERROR_PERMISSIONS "States.Permissions"
+#define OW_ERROR_RESULT_PATH "States.ResultPathMatchFailure"
+#define OW_ERROR_PARAMETER_PATH "States.ParameterPathFailure"
+#define OW_ERROR_NO_CHOICE "States.NoChoiceMatched"
+#define OW_ERROR_RUNTIME "States.Runtime"
+#define OW_ERROR_DATA_LIMIT "States.DataLimitExceeded"
+#define OW_ERROR_QUERY_EVALUATION "States.QueryEvaluationError"
+/* Ours */
+#define OW_ERROR_INVALID_INPUT "OW.InvalidInput"
+#define OW_ERROR_CANCELED "OW.Canceled"
+#define OW_ERROR_TRANSITION_LIMIT "OW.TransitionLimitExceeded"
+
+/* Fills *failure and returns false, so that callers write: return ow_fail(failure, …) */
+extern bool ow_fail(OwFailure *failure, const char *error, const char *cause_format, ...) pg_attribute_printf(3, 4);
+
+#endif							/* OW_FAILURE_H */

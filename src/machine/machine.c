@@ -1,0 +1,484 @@
+/*
+ * machine.c
+ *		One step of a run: take an input, move the token until something outside is needed.
+ *
+ * A step first applies its input to the token's phase, then advances: states that need nothing from
+ * outside are entered and left here; an activity, a timer or the end stops the step.  When an outcome
+ * is decided, recorded compensations are run before the run closes (except for Terminate).
+ *
+ * Every input leaves exactly one history event from which replay can make it again; see replay.c.
+ */
+#include "postgres.h"
+
+#include "machine/machine_internal.h"
+
+const OwState *
+ow_machine_state(const OwMachine *machine)
+{
+	Assert(machine->run->token.state >= 0 && machine->run->token.state < machine->definition->nstates);
+	return &machine->definition->states[machine->run->token.state];
+}
+
+/* Appends a history event; attributes may be NULL. */
+void
+ow_machine_record(OwMachine *machine, const char *type, const char *state, Jsonb *attributes)
+{
+	OwHistoryEvent *event = palloc(sizeof(OwHistoryEvent));
+
+	event->event_id = machine->run->next_event_id++;
+	event->time = machine->now;
+	event->type = type;
+	event->state = state;
+	event->attributes = attributes;
+	machine->events = lappend(machine->events, event);
+}
+
+/* Sends the token to a state, with that state's raw input. */
+void
+ow_machine_go(OwMachine *machine, int state, Jsonb *data)
+{
+	OwToken    *token = &machine->run->token;
+
+	Assert(state != OW_NO_STATE);
+	memset(token->retry_counts, 0, sizeof(token->retry_counts));
+	token->state = state;
+	token->phase = OW_PHASE_ENTER;
+	token->data = data;
+	token->attempt = 0;
+	token->due_at = DT_NOEND;
+	token->last_failure = NULL;
+	token->result = NULL;
+	token->compensation = 0;
+	machine->task_input = NULL;
+}
+
+static Jsonb *
+public_error_json(const OwPublicError *public_error)
+{
+	OwObject	object;
+
+	if (public_error == NULL)
+		return NULL;
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "Code", public_error->code);
+	ow_object_add_text(&object, "Message", public_error->message);
+	return ow_object_end(&object);
+}
+
+/*
+ * Decides how the run will close.  After OnCancel or OnTimeout the status stays Canceled or TimedOut
+ * whatever else happens.  The output of a completing run is set by the caller.
+ */
+void
+ow_machine_decide(OwMachine *machine, OwStatus status, const char *error, const char *cause,
+				  const OwPublicError *public_error)
+{
+	OwRun	   *run = machine->run;
+
+	Assert(!run->outcome.decided);
+	run->outcome.decided = true;
+	run->outcome.status = run->sticky_status != OW_STATUS_RUNNING ? run->sticky_status : status;
+	run->outcome.error = error ? pstrdup(error) : NULL;
+	run->outcome.cause = cause ? pstrdup(cause) : NULL;
+	if (run->outcome.status != OW_STATUS_COMPLETED)
+		run->outcome.public_error = public_error_json(public_error ? public_error : machine->definition->public_error);
+	run->token.due_at = DT_NOEND;
+}
+
+/* $$.Execution.Error, for the states behind OnError, OnCancel and OnTimeout */
+static Jsonb *
+execution_error(OwMachine *machine, const OwFailure *failure)
+{
+	OwRun	   *run = machine->run;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "Error", failure->error);
+	ow_object_add_text(&object, "Cause", failure->cause ? failure->cause : "");
+	ow_object_add(&object, "Details", failure->details);
+	if (run->token.state != OW_NO_STATE)
+	{
+		const OwState *state = ow_machine_state(machine);
+
+		ow_object_add_text(&object, "State", state->name);
+		ow_object_add_text(&object, "Activity", state->activity);
+		if (state->type == OW_STATE_TASK && run->token.attempt > 0)
+			ow_object_add_int(&object, "Attempt", run->token.attempt);
+	}
+	return ow_object_end(&object);
+}
+
+/*
+ * The run fails, is canceled or times out: go to the handler state if the definition has one and none
+ * was taken before, else decide the outcome.
+ */
+static void
+leave_normal_path(OwMachine *machine, int handler, OwStatus status, const OwFailure *failure)
+{
+	OwRun	   *run = machine->run;
+
+	if (handler != OW_NO_STATE && !run->handler_taken)
+	{
+		run->error = execution_error(machine, failure);
+		run->handler_taken = true;
+		if (status != OW_STATUS_FAILED)
+			run->sticky_status = status;
+		ow_machine_go(machine, handler, run->token.state == OW_NO_STATE ? run->input : run->token.data);
+		return;
+	}
+	ow_machine_decide(machine, status, failure->error, failure->cause, NULL);
+}
+
+/* An error that no Catch took: OnError, or the run fails. */
+void
+ow_machine_fail(OwMachine *machine, const OwFailure *failure)
+{
+	leave_normal_path(machine, machine->definition->on_error, OW_STATUS_FAILED, failure);
+}
+
+/* Leaves the run stuck, everything kept, until an operator retries it. */
+void
+ow_machine_stick(OwMachine *machine, const OwFailure *failure)
+{
+	OwRun	   *run = machine->run;
+	const char *state = run->token.state == OW_NO_STATE ? NULL : ow_machine_state(machine)->name;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "Error", failure->error);
+	ow_object_add_text(&object, "Cause", failure->cause);
+	ow_object_add(&object, "Details", failure->details);
+	ow_object_add_text(&object, "State", state);
+	run->stuck = ow_object_end(&object);
+	run->status = OW_STATUS_STUCK;
+	ow_machine_record(machine, "WorkflowTaskFailed", state, run->stuck);
+}
+
+static void
+cancel_running_timer(OwMachine *machine)
+{
+	OwToken    *token = &machine->run->token;
+
+	if (token->phase == OW_PHASE_WAIT)
+		ow_machine_record(machine, "TimerCanceled", ow_machine_state(machine)->name, NULL);
+	token->due_at = DT_NOEND;
+}
+
+static void
+cancel_run(OwMachine *machine)
+{
+	OwFailure	failure = {.error = OW_ERROR_CANCELED, .next_retry_delay_ms = OW_UNSET};
+
+	failure.cause = "the workflow was canceled";
+	cancel_running_timer(machine);
+	leave_normal_path(machine, machine->definition->on_cancel, OW_STATUS_CANCELED, &failure);
+}
+
+static bool
+is_compensating(const OwRun *run)
+{
+	return run->token.phase == OW_PHASE_COMPENSATE || run->token.phase == OW_PHASE_COMPENSATE_BACKOFF;
+}
+
+/* A requested cancel takes effect between states, never while compensations run. */
+static bool
+cancel_is_due(const OwRun *run)
+{
+	return run->cancel_requested && run->sticky_status == OW_STATUS_RUNNING &&
+		!run->outcome.decided && !is_compensating(run);
+}
+
+static void
+close_run(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
+	OwOutcome  *outcome = &run->outcome;
+	const char *type = NULL;
+	OwObject	object;
+
+	switch (outcome->status)
+	{
+		case OW_STATUS_COMPLETED:
+			type = "WorkflowExecutionCompleted";
+			break;
+		case OW_STATUS_FAILED:
+			type = "WorkflowExecutionFailed";
+			break;
+		case OW_STATUS_CANCELED:
+			type = "WorkflowExecutionCanceled";
+			break;
+		case OW_STATUS_TIMED_OUT:
+			type = "WorkflowExecutionTimedOut";
+			break;
+		default:
+			Assert(outcome->status == OW_STATUS_TERMINATED);	/* recorded by its input */
+	}
+	if (type != NULL)
+	{
+		ow_object_begin(&object);
+		ow_object_add(&object, "output", outcome->output);
+		ow_object_add_text(&object, "error", outcome->error);
+		ow_object_add_text(&object, "cause", outcome->cause);
+		ow_object_add(&object, "public_error", outcome->public_error);
+		ow_machine_record(machine, type, NULL, ow_object_end(&object));
+	}
+	run->status = outcome->status;
+	run->token.phase = OW_PHASE_CLOSED;
+	run->token.due_at = DT_NOEND;
+}
+
+static void
+start_run(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "workflow", run->workflow);
+	ow_object_add_int(&object, "version", run->version);
+	ow_object_add(&object, "input", run->input);
+	ow_machine_record(machine, "WorkflowExecutionStarted", NULL, ow_object_end(&object));
+	ow_machine_go(machine, machine->definition->start_at, run->input);
+}
+
+/*
+ * Moves the token until something outside is needed.  Each phase is either left within the loop or
+ * ends the step.
+ */
+static OwStep
+advance(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
+
+	for (;;)
+	{
+		if (run->status == OW_STATUS_STUCK)
+			return OW_STEP_STUCK;
+		if (run->token.phase == OW_PHASE_CLOSED)
+			return OW_STEP_CLOSED;
+		if (cancel_is_due(run))
+			cancel_run(machine);
+		if (run->outcome.decided && !is_compensating(run))
+		{
+			if (run->outcome.status == OW_STATUS_COMPLETED || run->outcome.status == OW_STATUS_TERMINATED ||
+				!ow_machine_compensate_next(machine))
+				close_run(machine);
+			continue;
+		}
+
+		switch (run->token.phase)
+		{
+			case OW_PHASE_ENTER:
+				if (machine->transitions++ >= machine->host->max_transitions ||
+					(machine->stop_at_event_id > 0 && run->next_event_id > machine->stop_at_event_id))
+					return OW_STEP_YIELD;
+				ow_machine_enter(machine);
+				break;
+			case OW_PHASE_ACTIVITY:
+				if (ow_machine_offer_task(machine))
+					return OW_STEP_ACTIVITY;
+				break;
+			case OW_PHASE_COMPENSATE:
+				if (ow_machine_offer_compensation(machine))
+					return OW_STEP_ACTIVITY;
+				break;
+			case OW_PHASE_EXIT:
+				ow_machine_leave_task(machine, run->token.result);
+				break;
+			default:
+				return OW_STEP_PARKED;
+		}
+	}
+}
+
+static void
+terminate_run(OwMachine *machine, const OwInput *input)
+{
+	OwRun	   *run = machine->run;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "reason", input->reason);
+	ow_object_add_text(&object, "requested_by", input->requested_by);
+	ow_machine_record(machine, "WorkflowExecutionTerminated", NULL, ow_object_end(&object));
+	memset(&run->outcome, 0, sizeof(run->outcome));
+	run->sticky_status = OW_STATUS_RUNNING;
+	run->status = OW_STATUS_RUNNING;
+	run->token.phase = OW_PHASE_ENTER;
+	run->token.compensation = 0;
+	ow_machine_decide(machine, OW_STATUS_TERMINATED, "OW.Terminated", input->reason, NULL);
+}
+
+static void
+request_cancel(OwMachine *machine, const OwInput *input)
+{
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "reason", input->reason);
+	ow_object_add_text(&object, "requested_by", input->requested_by);
+	ow_machine_record(machine, "WorkflowExecutionCancelRequested", NULL, ow_object_end(&object));
+	machine->run->cancel_requested = true;
+}
+
+static void
+timer_fired(OwMachine *machine)
+{
+	OwToken    *token = &machine->run->token;
+
+	switch (token->phase)
+	{
+		case OW_PHASE_WAIT:
+			ow_machine_record(machine, "TimerFired", ow_machine_state(machine)->name, NULL);
+			token->due_at = DT_NOEND;
+			ow_machine_leave(machine, NULL);
+			break;
+		case OW_PHASE_BACKOFF:
+		case OW_PHASE_COMPENSATE_BACKOFF:
+			ow_machine_next_attempt(machine);
+			break;
+		default:
+			break;				/* a start delay, or a timer that lost a race */
+	}
+}
+
+static void
+deadline_reached(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
+	OwFailure	failure = {.error = OW_ERROR_TIMEOUT, .next_retry_delay_ms = OW_UNSET};
+	OwObject	object;
+
+	if (run->outcome.decided || is_compensating(run))
+		return;
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "timer", "WorkflowTimeout");
+	ow_machine_record(machine, "TimerFired", NULL, ow_object_end(&object));
+	run->deadline = DT_NOEND;
+	failure.cause = "the workflow did not close in time";
+	cancel_running_timer(machine);
+	leave_normal_path(machine, machine->definition->on_timeout, OW_STATUS_TIMED_OUT, &failure);
+}
+
+/* The shell could not go on: unregistered activity, lost privilege, failing commit, … */
+static void
+stuck_by_shell(OwMachine *machine, const OwFailure *failure)
+{
+	if (machine->run->status == OW_STATUS_RUNNING)
+		ow_machine_stick(machine, failure);
+}
+
+static void
+retry_stuck(OwMachine *machine, const OwInput *input)
+{
+	OwRun	   *run = machine->run;
+	OwObject	object;
+
+	if (run->status != OW_STATUS_STUCK)
+		return;
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "version", run->version);
+	ow_object_add_text(&object, "requested_by", input->requested_by);
+	ow_machine_record(machine, "WorkflowTaskScheduled", NULL, ow_object_end(&object));
+	run->status = OW_STATUS_RUNNING;
+	run->stuck = NULL;
+}
+
+/* Failed compensations of a decided run become recorded ones again. */
+static void
+retry_compensations(OwMachine *machine, const OwInput *input)
+{
+	OwRun	   *run = machine->run;
+	OwObject	object;
+	ListCell   *cell;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "requested_by", input->requested_by);
+	ow_machine_record(machine, "CompensationRetryRequested", NULL, ow_object_end(&object));
+	foreach(cell, run->compensations)
+	{
+		OwRecordedCompensation *compensation = lfirst(cell);
+
+		if (compensation->status != OW_COMPENSATION_FAILED)
+			continue;
+		compensation->status = OW_COMPENSATION_RECORDED;
+		compensation->closed_at = DT_NOEND;
+		compensation->dirty = true;
+	}
+	if (run->token.phase == OW_PHASE_CLOSED)
+	{
+		run->status = OW_STATUS_RUNNING;
+		run->token.phase = OW_PHASE_ENTER;	/* the decided outcome leads back to the compensations */
+	}
+}
+
+static void
+apply_input(OwMachine *machine, const OwInput *input)
+{
+	bool		compensating = is_compensating(machine->run);
+
+	switch (input->kind)
+	{
+		case OW_INPUT_CONTINUE:
+			break;
+		case OW_INPUT_ACTIVITY_COMPLETED:
+			if (compensating)
+				ow_machine_compensation_completed(machine, input->result);
+			else
+				ow_machine_task_completed(machine, input->result);
+			break;
+		case OW_INPUT_ACTIVITY_FAILED:
+		case OW_INPUT_ACTIVITY_TIMED_OUT:
+			if (compensating)
+				ow_machine_compensation_failed(machine, input);
+			else
+				ow_machine_task_failed(machine, input);
+			break;
+		case OW_INPUT_TIMER_FIRED:
+			timer_fired(machine);
+			break;
+		case OW_INPUT_DEADLINE_REACHED:
+			deadline_reached(machine);
+			break;
+		case OW_INPUT_CANCEL:
+			request_cancel(machine, input);
+			break;
+		case OW_INPUT_TERMINATE:
+			terminate_run(machine, input);
+			break;
+		case OW_INPUT_STUCK:
+			stuck_by_shell(machine, input->failure);
+			break;
+		case OW_INPUT_RETRY:
+			retry_stuck(machine, input);
+			break;
+		case OW_INPUT_RETRY_COMPENSATIONS:
+			retry_compensations(machine, input);
+			break;
+	}
+}
+
+/*
+ * Takes one input and moves the run as far as it goes without the outside.  Everything it makes is
+ * allocated in machine->context; history events are appended to machine->events.
+ */
+OwStep
+ow_machine_step(OwMachine *machine, const OwInput *input)
+{
+	MemoryContext previous = MemoryContextSwitchTo(machine->context);
+	OwRun	   *run = machine->run;
+	OwStep		step;
+
+	machine->now = input->now;
+	machine->random = input->random;
+	machine->transitions = 0;
+
+	if (run->token.phase == OW_PHASE_NEW)
+		start_run(machine);
+	if (run->token.phase != OW_PHASE_CLOSED || input->kind == OW_INPUT_RETRY_COMPENSATIONS)
+		apply_input(machine, input);
+	step = advance(machine);
+
+	MemoryContextSwitchTo(previous);
+	return step;
+}

@@ -1,0 +1,247 @@
+/*
+ * machine.h
+ *		The pure core: (definition, execution state, event) -> (state', history events, what next).
+ *
+ * The shell (src/engine) loads an OwRun, feeds events and does what each step asks for:
+ *
+ *		step = ow_machine_step(machine, &(OwInput) {.kind = OW_INPUT_CONTINUE, …});
+ *		while (step == OW_STEP_ACTIVITY)
+ *			step = ow_machine_step(machine, run the activity in machine->call, feed its outcome);
+ *
+ * Time and randomness come in with the event; activity registrations and $$ data come from the
+ * OwRun and the OwHost.  There is no SPI, no catalog, no clock and no lock in here.  Everything
+ * produced is allocated in machine->context.
+ */
+#ifndef OW_MACHINE_H
+#define OW_MACHINE_H
+
+#include "datatype/timestamp.h"
+#include "machine/definition.h"
+#include "machine/retry.h"
+#include "utils/uuid.h"
+
+typedef enum OwStatus
+{
+	OW_STATUS_RUNNING,
+	OW_STATUS_PAUSED,
+	OW_STATUS_STUCK,
+	OW_STATUS_COMPLETED,
+	OW_STATUS_FAILED,
+	OW_STATUS_CANCELED,
+	OW_STATUS_TERMINATED,
+	OW_STATUS_TIMED_OUT,
+	OW_STATUS_CONTINUED_AS_NEW
+} OwStatus;
+
+extern const char *ow_status_name(OwStatus status);
+extern OwStatus ow_status_from_name(const char *name);
+
+/* Where a token stands within its state */
+typedef enum OwPhase
+{
+	OW_PHASE_NEW,				/* nothing happened yet */
+	OW_PHASE_ENTER,				/* about to enter token.state */
+	OW_PHASE_ACTIVITY,			/* an attempt is scheduled and may run now */
+	OW_PHASE_BACKOFF,			/* the next attempt waits for token.due_at */
+	OW_PHASE_WAIT,				/* a Wait state, until token.due_at */
+	OW_PHASE_COMPENSATE,		/* an attempt of compensation token.compensation may run now */
+	OW_PHASE_COMPENSATE_BACKOFF,
+	OW_PHASE_EXIT,				/* a stored result waits to be evaluated (after a stuck transition) */
+	OW_PHASE_CLOSED
+} OwPhase;
+
+extern const char *ow_phase_name(OwPhase phase);
+extern OwPhase ow_phase_from_name(const char *name);
+
+/* One thread of control.  Parallel and Map will have one per branch. */
+typedef struct OwToken
+{
+	int			state;			/* index, or OW_NO_STATE */
+	OwPhase		phase;
+	Jsonb	   *data;			/* raw input of the state */
+	TimestampTz entered_at;
+	TimestampTz scheduled_at;	/* when the task's first attempt was scheduled */
+	TimestampTz due_at;			/* DT_NOEND when no timer runs */
+	int			attempt;		/* of the activity or compensation, from 1 */
+	int			retry_counts[OW_MAX_RETRIERS];
+	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
+	int			compensation;	/* sequence of the one that runs, 0 when none */
+	Jsonb	   *result;			/* stored result of a stuck transition (OW_PHASE_EXIT) */
+} OwToken;
+
+typedef enum OwCompensationStatus
+{
+	OW_COMPENSATION_RECORDED,
+	OW_COMPENSATION_COMPLETED,
+	OW_COMPENSATION_FAILED,
+	OW_COMPENSATION_DROPPED		/* nothing happened after all: its row, if any, goes */
+} OwCompensationStatus;
+
+extern const char *ow_compensation_status_name(OwCompensationStatus status);
+extern OwCompensationStatus ow_compensation_status_from_name(const char *name);
+
+/* A compensation recorded by a completed (or scheduled) task; input evaluated then */
+typedef struct OwRecordedCompensation
+{
+	int			sequence;		/* from 1, in the order recorded */
+	char	   *state;			/* the forward state; its Compensate has the options */
+	char	   *activity;
+	TimestampTz recorded_at;
+	TimestampTz closed_at;		/* DT_NOEND while it has not ended */
+	Jsonb	   *input;
+	Jsonb	   *compensates;	/* {state, input, result, idempotency_key} */
+	OwCompensationStatus status;
+	int			attempts;
+	Jsonb	   *failure;		/* last {Error, Cause, Details} */
+	bool		stored;			/* has a row already */
+	bool		dirty;			/* must be written at flush */
+} OwRecordedCompensation;
+
+/* How the run will close once its remaining compensations have run */
+typedef struct OwOutcome
+{
+	bool		decided;
+	OwStatus	status;
+	Jsonb	   *output;
+	char	   *error;
+	char	   *cause;
+	Jsonb	   *public_error;	/* {Code, Message} */
+} OwOutcome;
+
+/* The materialised state of a run: what the execution row holds */
+typedef struct OwRun
+{
+	int32		shard_key;
+	pg_uuid_t	run_id;
+	pg_uuid_t	root_run_id;	/* first run of its retry and reset lineage: idempotency keys */
+	char	   *workflow_id;
+	char	   *workflow;		/* name of the workflow type */
+	int			version;
+	TimestampTz started_at;
+	TimestampTz deadline;		/* run or execution timeout; DT_NOEND */
+	Jsonb	   *input;
+	OwStatus	status;
+	OwToken		token;
+	int			next_event_id;	/* from 1 */
+	Jsonb	   *visits;			/* {state: times a Task was entered}; NULL: none */
+	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */
+	bool		handler_taken;	/* OnError, OnCancel or OnTimeout was entered: never again */
+	OwStatus	sticky_status;	/* CANCELED or TIMED_OUT after OnCancel/OnTimeout; else RUNNING */
+	bool		cancel_requested;
+	OwOutcome	outcome;
+	Jsonb	   *stuck;			/* {Error, Cause, State, Field} while status is STUCK */
+	List	   *compensations;	/* of OwRecordedCompensation *, by sequence; loaded with the run */
+} OwRun;
+
+/* What the machine needs to know of a registered activity */
+typedef enum OwActivityKind
+{
+	OW_ACTIVITY_SQL,			/* runs in the transaction of the transition */
+	OW_ACTIVITY_QUEUE			/* handed to programs outside */
+} OwActivityKind;
+
+typedef struct OwActivity
+{
+	char	   *name;
+	OwActivityKind kind;
+	OwTaskOptions options;		/* as registered */
+	bool		quarantined;	/* crashed the server too often: not run until released */
+	void	   *shell;			/* the engine's own data; opaque here */
+} OwActivity;
+
+typedef struct OwHost
+{
+	/* NULL when no such activity is registered */
+	const OwActivity *(*find_activity) (void *arg, const char *name);
+	void	   *arg;
+	int			max_transitions;	/* states entered in one step before it yields */
+} OwHost;
+
+/* The activity the shell is asked to run (OW_STEP_ACTIVITY) */
+typedef struct OwActivityCall
+{
+	const OwActivity *activity;
+	const char *state;
+	Jsonb	   *input;
+	int			attempt;
+	TimestampTz scheduled_at;	/* of the first attempt */
+	TimestampTz close_by;		/* the attempt's deadline from schedule-to-close and the run's; DT_NOEND */
+	int64		start_to_close_ms;	/* OW_UNSET */
+	char	   *idempotency_key;
+	Jsonb	   *last_failure;
+	Jsonb	   *compensates;	/* set when this is a compensation */
+	int			compensation;	/* its sequence; 0 for forward work */
+	bool		own_transaction;
+} OwActivityCall;
+
+/* A recorded history event */
+typedef struct OwHistoryEvent
+{
+	int			event_id;
+	TimestampTz time;
+	const char *type;			/* Temporal's name: "ActivityTaskScheduled" */
+	const char *state;			/* NULL when not about a state */
+	Jsonb	   *attributes;		/* NULL: none */
+} OwHistoryEvent;
+
+typedef enum OwInputKind
+{
+	OW_INPUT_CONTINUE,			/* go on from where the run stands (start, ready again) */
+	OW_INPUT_ACTIVITY_COMPLETED,
+	OW_INPUT_ACTIVITY_FAILED,
+	OW_INPUT_ACTIVITY_TIMED_OUT,
+	OW_INPUT_TIMER_FIRED,		/* token.due_at was reached */
+	OW_INPUT_DEADLINE_REACHED,	/* run.deadline was reached */
+	OW_INPUT_CANCEL,
+	OW_INPUT_TERMINATE,
+	OW_INPUT_STUCK,				/* the shell cannot go on: failure says why */
+	OW_INPUT_RETRY,				/* an operator lets a stuck run try again */
+	OW_INPUT_RETRY_COMPENSATIONS	/* an operator lets failed compensations try again */
+} OwInputKind;
+
+typedef struct OwInput
+{
+	OwInputKind kind;
+	TimestampTz now;
+	uint64		random;
+	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
+	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
+	const char *reason;			/* CANCEL, TERMINATE; may be NULL */
+	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*; may be NULL */
+	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
+	const OwRetryAnswer *recorded_retry;
+} OwInput;
+
+typedef enum OwStep
+{
+	OW_STEP_ACTIVITY,			/* run machine->call, then step with its outcome */
+	OW_STEP_PARKED,				/* nothing to do until token.due_at, the deadline or a message */
+	OW_STEP_YIELD,				/* has more to do at once, but gives others a turn */
+	OW_STEP_STUCK,				/* status STUCK, run->stuck says why */
+	OW_STEP_CLOSED				/* run->outcome is final */
+} OwStep;
+
+typedef struct OwMachine
+{
+	const OwDefinition *definition;
+	const OwHost *host;
+	OwRun	   *run;
+	MemoryContext context;
+	List	   *events;			/* of OwHistoryEvent *, appended by the steps */
+	OwActivityCall call;
+	TimestampTz now;
+	uint64		random;
+	int			transitions;	/* states entered in this step */
+	int			stop_at_event_id;	/* replay: enter no state once this many events exist; 0: live */
+	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
+	Jsonb	   *task_result;	/* for $$.Task.Result while a compensation is recorded */
+} OwMachine;
+
+extern OwStep ow_machine_step(OwMachine *machine, const OwInput *input);
+
+extern char *ow_uuid_to_cstring(const pg_uuid_t *uuid);
+
+/* Moves the run to another version of its definition; its state must exist there (else OW_NO_STATE). */
+extern void ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version);
+
+#endif							/* OW_MACHINE_H */

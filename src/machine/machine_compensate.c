@@ -1,0 +1,292 @@
+/*
+ * machine_compensate.c
+ *		Recording what undoes a task, and running it: last first, each with its own retry.
+ *
+ * A compensation that fails for good is marked Failed and the others still run; an operator can let
+ * it try again later.  Compensating cannot be canceled.
+ */
+#include "postgres.h"
+
+#include "machine/machine_internal.h"
+
+/* "No Retry" of a compensation: Defaults.Retry, else ten attempts from 1 s, doubling, at most 60 s */
+static char *all_errors[] = {OW_ERROR_ALL};
+static OwRetrier default_retrier = {
+	.nerrors = 1,
+	.errors = all_errors,
+	.interval_ms = 1000,
+	.backoff_rate = 2.0,
+	.max_delay_ms = 60000,
+	.max_attempts = OW_UNSET,
+	.maximum_attempts = 10
+};
+
+static OwRecordedCompensation *
+find_compensation(const OwMachine *machine, int sequence)
+{
+	ListCell   *cell;
+
+	foreach(cell, machine->run->compensations)
+	{
+		OwRecordedCompensation *compensation = lfirst(cell);
+
+		if (compensation->sequence == sequence)
+			return compensation;
+	}
+	return NULL;
+}
+
+static OwRecordedCompensation *
+running_compensation(const OwMachine *machine)
+{
+	OwRecordedCompensation *compensation = find_compensation(machine, machine->run->token.compensation);
+
+	if (compensation == NULL)
+		elog(ERROR, "compensation %d of run %s is missing", machine->run->token.compensation,
+			 ow_uuid_to_cstring(&machine->run->run_id));
+	return compensation;
+}
+
+/* The recorded-when-scheduled compensation of the task that is running now */
+static OwRecordedCompensation *
+scheduled_compensation(const OwMachine *machine, const OwState *state)
+{
+	char	   *key = ow_machine_idempotency_key(machine, state->name);
+	ListCell   *cell;
+
+	foreach(cell, machine->run->compensations)
+	{
+		OwRecordedCompensation *compensation = lfirst(cell);
+		char	   *its_key = ow_json_get_string(compensation->compensates, "idempotency_key");
+
+		if (compensation->status == OW_COMPENSATION_RECORDED && its_key != NULL && strcmp(its_key, key) == 0)
+			return compensation;
+	}
+	return NULL;
+}
+
+/* What the compensating activity is told of the forward call */
+static Jsonb *
+forward_call(OwMachine *machine, const OwState *state, Jsonb *result)
+{
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "state", state->name);
+	ow_object_add(&object, "input", machine->task_input);
+	ow_object_add(&object, "result", result);
+	ow_object_add_text(&object, "idempotency_key", ow_machine_idempotency_key(machine, state->name));
+	return ow_object_end(&object);
+}
+
+/* The compensation's input, evaluated now: over the output (Completed) or the raw input (Scheduled) */
+static bool
+compensation_input(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result, Jsonb **input,
+				   OwFailure *failure)
+{
+	OwScope		scope;
+
+	*input = machine->task_input;
+	if (state->compensation->parameters == NULL)
+		return true;
+	machine->task_result = result;
+	ow_machine_scope(machine, output ? output : machine->run->token.data, &scope);
+	*input = ow_template_evaluate(state->compensation->parameters, &scope, failure);
+	machine->task_result = NULL;
+	return *input != NULL;
+}
+
+/*
+ * Records the compensation of the current task: when it completed (output and result given), or
+ * before its first attempt (both NULL), whose result is filled in on completion.
+ */
+bool
+ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result,
+							   OwFailure *failure)
+{
+	OwRun	   *run = machine->run;
+	OwRecordedCompensation *compensation;
+	Jsonb	   *input;
+
+	if (machine->task_input == NULL && !ow_machine_input(machine, state, &machine->task_input, failure))
+		return false;
+	if (state->compensation->when_scheduled && result != NULL)
+	{
+		compensation = scheduled_compensation(machine, state);
+		if (compensation != NULL)
+		{
+			compensation->compensates = forward_call(machine, state, result);
+			compensation->dirty = true;
+		}
+		return true;
+	}
+	if (!compensation_input(machine, state, output, result, &input, failure))
+		return false;
+	compensation = palloc0(sizeof(OwRecordedCompensation));
+	compensation->sequence = run->compensations == NIL ? 1 :
+		((OwRecordedCompensation *) llast(run->compensations))->sequence + 1;
+	compensation->state = state->name;
+	compensation->activity = state->compensation->resource;
+	compensation->input = input;
+	compensation->compensates = forward_call(machine, state, result);
+	compensation->status = OW_COMPENSATION_RECORDED;
+	compensation->recorded_at = machine->now;
+	compensation->closed_at = DT_NOEND;
+	compensation->dirty = true;
+	run->compensations = lappend(run->compensations, compensation);
+	return true;
+}
+
+/* The task failed for good and so nothing happened that would have to be undone. */
+void
+ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwState *state)
+{
+	OwRecordedCompensation *compensation = scheduled_compensation(machine, state);
+
+	if (compensation == NULL)
+		return;
+	compensation->status = OW_COMPENSATION_DROPPED;
+	compensation->dirty = true;
+}
+
+/* Also for each further attempt; the input is kept with the first only. */
+void
+ow_machine_record_compensation_scheduled(OwMachine *machine)
+{
+	const OwRecordedCompensation *compensation = running_compensation(machine);
+	const OwToken *token = &machine->run->token;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "activity", compensation->activity);
+	ow_object_add_int(&object, "attempt", token->attempt);
+	ow_object_add_int(&object, "compensation", compensation->sequence);
+	if (token->attempt == 1)
+		ow_object_add(&object, "input", compensation->input);
+	ow_machine_record(machine, "ActivityTaskScheduled", compensation->state, ow_object_end(&object));
+}
+
+/* Schedules the last compensation still recorded; false when there is none. */
+bool
+ow_machine_compensate_next(OwMachine *machine)
+{
+	OwToken    *token = &machine->run->token;
+	OwRecordedCompensation *next = NULL;
+	ListCell   *cell;
+
+	foreach(cell, machine->run->compensations)
+	{
+		OwRecordedCompensation *compensation = lfirst(cell);
+
+		if (compensation->status == OW_COMPENSATION_RECORDED)
+			next = compensation;
+	}
+	if (next == NULL)
+	{
+		token->compensation = 0;
+		return false;
+	}
+	memset(token->retry_counts, 0, sizeof(token->retry_counts));
+	token->compensation = next->sequence;
+	token->phase = OW_PHASE_COMPENSATE;
+	token->attempt = 1;
+	token->scheduled_at = machine->now;
+	token->last_failure = NULL;
+	token->due_at = DT_NOEND;
+	ow_machine_record_compensation_scheduled(machine);
+	return true;
+}
+
+/* Compensate's options > Defaults > the activity's > ten attempts */
+static void
+compensation_options(const OwMachine *machine, const OwRecordedCompensation *compensation,
+					 const OwActivity *activity, OwTaskOptions *options)
+{
+	int			index = ow_definition_find_state(machine->definition, compensation->state);
+	const OwState *state = index == OW_NO_STATE ? NULL : &machine->definition->states[index];
+	OwTaskOptions none;
+
+	ow_task_options_init(&none);
+	ow_task_options_merge(options, state && state->compensation ? &state->compensation->options : &none,
+						  &machine->definition->defaults, activity ? &activity->options : NULL);
+	if (!options->has_retry)
+	{
+		options->has_retry = true;
+		options->nretriers = 1;
+		options->retriers = &default_retrier;
+	}
+}
+
+bool
+ow_machine_offer_compensation(OwMachine *machine)
+{
+	OwRecordedCompensation *compensation = running_compensation(machine);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, compensation->activity);
+	OwTaskOptions options;
+	char	   *forward_key;
+
+	if (activity == NULL || activity->quarantined)
+	{
+		ow_machine_stick_unrunnable(machine, compensation->activity, activity);
+		return false;
+	}
+	compensation_options(machine, compensation, activity, &options);
+	ow_machine_call(machine, activity, &options);
+	forward_key = ow_json_get_string(compensation->compensates, "idempotency_key");
+	machine->call.state = compensation->state;
+	machine->call.input = compensation->input;
+	machine->call.compensates = compensation->compensates;
+	machine->call.compensation = compensation->sequence;
+	machine->call.idempotency_key = psprintf("%s:compensate", forward_key ? forward_key : "");
+	return true;
+}
+
+/* On to the next compensation, or out of the Compensate state; a decided run closes in advance(). */
+static void
+compensation_done(OwMachine *machine, OwCompensationStatus status, Jsonb *failure)
+{
+	OwRecordedCompensation *compensation = running_compensation(machine);
+	OwToken    *token = &machine->run->token;
+
+	compensation->status = status;
+	compensation->attempts = token->attempt;
+	compensation->failure = failure;
+	compensation->closed_at = machine->now;
+	compensation->dirty = true;
+	if (ow_machine_compensate_next(machine))
+		return;
+	token->attempt = 0;
+	token->last_failure = NULL;
+	token->phase = OW_PHASE_ENTER;
+	if (!machine->run->outcome.decided)
+		ow_machine_leave(machine, token->data);
+}
+
+void
+ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
+{
+	const OwToken *token = &machine->run->token;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "attempt", token->attempt);
+	ow_object_add_int(&object, "compensation", token->compensation);
+	ow_object_add(&object, "result", result);
+	ow_machine_record(machine, "ActivityTaskCompleted", running_compensation(machine)->state, ow_object_end(&object));
+	compensation_done(machine, OW_COMPENSATION_COMPLETED, NULL);
+}
+
+void
+ow_machine_compensation_failed(OwMachine *machine, const OwInput *input)
+{
+	OwRecordedCompensation *compensation = running_compensation(machine);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, compensation->activity);
+	OwTaskOptions options;
+
+	compensation_options(machine, compensation, activity, &options);
+	compensation->attempts = machine->run->token.attempt;
+	compensation->failure = ow_failure_json(input->failure);
+	compensation->dirty = true;
+	if (!ow_machine_try_again(machine, input, &options, compensation->state, OW_PHASE_COMPENSATE_BACKOFF))
+		compensation_done(machine, OW_COMPENSATION_FAILED, compensation->failure);
+}

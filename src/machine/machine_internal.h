@@ -1,0 +1,55 @@
+/*
+ * machine_internal.h
+ *		Shared by the parts of the machine: machine.c (the step), machine_state.c (entering and leaving
+ *		states), machine_task.c (attempts, retries, catches), machine_compensate.c, machine_context.c.
+ */
+#ifndef OW_MACHINE_INTERNAL_H
+#define OW_MACHINE_INTERNAL_H
+
+#include "machine/machine.h"
+
+/* machine.c */
+extern const OwState *ow_machine_state(const OwMachine *machine);
+extern void ow_machine_record(OwMachine *machine, const char *type, const char *state, Jsonb *attributes);
+extern void ow_machine_go(OwMachine *machine, int state, Jsonb *data);
+extern void ow_machine_fail(OwMachine *machine, const OwFailure *failure);
+extern void ow_machine_stick(OwMachine *machine, const OwFailure *failure);
+extern void ow_machine_decide(OwMachine *machine, OwStatus status, const char *error, const char *cause,
+							  const OwPublicError *public_error);
+
+/* machine_state.c */
+extern void ow_machine_enter(OwMachine *machine);
+extern void ow_machine_leave(OwMachine *machine, Jsonb *output);
+extern bool ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure);
+extern bool ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output,
+							  OwFailure *failure);
+
+/* machine_task.c */
+extern void ow_machine_enter_task(OwMachine *machine, const OwState *state);
+extern bool ow_machine_offer_task(OwMachine *machine);
+extern void ow_machine_next_attempt(OwMachine *machine);
+extern void ow_machine_task_completed(OwMachine *machine, Jsonb *result);
+extern void ow_machine_task_failed(OwMachine *machine, const OwInput *input);
+extern bool ow_machine_leave_task(OwMachine *machine, Jsonb *result);
+extern bool ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *failure);
+extern void ow_machine_call(OwMachine *machine, const OwActivity *activity, const OwTaskOptions *options);
+extern bool ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptions *options,
+								 const char *state, OwPhase backoff);
+extern void ow_machine_stick_unrunnable(OwMachine *machine, const char *activity_name, const OwActivity *activity);
+extern Jsonb *ow_failure_json(const OwFailure *failure);
+
+/* machine_compensate.c */
+extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result,
+										   OwFailure *failure);
+extern void ow_machine_record_compensation_scheduled(OwMachine *machine);
+extern void ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwState *state);
+extern bool ow_machine_compensate_next(OwMachine *machine);
+extern bool ow_machine_offer_compensation(OwMachine *machine);
+extern void ow_machine_compensation_completed(OwMachine *machine, Jsonb *result);
+extern void ow_machine_compensation_failed(OwMachine *machine, const OwInput *input);
+
+/* machine_context.c */
+extern void ow_machine_scope(OwMachine *machine, const Jsonb *data, OwScope *scope);
+extern char *ow_machine_idempotency_key(const OwMachine *machine, const char *state);
+
+#endif							/* OW_MACHINE_INTERNAL_H */

@@ -1,0 +1,310 @@
+/*
+ * machine_state.c
+ *		Entering and leaving states, and the data flow around them.
+ *
+ * Raw input -> InputPath -> Parameters -> the state's work -> ResultSelector -> ResultPath (into the
+ * raw input) -> OutputPath -> raw input of the next state.  One small function per state type.
+ */
+#include "postgres.h"
+
+#include "machine/instant.h"
+#include "machine/machine_internal.h"
+
+/* Applies an InputPath or OutputPath. */
+static bool
+apply_path(OwMachine *machine, const OwPath *path, bool is_null, Jsonb *data, Jsonb **out, OwFailure *failure)
+{
+	OwScope		scope;
+	const char *missing;
+
+	if (is_null)
+		*out = ow_json_empty_object();
+	else if (path == NULL || ow_path_is_root(path))
+		*out = data;
+	else
+	{
+		ow_machine_scope(machine, data, &scope);
+		*out = ow_path_get_json(path, &scope, &missing);
+		if (*out == NULL)
+			return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
+	}
+	return true;
+}
+
+/* The effective input of the current state: raw input through InputPath and Parameters. */
+bool
+ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure)
+{
+	OwScope		scope;
+
+	if (!apply_path(machine, state->input_path, state->input_path_null, machine->run->token.data, input, failure))
+		return false;
+	if (state->parameters == NULL)
+		return true;
+	ow_machine_scope(machine, *input, &scope);
+	*input = ow_template_evaluate(state->parameters, &scope, failure);
+	return *input != NULL;
+}
+
+/* The state's output from its result: ResultSelector, ResultPath into the raw input, OutputPath. */
+bool
+ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output, OwFailure *failure)
+{
+	Jsonb	   *combined = result;
+
+	if (state->result_selector != NULL)
+	{
+		OwScope		scope;
+
+		ow_machine_scope(machine, result, &scope);
+		combined = ow_template_evaluate(state->result_selector, &scope, failure);
+		if (combined == NULL)
+			return false;
+	}
+	if (state->result_path_null)
+		combined = machine->run->token.data;
+	else if (state->result_path != NULL && !ow_path_is_root(state->result_path))
+	{
+		combined = ow_path_set(state->result_path, machine->run->token.data, combined, failure);
+		if (combined == NULL)
+			return false;
+	}
+	return apply_path(machine, state->output_path, state->output_path_null, combined, output, failure);
+}
+
+/* Leaves the state: on to the next, or the run completes with this output (NULL: after a Wait). */
+void
+ow_machine_leave(OwMachine *machine, Jsonb *output)
+{
+	const OwState *state = ow_machine_state(machine);
+	OwFailure	failure;
+
+	if (output == NULL)
+	{
+		Jsonb	   *input;
+
+		if (!ow_machine_input(machine, state, &input, &failure) ||
+			!apply_path(machine, state->output_path, state->output_path_null, input, &output, &failure))
+		{
+			ow_machine_fail(machine, &failure);
+			return;
+		}
+	}
+	if (state->next != OW_NO_STATE)
+		ow_machine_go(machine, state->next, output);
+	else
+	{
+		ow_machine_decide(machine, OW_STATUS_COMPLETED, NULL, NULL, NULL);
+		machine->run->outcome.output = output;
+	}
+}
+
+static bool
+enter_pass(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	Jsonb	   *input;
+	Jsonb	   *output;
+
+	if (!ow_machine_input(machine, state, &input, failure) ||
+		!ow_machine_result(machine, state, state->result ? state->result : input, &output, failure))
+		return false;
+	ow_machine_leave(machine, output);
+	return true;
+}
+
+static bool
+enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	int			next = state->default_next;
+	Jsonb	   *input;
+	Jsonb	   *output;
+	OwScope		scope;
+
+	if (!ow_machine_input(machine, state, &input, failure))
+		return false;
+	ow_machine_scope(machine, input, &scope);
+	for (int i = 0; i < state->nbranches; i++)
+	{
+		bool		matches;
+
+		if (!ow_choice_evaluate(state->branches[i].rule, &scope, &matches, failure))
+			return false;
+		if (matches)
+		{
+			next = state->branches[i].next;
+			break;
+		}
+	}
+	if (next == OW_NO_STATE)
+		return ow_fail(failure, OW_ERROR_NO_CHOICE, "no choice of state \"%s\" matches, and it has no Default",
+					   state->name);
+	if (!apply_path(machine, state->output_path, state->output_path_null, input, &output, failure))
+		return false;
+	ow_machine_go(machine, next, output);
+	return true;
+}
+
+static bool
+read_scalar(OwMachine *machine, const OwPath *path, Jsonb *input, JsonbValue *value, OwFailure *failure)
+{
+	OwScope		scope;
+	const char *missing;
+
+	ow_machine_scope(machine, input, &scope);
+	if (!ow_path_get(path, &scope, value, &missing))
+		return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
+	return true;
+}
+
+/* When a Wait ends, by whichever of its four forms it has */
+static bool
+wait_until(OwMachine *machine, const OwState *state, Jsonb *input, TimestampTz *until, OwFailure *failure)
+{
+	JsonbValue	value;
+	int64		seconds;
+
+	if (state->has_timestamp)
+		*until = state->timestamp;
+	else if (state->wait_ms != OW_UNSET)
+		*until = ow_instant_add_ms(machine->now, state->wait_ms);
+	else if (state->wait_seconds_path != NULL)
+	{
+		if (!read_scalar(machine, state->wait_seconds_path, input, &value, failure))
+			return false;
+		if (!ow_json_value_int64(&value, &seconds) || seconds < 0 || seconds > PG_INT32_MAX)
+			return ow_fail(failure, OW_ERROR_RUNTIME, "SecondsPath of state \"%s\" is not a whole number of seconds from 0 to %d",
+						   state->name, PG_INT32_MAX);
+		*until = ow_instant_add_ms(machine->now, seconds * 1000);
+	}
+	else
+	{
+		if (!read_scalar(machine, state->timestamp_path, input, &value, failure))
+			return false;
+		if (value.type != jbvString || !ow_instant_parse(ow_json_value_cstring(&value), until))
+			return ow_fail(failure, OW_ERROR_RUNTIME, "TimestampPath of state \"%s\" is not an RFC 3339 timestamp",
+						   state->name);
+	}
+	return true;
+}
+
+static bool
+enter_wait(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	OwToken    *token = &machine->run->token;
+	Jsonb	   *input;
+	TimestampTz until;
+	OwObject	object;
+
+	if (!ow_machine_input(machine, state, &input, failure) ||
+		!wait_until(machine, state, input, &until, failure))
+		return false;
+	if (until <= machine->now)
+	{
+		ow_machine_leave(machine, NULL);
+		return true;
+	}
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "fire_at", ow_instant_format(until));
+	ow_machine_record(machine, "TimerStarted", state->name, ow_object_end(&object));
+	token->phase = OW_PHASE_WAIT;
+	token->due_at = until;
+	return true;
+}
+
+static bool
+enter_succeed(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	Jsonb	   *input;
+	Jsonb	   *output;
+
+	if (!ow_machine_input(machine, state, &input, failure) ||
+		!apply_path(machine, state->output_path, state->output_path_null, input, &output, failure))
+		return false;
+	ow_machine_decide(machine, OW_STATUS_COMPLETED, NULL, NULL, NULL);
+	machine->run->outcome.output = output;
+	return true;
+}
+
+static bool
+fail_text(OwMachine *machine, const OwState *state, const OwPath *path, const char *field,
+		  const char **text, OwFailure *failure)
+{
+	JsonbValue	value;
+
+	if (path == NULL)
+		return true;
+	if (!read_scalar(machine, path, machine->run->token.data, &value, failure))
+		return false;
+	if (value.type != jbvString)
+		return ow_fail(failure, OW_ERROR_RUNTIME, "%s of state \"%s\" is not a string", field, state->name);
+	*text = ow_json_value_cstring(&value);
+	return true;
+}
+
+/* A Fail state closes the run: it never leads to OnError. */
+static bool
+enter_fail(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	const char *error = state->error;
+	const char *cause = state->cause;
+
+	if (!fail_text(machine, state, state->error_path, "ErrorPath", &error, failure) ||
+		!fail_text(machine, state, state->cause_path, "CausePath", &cause, failure))
+		return false;
+	ow_machine_decide(machine, OW_STATUS_FAILED, error, cause, state->public_error);
+	return true;
+}
+
+/* Runs the recorded compensations, last first; with none left it passes its input on. */
+static bool
+enter_compensate(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	if (!ow_machine_compensate_next(machine))
+		ow_machine_leave(machine, machine->run->token.data);
+	return true;
+}
+
+/*
+ * Enters the token's state.  A state shows in history as StateEntered, a Task as its first
+ * ActivityTaskScheduled.
+ */
+void
+ow_machine_enter(OwMachine *machine)
+{
+	const OwState *state = ow_machine_state(machine);
+	OwFailure	failure;
+	bool		ok = true;
+
+	machine->run->token.entered_at = machine->now;
+	if (state->type == OW_STATE_TASK)
+	{
+		ow_machine_enter_task(machine, state);
+		return;
+	}
+	ow_machine_record(machine, "StateEntered", state->name, NULL);
+	switch (state->type)
+	{
+		case OW_STATE_PASS:
+			ok = enter_pass(machine, state, &failure);
+			break;
+		case OW_STATE_CHOICE:
+			ok = enter_choice(machine, state, &failure);
+			break;
+		case OW_STATE_WAIT:
+			ok = enter_wait(machine, state, &failure);
+			break;
+		case OW_STATE_SUCCEED:
+			ok = enter_succeed(machine, state, &failure);
+			break;
+		case OW_STATE_FAIL:
+			ok = enter_fail(machine, state, &failure);
+			break;
+		case OW_STATE_COMPENSATE:
+			ok = enter_compensate(machine, state, &failure);
+			break;
+		case OW_STATE_TASK:
+			pg_unreachable();
+	}
+	if (!ok)
+		ow_machine_fail(machine, &failure);
+}

@@ -1,0 +1,59 @@
+/*
+ * path.h
+ *		Reference Paths and JSONPath of the Amazon States Language, compiled once.
+ *
+ * "$" reads the state's data, "$$" the context object, "$name" a variable.  A path of fields and
+ * indexes only is definite: it is walked straight through the jsonb container and selects at most
+ * one value.  Anything more (wildcards, slices, unions, filters, "..") is a query, evaluated by
+ * path_query.c as Step Functions does, which PostgreSQL's jsonpath cannot express: a member missing
+ * in one element neither ends the query (strict) nor unwraps arrays (lax).  A query never fails;
+ * its value is the array of what it found, empty if nothing.
+ */
+#ifndef OW_PATH_H
+#define OW_PATH_H
+
+#include "postgres.h"
+#include "machine/failure.h"
+#include "utils/jsonb.h"
+
+typedef struct OwPath OwPath;
+
+/* What paths and templates are evaluated against. */
+typedef struct OwScope
+{
+	const Jsonb *data;			/* $ */
+	const Jsonb *variables;		/* $name: an object, or NULL */
+	Jsonb	   *context;		/* $$: built on first use by make_context */
+	Jsonb	   *(*make_context) (void *arg);
+	void	   *make_context_arg;
+} OwScope;
+
+extern const Jsonb *ow_scope_context(OwScope *scope);
+
+/*
+ * Compile a path.  With reference_only, only Reference Paths pass (ResultPath).
+ * Returns NULL and sets *error to a lower-case reason when the text is no such path.
+ */
+extern OwPath *ow_path_compile(const char *text, bool reference_only, const char **error);
+extern const char *ow_path_text(const OwPath *path);
+extern bool ow_path_is_root(const OwPath *path);	/* exactly "$" */
+extern bool ow_path_is_context(const OwPath *path); /* begins with "$$" */
+extern bool ow_path_is_reference(const OwPath *path);	/* selects at most one value */
+
+/* Tells whether *error of ow_path_compile means "not yet" rather than "no path". */
+extern bool ow_path_error_is_unsupported(const char *error);
+
+/*
+ * Read the path.  True: *value is set (points into the scope's data, or freshly allocated).
+ * False: *missing_cause tells what was not there, for the failure's cause.
+ */
+extern bool ow_path_get(const OwPath *path, OwScope *scope, JsonbValue *value, const char **missing_cause);
+extern Jsonb *ow_path_get_json(const OwPath *path, OwScope *scope, const char **missing_cause);
+
+/*
+ * Write value into data at a Reference Path over "$", making objects on the way as ASL's
+ * ResultPath does.  Returns NULL and fills failure (States.ResultPathMatchFailure) if it cannot.
+ */
+extern Jsonb *ow_path_set(const OwPath *path, const Jsonb *data, const Jsonb *value, OwFailure *failure);
+
+#endif							/* OW_PATH_H */

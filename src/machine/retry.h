@@ -1,0 +1,39 @@
+/*
+ * retry.h
+ *		Whether a failed attempt is followed by another, and when.  Also error-name matching.
+ */
+#ifndef OW_RETRY_H
+#define OW_RETRY_H
+
+#include "datatype/timestamp.h"
+#include "machine/definition.h"
+
+typedef struct OwRetryQuestion
+{
+	const OwRetrier *retriers;
+	int			nretriers;
+	const int  *counts;			/* retries used so far, per retrier */
+	int			attempt;		/* the attempt that failed, from 1 */
+	const OwFailure *failure;
+	TimestampTz now;
+	TimestampTz close_by;		/* schedule-to-close deadline; DT_NOEND: none */
+	uint64		random;			/* for JitterStrategy FULL */
+} OwRetryQuestion;
+
+typedef struct OwRetryAnswer
+{
+	bool		retry;
+	int			retrier;		/* index whose count goes up */
+	TimestampTz at;
+} OwRetryAnswer;
+
+extern OwRetryAnswer ow_retry_decide(const OwRetryQuestion *question);
+
+/*
+ * Does a failure with this error name match a Retry's or Catch's list?  States.ALL matches all but
+ * States.DataLimitExceeded and States.Runtime; States.TaskFailed all task errors but timeouts.
+ * States.HeartbeatTimeout also matches where States.Timeout is listed.
+ */
+extern bool ow_error_matches(const char *error, char *const *list, int count);
+
+#endif							/* OW_RETRY_H */

@@ -1,0 +1,24 @@
+/*
+ * settings.h
+ *		The order_workflow.* settings.
+ */
+#ifndef OW_SETTINGS_H
+#define OW_SETTINGS_H
+
+extern int	ow_max_workers;		/* executors in the whole server */
+extern int	ow_max_pools;		/* (database, role) pairs kept in shared memory */
+extern int	ow_batch_size;		/* runs per batch */
+extern int	ow_batch_time_ms;	/* chaining stops after this long in one transaction */
+extern int	ow_batch_wait_ms;	/* longest an activity may take inside a shared batch */
+extern int	ow_idle_timeout_s;	/* an idle executor leaves after this long */
+extern int	ow_quantum_ms;		/* an executor yields to another role after this long */
+extern int	ow_max_transitions; /* states entered without waiting before a run yields */
+extern int	ow_crash_limit;		/* crashes before an activity is quarantined */
+extern char *ow_instance;		/* tells physical clones apart */
+extern bool ow_enabled;			/* off: no executor starts */
+
+#define OW_MAX_BATCH_SIZE 1000
+
+extern void ow_settings_init(void);
+
+#endif							/* OW_SETTINGS_H */

@@ -1,0 +1,285 @@
+/*
+ * find.c
+ *		Finding a run for the SQL API, and sending it a message.
+ *
+ * A run moves from execution to closed_execution in one transaction, so looking at open runs first
+ * and at closed ones in a later statement misses none.  (A closed run may be reopened in between, so
+ * open ones are looked at once more before giving up.)
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "engine/clock.h"
+#include "machine/json.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "store/find.h"
+#include "store/start.h"
+#include "store/store.h"
+#include "utils/builtins.h"
+#include "worker/wakeup.h"
+
+/* field4 of an advisory lock tag: 1 and 2 are those of users' advisory locks */
+#define REQUEST_LOCK_CLASS 3
+
+enum
+{
+	FOUND_SHARD_KEY = 1,
+	FOUND_RUN_ID,
+	FOUND_WORKFLOW_ID,
+	FOUND_WORKFLOW,
+	FOUND_VERSION,
+	FOUND_OWNER,
+	FOUND_STARTED_BY,
+	FOUND_STARTED_AT,
+	FOUND_STATUS,
+	FOUND_REQUEST_ID,
+	FOUND_CHAIN_ID,
+	FOUND_CLOSED_AT,
+	FOUND_OUTPUT,
+	FOUND_ERROR,
+	FOUND_CAUSE,
+	FOUND_PUBLIC_ERROR,
+	FOUND_XMIN
+};
+
+#define COMMON_COLUMNS \
+	"e.shard_key, e.run_id, e.workflow_id, d.workflow, d.version, e.owner, e.started_by, e.started_at," \
+	" e.status, e.request_id, e.chain_id"
+#define SELECT_OPEN \
+	"SELECT " COMMON_COLUMNS ", NULL::timestamptz, NULL::jsonb, NULL::text, NULL::text, NULL::jsonb, e.xmin" \
+	"  FROM workflow.execution e JOIN workflow.definition d ON d.definition_id = e.definition_id"
+#define SELECT_CLOSED \
+	"SELECT " COMMON_COLUMNS ", e.closed_at, e.output, e.error, e.cause, e.public_error, NULL::xid" \
+	"  FROM workflow.closed_execution e JOIN workflow.definition d ON d.definition_id = e.definition_id"
+#define LATEST " ORDER BY e.started_at DESC, e.run_id DESC LIMIT 1"
+
+static OwStatement open_by_workflow = {
+	.sql = SELECT_OPEN " WHERE e.shard_key = $1 AND e.workflow_id = $2",
+	.argument_types = "int,text"
+};
+
+static OwStatement closed_by_workflow = {
+	.sql = SELECT_CLOSED " WHERE e.shard_key = $1 AND e.workflow_id = $2" LATEST,
+	.argument_types = "int,text"
+};
+
+static OwStatement open_by_run = {
+	.sql = SELECT_OPEN " WHERE e.shard_key = $1 AND e.run_id = $2",
+	.argument_types = "int,uuid"
+};
+
+static OwStatement closed_by_run = {
+	.sql = SELECT_CLOSED " WHERE e.shard_key = $1 AND e.run_id = $2 AND e.bucket = $3",
+	.argument_types = "int,uuid,smallint"
+};
+
+static OwStatement open_by_request = {
+	.sql =
+	SELECT_OPEN " WHERE e.shard_key = $1 AND e.request_id = $2 AND d.workflow = $4"
+	" AND e.workflow_id = coalesce($3, e.run_id::text)" LATEST,
+	.argument_types = "int,text,text,text"
+};
+
+static OwStatement closed_by_request = {
+	.sql =
+	SELECT_CLOSED " WHERE e.shard_key = $1 AND e.request_id = $2 AND d.workflow = $4"
+	" AND e.workflow_id = coalesce($3, e.run_id::text)" LATEST,
+	.argument_types = "int,text,text,text"
+};
+
+static OwStatement open_of_chain = {
+	.sql = SELECT_OPEN " WHERE e.shard_key = $1 AND e.workflow_id = $2 AND e.chain_id = $3",
+	.argument_types = "int,text,uuid"
+};
+
+static OwStatement closed_of_chain = {
+	.sql = SELECT_CLOSED " WHERE e.shard_key = $1 AND e.workflow_id = $2 AND e.chain_id = $3" LATEST,
+	.argument_types = "int,text,uuid"
+};
+
+static OwStatement failed_compensations = {
+	.sql =
+	"SELECT FROM workflow.compensation c"
+	" WHERE c.shard_key = $1 AND c.run_id = $2 AND c.bucket = $3 AND c.status = 'Failed' LIMIT 1",
+	.argument_types = "int,uuid,smallint"
+};
+
+static OwStatement insert_message = {
+	.sql =
+	"INSERT INTO workflow.message (shard_key, run_id, message_id, owner, kind, payload, sent_by, sent_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	.argument_types = "int,uuid,uuid,regrole,text,jsonb,regrole,timestamptz"
+};
+
+static TimestampTz
+read_time(int column)
+{
+	bool		isnull;
+	Datum		value = ow_store_datum(0, column, &isnull);
+
+	return isnull ? DT_NOEND : DatumGetTimestampTz(value);
+}
+
+static bool
+written_here(void)
+{
+	bool		isnull;
+	Datum		xmin = ow_store_datum(0, FOUND_XMIN, &isnull);
+
+	return !isnull && TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+}
+
+/* Fills run, which is allocated in the caller's context, from the first row of the current result. */
+static OwFoundRun *
+read_found(OwFoundRun *run)
+{
+	bool		isnull;
+
+	run->ref.shard_key = DatumGetInt32(ow_store_datum(0, FOUND_SHARD_KEY, &isnull));
+	run->ref.run_id = *DatumGetUUIDP(ow_store_datum(0, FOUND_RUN_ID, &isnull));
+	run->workflow_id = ow_store_text(0, FOUND_WORKFLOW_ID);
+	run->workflow = ow_store_text(0, FOUND_WORKFLOW);
+	run->version = DatumGetInt32(ow_store_datum(0, FOUND_VERSION, &isnull));
+	run->owner = DatumGetObjectId(ow_store_datum(0, FOUND_OWNER, &isnull));
+	run->started_by = DatumGetObjectId(ow_store_datum(0, FOUND_STARTED_BY, &isnull));
+	run->started_at = read_time(FOUND_STARTED_AT);
+	run->status = ow_status_from_name(ow_store_text(0, FOUND_STATUS));
+	run->request_id = ow_store_text(0, FOUND_REQUEST_ID);
+	run->chain_id = *DatumGetUUIDP(ow_store_datum(0, FOUND_CHAIN_ID, &isnull));
+	run->closed_at = read_time(FOUND_CLOSED_AT);
+	run->output = ow_store_jsonb(0, FOUND_OUTPUT);
+	run->error = ow_store_text(0, FOUND_ERROR);
+	run->cause = ow_store_text(0, FOUND_CAUSE);
+	run->public_error = ow_store_jsonb(0, FOUND_PUBLIC_ERROR);
+	run->open = run->closed_at == DT_NOEND;
+	run->uncommitted = run->open && written_here();
+	return run;
+}
+
+/* Runs the statements in turn until one finds something; the array ends with NULL. */
+static OwFoundRun *
+find_first(OwStatement *const *statements, Datum *values, const char *nulls)
+{
+	OwFoundRun *run = palloc0(sizeof(OwFoundRun));
+	OwFoundRun *found = NULL;
+
+	ow_store_open();
+	for (int i = 0; found == NULL && statements[i] != NULL; i++)
+	{
+		if (ow_store_execute(statements[i], values, nulls) > 0)
+			found = read_found(run);
+	}
+	ow_store_close();
+	return found;
+}
+
+OwFoundRun *
+ow_find_workflow(const char *workflow_id)
+{
+	OwStatement *statements[] = {&open_by_workflow, &closed_by_workflow, &open_by_workflow, NULL};
+	Datum		values[2] = {Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)};
+
+	return find_first(statements, values, NULL);
+}
+
+OwFoundRun *
+ow_find_open(const char *workflow_id)
+{
+	OwStatement *statements[] = {&open_by_workflow, NULL};
+	Datum		values[2] = {Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)};
+
+	return find_first(statements, values, NULL);
+}
+
+OwFoundRun *
+ow_find_last_closed(const char *workflow_id)
+{
+	OwStatement *statements[] = {&closed_by_workflow, NULL};
+	Datum		values[2] = {Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)};
+
+	return find_first(statements, values, NULL);
+}
+
+/* The closed run's statement has one argument more, which the open run's does not look at. */
+OwFoundRun *
+ow_find_run(const pg_uuid_t *run_id)
+{
+	OwStatement *statements[] = {&open_by_run, &closed_by_run, &open_by_run, NULL};
+	Datum		values[3] = {
+		Int32GetDatum(ow_run_id_shard_key(run_id)), UUIDPGetDatum(run_id),
+		Int16GetDatum(ow_run_id_bucket(run_id))
+	};
+
+	return find_first(statements, values, NULL);
+}
+
+OwFoundRun *
+ow_find_request(int32 shard_key, const char *workflow_id, const char *workflow, const char *request_id)
+{
+	OwStatement *statements[] = {&open_by_request, &closed_by_request, &open_by_request, NULL};
+	Datum		values[4] = {
+		Int32GetDatum(shard_key), CStringGetTextDatum(request_id),
+		workflow_id ? CStringGetTextDatum(workflow_id) : (Datum) 0, CStringGetTextDatum(workflow)
+	};
+
+	return find_first(statements, values, workflow_id ? "    " : "  n ");
+}
+
+OwFoundRun *
+ow_find_continuation(const OwFoundRun *run)
+{
+	OwStatement *statements[] = {&open_of_chain, &closed_of_chain, &open_of_chain, NULL};
+	Datum		values[3] = {
+		Int32GetDatum(run->ref.shard_key), CStringGetTextDatum(run->workflow_id), UUIDPGetDatum(&run->chain_id)
+	};
+
+	return find_first(statements, values, NULL);
+}
+
+void
+ow_find_lock_request(int32 shard_key, const char *request_id)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) shard_key,
+						 hash_bytes((const unsigned char *) request_id, strlen(request_id)), REQUEST_LOCK_CLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+bool
+ow_find_has_failed_compensations(const OwFoundRun *run)
+{
+	Datum		values[3] = {
+		Int32GetDatum(run->ref.shard_key), UUIDPGetDatum(&run->ref.run_id),
+		Int16GetDatum(ow_run_id_bucket(&run->ref.run_id))
+	};
+	bool		found;
+
+	ow_store_open();
+	found = ow_store_execute(&failed_compensations, values, NULL) > 0;
+	ow_store_close();
+	return found;
+}
+
+void
+ow_message_send(const OwFoundRun *run, const char *kind, Jsonb *payload, Oid sender)
+{
+	pg_uuid_t	message_id;
+	Datum		values[8];
+
+	ow_run_id_make(run->ref.shard_key, 0, &message_id);
+	values[0] = Int32GetDatum(run->ref.shard_key);
+	values[1] = UUIDPGetDatum(&run->ref.run_id);
+	values[2] = UUIDPGetDatum(&message_id);
+	values[3] = ObjectIdGetDatum(run->owner);
+	values[4] = CStringGetTextDatum(kind);
+	values[5] = JsonbPGetDatum(payload);
+	values[6] = ObjectIdGetDatum(sender);
+	values[7] = TimestampTzGetDatum(ow_clock_now());
+	ow_store_open();
+	ow_store_execute(&insert_message, values, NULL);
+	ow_store_close();
+	ow_wakeup_run(run->owner, &run->ref);
+}

@@ -1,0 +1,56 @@
+/*
+ * find.h
+ *		Finding a run for the SQL API, open or closed, and sending it a message.
+ *
+ * Each call looks with a snapshot of its own (but for REPEATABLE READ and above), takes no locks, and
+ * opens the store itself.  Whether the caller may see the run is for the caller to check.
+ */
+#ifndef OW_FIND_H
+#define OW_FIND_H
+
+#include "engine/engine.h"
+#include "machine/machine.h"
+
+typedef struct OwFoundRun
+{
+	OwRunRef	ref;
+	char	   *workflow_id;
+	char	   *workflow;
+	int			version;
+	Oid			owner;
+	Oid			started_by;
+	bool		open;
+	bool		uncommitted;	/* open, and written by this very transaction */
+	OwStatus	status;
+	TimestampTz started_at;
+	TimestampTz closed_at;		/* DT_NOEND while open */
+	Jsonb	   *output;
+	char	   *error;
+	char	   *cause;
+	Jsonb	   *public_error;
+	char	   *request_id;
+	pg_uuid_t	chain_id;
+} OwFoundRun;
+
+/* All of these: NULL when there is none */
+
+/* The open run of a workflow id, else its latest */
+extern OwFoundRun *ow_find_workflow(const char *workflow_id);
+extern OwFoundRun *ow_find_run(const pg_uuid_t *run_id);
+extern OwFoundRun *ow_find_open(const char *workflow_id);
+extern OwFoundRun *ow_find_last_closed(const char *workflow_id);
+/* The run that a start with this request id made; workflow_id NULL: with an id of its own */
+extern OwFoundRun *ow_find_request(int32 shard_key, const char *workflow_id, const char *workflow,
+								   const char *request_id);
+/* The run that followed by continue-as-new, last of the chain so far */
+extern OwFoundRun *ow_find_continuation(const OwFoundRun *run);
+
+/* Keep others from using the same request id until the transaction ends */
+extern void ow_find_lock_request(int32 shard_key, const char *request_id);
+
+extern bool ow_find_has_failed_compensations(const OwFoundRun *run);
+
+/* Insert a message for an open run, and wake the executor of its owner. */
+extern void ow_message_send(const OwFoundRun *run, const char *kind, Jsonb *payload, Oid sender);
+
+#endif							/* OW_FIND_H */

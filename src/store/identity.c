@@ -1,0 +1,79 @@
+/*
+ * identity.c
+ *		Claiming a database for this cluster, and noticing that it belongs to another.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "engine/identity.h"
+#include "miscadmin.h"
+#include "settings.h"
+#include "store/store.h"
+#include "utils/builtins.h"
+
+static OwStatement claim = {
+	.sql =
+	"INSERT INTO workflow.engine_identity (system_identifier, database_oid, instance)"
+	" VALUES ($1, $2, $3) ON CONFLICT (singleton) DO NOTHING",
+	.argument_types = "int8,int8,text"
+};
+
+static OwStatement claim_anew = {
+	.sql =
+	"INSERT INTO workflow.engine_identity (system_identifier, database_oid, instance)"
+	" VALUES ($1, $2, $3) ON CONFLICT (singleton) DO UPDATE"
+	"    SET system_identifier = excluded.system_identifier, database_oid = excluded.database_oid,"
+	"        instance = excluded.instance, claimed_at = clock_timestamp()",
+	.argument_types = "int8,int8,text"
+};
+
+static OwStatement compare = {
+	.sql =
+	"SELECT system_identifier = $1 AND database_oid = $2 AND instance = $3 FROM workflow.engine_identity",
+	.argument_types = "int8,int8,text"
+};
+
+static bool claim_seen = false; /* in this backend: somebody has claimed the database */
+
+static uint64
+execute_with_identity(OwStatement *statement)
+{
+	Datum		values[3] = {
+		Int64GetDatum((int64) GetSystemIdentifier()),
+		Int64GetDatum((int64) MyDatabaseId),
+		CStringGetTextDatum(ow_instance ? ow_instance : "")
+	};
+
+	return ow_store_execute(statement, values, NULL);
+}
+
+void
+ow_identity_claim(void)
+{
+	if (claim_seen)
+		return;
+	ow_store_open();
+	claim_seen = execute_with_identity(&claim) == 0;	/* our own insert may still be rolled back */
+	ow_store_close();
+}
+
+bool
+ow_identity_is_foreign(void)
+{
+	bool		matches = true;
+	bool		isnull;
+
+	ow_store_open();
+	if (execute_with_identity(&compare) > 0)
+		matches = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	ow_store_close();
+	return !matches;
+}
+
+void
+ow_identity_claim_anew(void)
+{
+	ow_store_open();
+	execute_with_identity(&claim_anew);
+	ow_store_close();
+}

@@ -1,0 +1,205 @@
+/*
+ * registry.c
+ *		Writing workflow types, definitions and activities.
+ *
+ * Definitions are never updated: new content gets a new version, content that is there already gives
+ * its version.  Contents are compared by digest first; the type's row lock keeps numbers apart.
+ */
+#include "postgres.h"
+
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "machine/json.h"
+#include "store/registry.h"
+#include "store/store.h"
+#include "utils/builtins.h"
+
+static OwStatement lock_type = {
+	.sql = "SELECT t.owner FROM workflow.workflow_type t WHERE t.name = $1 FOR UPDATE",
+	.argument_types = "text"
+};
+
+static OwStatement add_type = {
+	.sql =
+	"INSERT INTO workflow.workflow_type (name, owner, current_version) VALUES ($1, $2, 0)"
+	" ON CONFLICT (name) DO NOTHING",
+	.argument_types = "text,regrole"
+};
+
+static OwStatement find_version = {
+	.sql =
+	"SELECT d.version FROM workflow.definition d"
+	" WHERE d.workflow = $1 AND d.digest = $2 AND d.definition = $3"
+	" ORDER BY d.version DESC LIMIT 1",
+	.argument_types = "text,bytea,jsonb"
+};
+
+static OwStatement add_version = {
+	.sql =
+	"INSERT INTO workflow.definition (workflow, version, source, definition, digest, created_by)"
+	" SELECT $1, coalesce(max(d.version), 0) + 1, $4, $3, $2, $5"
+	"   FROM workflow.definition d WHERE d.workflow = $1"
+	" RETURNING version",
+	.argument_types = "text,bytea,jsonb,text,regrole"
+};
+
+static OwStatement make_current = {
+	.sql =
+	"UPDATE workflow.workflow_type SET current_version = $2 WHERE name = $1 AND current_version <> $2",
+	.argument_types = "text,int"
+};
+
+static OwStatement add_activity = {
+	.sql =
+	"INSERT INTO workflow.activity (name, owner, kind, function_schema, function_name, function_arguments, options)"
+	" VALUES ($1, $2, 'sql', $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
+	.argument_types = "text,regrole,text,text,text,jsonb"
+};
+
+static OwStatement replace_activity = {
+	.sql =
+	"UPDATE workflow.activity"
+	"   SET kind = 'sql', function_schema = $3, function_name = $4, function_arguments = $5, options = $6,"
+	"       task_queue = NULL, registered_at = clock_timestamp()"
+	" WHERE name = $1 AND owner = $2",
+	.argument_types = "text,regrole,text,text,text,jsonb"
+};
+
+static OwStatement lock_activity = {
+	.sql = "SELECT a.owner FROM workflow.activity a WHERE a.name = $1 FOR UPDATE",
+	.argument_types = "text"
+};
+
+static OwStatement release_activity = {
+	.sql =
+	"UPDATE workflow.activity SET crashes = 0, quarantined_at = NULL"
+	" WHERE name = $1 AND (quarantined_at IS NOT NULL OR crashes > 0)",
+	.argument_types = "text"
+};
+
+static Datum
+digest_of(Jsonb *definition)
+{
+	char	   *text = ow_json_to_cstring(definition);
+	bytea	   *digest = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
+	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+
+	SET_VARSIZE(digest, VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
+	if (hash == NULL || pg_cryptohash_init(hash) < 0 ||
+		pg_cryptohash_update(hash, (const uint8 *) text, strlen(text)) < 0 ||
+		pg_cryptohash_final(hash, (uint8 *) VARDATA(digest), PG_SHA256_DIGEST_LENGTH) < 0)
+		elog(ERROR, "could not compute the digest of a definition: %s", pg_cryptohash_error(hash));
+	pg_cryptohash_free(hash);
+	return PointerGetDatum(digest);
+}
+
+static bool
+find_owner(OwStatement *statement, const char *name, Oid *owner)
+{
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		isnull;
+
+	if (ow_store_execute(statement, values, NULL) == 0)
+		return false;
+	*owner = DatumGetObjectId(ow_store_datum(0, 1, &isnull));
+	return true;
+}
+
+Oid
+ow_registry_lock_type(const char *workflow, Oid role)
+{
+	Datum		values[2] = {CStringGetTextDatum(workflow), ObjectIdGetDatum(role)};
+	Oid			owner;
+
+	ow_store_open();
+	if (!find_owner(&lock_type, workflow, &owner))
+	{
+		ow_store_execute(&add_type, values, NULL);
+		if (!find_owner(&lock_type, workflow, &owner))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to a concurrent registration of workflow \"%s\"", workflow)));
+	}
+	ow_store_close();
+	return owner;
+}
+
+int
+ow_registry_add_version(const OwDefinitionRow *row)
+{
+	Datum		values[5] = {
+		CStringGetTextDatum(row->workflow), digest_of(row->definition), JsonbPGetDatum(row->definition),
+		CStringGetTextDatum(row->source), ObjectIdGetDatum(row->created_by)
+	};
+	bool		isnull;
+	int			version;
+
+	ow_store_open();
+	if (ow_store_execute(&find_version, values, NULL) == 0)
+		ow_store_execute(&add_version, values, NULL);
+	version = DatumGetInt32(ow_store_datum(0, 1, &isnull));
+	ow_store_close();
+	return version;
+}
+
+void
+ow_registry_make_current(const char *workflow, int version)
+{
+	Datum		values[2] = {CStringGetTextDatum(workflow), Int32GetDatum(version)};
+
+	ow_store_open();
+	ow_store_execute(&make_current, values, NULL);
+	ow_store_close();
+}
+
+static uint64
+write_activity(OwStatement *statement, const OwActivityRow *row)
+{
+	Datum		values[6] = {
+		CStringGetTextDatum(row->name), ObjectIdGetDatum(row->owner),
+		CStringGetTextDatum(row->function_schema), CStringGetTextDatum(row->function_name),
+		CStringGetTextDatum(row->function_arguments), JsonbPGetDatum(row->options)
+	};
+	uint64		count;
+
+	ow_store_open();
+	count = ow_store_execute(statement, values, NULL);
+	ow_store_close();
+	return count;
+}
+
+bool
+ow_registry_add_activity(const OwActivityRow *row)
+{
+	return write_activity(&add_activity, row) == 1;
+}
+
+void
+ow_registry_replace_activity(const OwActivityRow *row)
+{
+	if (write_activity(&replace_activity, row) != 1)
+		elog(ERROR, "activity \"%s\" is not locked", row->name);
+}
+
+bool
+ow_registry_lock_activity(const char *name, Oid *owner)
+{
+	bool		found;
+
+	ow_store_open();
+	found = find_owner(&lock_activity, name, owner);
+	ow_store_close();
+	return found;
+}
+
+bool
+ow_registry_release_activity(const char *name)
+{
+	Datum		values[1] = {CStringGetTextDatum(name)};
+	bool		released;
+
+	ow_store_open();
+	released = ow_store_execute(&release_activity, values, NULL) > 0;
+	ow_store_close();
+	return released;
+}

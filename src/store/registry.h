@@ -1,0 +1,46 @@
+/*
+ * registry.h
+ *		Writing workflow types, definitions and activities.  Each opens the store itself.
+ *
+ * Callers check privileges between the lock and the write, and call ow_catalog_changed after.
+ */
+#ifndef OW_REGISTRY_H
+#define OW_REGISTRY_H
+
+#include "postgres.h"
+#include "utils/jsonb.h"
+
+typedef struct OwDefinitionRow
+{
+	const char *workflow;
+	const char *source;			/* the text as it came */
+	Jsonb	   *definition;
+	Oid			created_by;
+} OwDefinitionRow;
+
+typedef struct OwActivityRow
+{
+	const char *name;
+	Oid			owner;
+	const char *function_schema;
+	const char *function_name;
+	const char *function_arguments;
+	Jsonb	   *options;
+} OwActivityRow;
+
+/* Lock the type's row, made with role as its owner if it is new.  Returns the owner. */
+extern Oid	ow_registry_lock_type(const char *workflow, Oid role);
+/* The version with this content, added if it is new; the type is locked. */
+extern int	ow_registry_add_version(const OwDefinitionRow *row);
+extern void ow_registry_make_current(const char *workflow, int version);
+
+/* Insert a SQL activity; false when the name is taken. */
+extern bool ow_registry_add_activity(const OwActivityRow *row);
+/* Lock an activity's row; false when there is none. */
+extern bool ow_registry_lock_activity(const char *name, Oid *owner);
+/* Replace what a locked activity is; its owner, crashes and quarantine stay. */
+extern void ow_registry_replace_activity(const OwActivityRow *row);
+/* Lift the quarantine of a locked activity; false when there was none. */
+extern bool ow_registry_release_activity(const char *name);
+
+#endif							/* OW_REGISTRY_H */

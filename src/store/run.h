@@ -1,0 +1,75 @@
+/*
+ * run.h
+ *		Rows of runs: loading a batch with its locks, writing a batch back.
+ *
+ * Lock order: the run's row first, its children in later statements (one statement would show stale
+ * children).  Between ow_store_open and ow_store_close, but for ow_run_bind.
+ */
+#ifndef OW_RUN_H
+#define OW_RUN_H
+
+#include "engine/engine.h"
+#include "machine/machine.h"
+#include "store/catalog.h"
+
+/* A request read from workflow.message */
+typedef struct OwMessage
+{
+	pg_uuid_t	message_id;
+	OwInputKind kind;
+	char	   *reason;
+	char	   *sent_by;
+	int			definition_id;	/* Retry: move to this definition; 0: stay */
+} OwMessage;
+
+/* A loaded run: the machine's state, and what only the shell knows */
+typedef struct OwLoadedRun
+{
+	OwRun		run;
+	OwRunRef	ref;
+	int			definition_id;
+	const OwCompiled *compiled; /* set by ow_run_bind */
+	char	   *state_name;		/* as loaded */
+	int			bucket;
+	Oid			owner;
+	Oid			started_by;
+	Jsonb	   *memo;
+	char	   *request_id;
+	pg_uuid_t	chain_id;
+	bool		ready;			/* on flush: has more to do at once */
+	int			crashes;		/* server crashes while its activity ran */
+	List	   *messages;		/* of OwMessage *, in the order sent */
+	TimestampTz stored_due_at;	/* the timers that have rows */
+	bool		stored_deadline_timer;
+	int			stored_compensations;
+	int			stored_event_id;	/* next_event_id when loaded */
+	List	   *events;			/* of OwHistoryEvent *, still to be written */
+} OwLoadedRun;
+
+/*
+ * Lock and load what can be locked.  Refs whose row is locked by another transaction come back in
+ * *contended (a list of OwRunRef *); refs that have no open row any more are left out silently.
+ * Everything is allocated in context.
+ */
+extern List *ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context);
+
+/* Resolve the definition and what depends on it; outside a store section. */
+extern void ow_run_bind(OwLoadedRun *loaded);
+
+/* Move the run to another definition of its workflow, if that has the run's state. */
+extern void ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_id);
+
+/* Write everything back, one statement per table, and owe the wake-ups that follow from it. */
+extern void ow_run_flush(List *runs);
+
+/* The run as it was when it started, not locked; NULL when there is none. */
+extern OwLoadedRun *ow_run_read_started(const OwRunRef *ref, MemoryContext context);
+/* Its history, a list of OwHistoryEvent * */
+extern List *ow_run_read_history(const OwRunRef *ref, MemoryContext context);
+/* The run as a row of workflow.execution */
+extern Datum ow_run_row(const OwLoadedRun *loaded);
+
+/* Bring a closed run with failed compensations back, ready to run them again. */
+extern void ow_run_reopen(const OwRunRef *ref);
+
+#endif							/* OW_RUN_H */

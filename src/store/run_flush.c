@@ -1,0 +1,600 @@
+/*
+ * run_flush.c
+ *		Writing a batch of runs back: one statement per table, fed by arrays of rows.
+ *
+ * Order of writes: history, compensations, timers, messages, then the runs' own rows (which this
+ * transaction has locked since loading).  The wake-ups that follow are owed until commit.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "machine/history.h"
+#include "machine/json.h"
+#include "store/run.h"
+#include "store/run_columns.h"
+#include "store/store.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "worker/wakeup.h"
+
+static OwStatement insert_history = {
+	.sql =
+	"INSERT INTO workflow.history_batch SELECT * FROM unnest($1)",
+	.argument_types = "workflow.history_batch[]"
+};
+
+static OwStatement write_compensations = {
+	.sql =
+	"INSERT INTO workflow.compensation SELECT * FROM unnest($1)"
+	" ON CONFLICT (shard_key, bucket, run_id, sequence) DO UPDATE"
+	" SET status = excluded.status, attempts = excluded.attempts, closed_at = excluded.closed_at,"
+	"     compensates = excluded.compensates, failure = excluded.failure",
+	.argument_types = "workflow.compensation[]"
+};
+
+static OwStatement delete_compensations = {
+	.sql =
+	"DELETE FROM workflow.compensation c"
+	" USING unnest($1, $2, $3, $4) AS gone (shard_key, bucket, run_id, sequence)"
+	" WHERE c.shard_key = gone.shard_key AND c.bucket = gone.bucket AND c.run_id = gone.run_id"
+	"   AND c.sequence = gone.sequence",
+	.argument_types = "int[],int[],uuid[],int[]"
+};
+
+static OwStatement write_timers = {
+	.sql =
+	"INSERT INTO workflow.timer SELECT * FROM unnest($1)"
+	" ON CONFLICT (shard_key, run_id, kind) DO UPDATE SET due_at = excluded.due_at",
+	.argument_types = "workflow.timer[]"
+};
+
+static OwStatement delete_timers = {
+	.sql =
+	"DELETE FROM workflow.timer t USING unnest($1, $2, $3) AS gone (shard_key, run_id, kind)"
+	" WHERE t.shard_key = gone.shard_key AND t.run_id = gone.run_id AND t.kind = gone.kind",
+	.argument_types = "int[],uuid[],text[]"
+};
+
+static OwStatement delete_messages = {
+	.sql =
+	"DELETE FROM workflow.message m USING unnest($1, $2, $3) AS gone (shard_key, run_id, message_id)"
+	" WHERE m.shard_key = gone.shard_key AND m.run_id = gone.run_id AND m.message_id = gone.message_id",
+	.argument_types = "int[],uuid[],uuid[]"
+};
+
+static OwStatement update_runs = {
+	.sql =
+	"UPDATE workflow.execution e"
+	"   SET definition_id = n.definition_id, deadline = n.deadline, deadline_timer = n.deadline_timer,"
+	"       ready = n.ready, crashes = n.crashes, status = n.status, state = n.state, phase = n.phase, attempt = n.attempt,"
+	"       next_event_id = n.next_event_id, handler_taken = n.handler_taken,"
+	"       cancel_requested = n.cancel_requested, sticky_status = n.sticky_status,"
+	"       compensation = n.compensation, compensations = n.compensations, entered_at = n.entered_at,"
+	"       scheduled_at = n.scheduled_at, due_at = n.due_at, retry_counts = n.retry_counts,"
+	"       data = n.data, result = n.result, last_failure = n.last_failure, visits = n.visits,"
+	"       error = n.error, outcome = n.outcome, stuck = n.stuck"
+	"  FROM unnest($1) AS n"
+	" WHERE e.shard_key = n.shard_key AND e.run_id = n.run_id",
+	.argument_types = "workflow.execution[]"
+};
+
+static OwStatement delete_runs = {
+	.sql =
+	"DELETE FROM workflow.execution e USING unnest($1, $2) AS gone (shard_key, run_id)"
+	" WHERE e.shard_key = gone.shard_key AND e.run_id = gone.run_id",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement insert_closed = {
+	.sql =
+	"INSERT INTO workflow.closed_execution SELECT * FROM unnest($1)",
+	.argument_types = "workflow.closed_execution[]"
+};
+
+/* Values of one row being built */
+typedef struct Row
+{
+	Datum		values[EXECUTION_COLUMNS];
+	bool		nulls[EXECUTION_COLUMNS];
+} Row;
+
+static void
+set(Row *row, int column, Datum value)
+{
+	row->values[column] = value;
+	row->nulls[column] = false;
+}
+
+static void
+set_text(Row *row, int column, const char *value)
+{
+	row->nulls[column] = value == NULL;
+	if (value != NULL)
+		row->values[column] = CStringGetTextDatum(value);
+}
+
+static void
+set_json(Row *row, int column, const Jsonb *value)
+{
+	row->nulls[column] = value == NULL;
+	if (value != NULL)
+		row->values[column] = JsonbPGetDatum(value);
+}
+
+static void
+set_time(Row *row, int column, TimestampTz value)
+{
+	row->nulls[column] = value == DT_NOEND;
+	row->values[column] = TimestampTzGetDatum(value);
+}
+
+static bool
+is_closed(const OwLoadedRun *loaded)
+{
+	return loaded->run.token.phase == OW_PHASE_CLOSED;
+}
+
+static const char *
+current_state(const OwLoadedRun *loaded)
+{
+	int			state = loaded->run.token.state;
+
+	return state == OW_NO_STATE ? NULL : loaded->compiled->definition->states[state].name;
+}
+
+static Jsonb *
+outcome_json(const OwOutcome *outcome)
+{
+	OwObject	object;
+
+	if (!outcome->decided)
+		return NULL;
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "Status", ow_status_name(outcome->status));
+	ow_object_add(&object, "Output", outcome->output);
+	ow_object_add_text(&object, "Error", outcome->error);
+	ow_object_add_text(&object, "Cause", outcome->cause);
+	ow_object_add(&object, "PublicError", outcome->public_error);
+	return ow_object_end(&object);
+}
+
+static void
+set_retry_counts(Row *row, const int *counts)
+{
+	int			used = OW_MAX_RETRIERS;
+
+	while (used > 0 && counts[used - 1] == 0)
+		used--;
+	row->nulls[EXECUTION_RETRY_COUNTS] = used == 0;
+	if (used > 0)
+		row->values[EXECUTION_RETRY_COUNTS] = ow_store_int_array(counts, used);
+}
+
+/* A run whose timer waits for compensations is not interrupted by its deadline. */
+static bool
+wants_deadline_timer(const OwLoadedRun *loaded)
+{
+	const OwRun *run = &loaded->run;
+
+	return !is_closed(loaded) && !loaded->ready && run->deadline != DT_NOEND && !run->outcome.decided &&
+		run->status == OW_STATUS_RUNNING &&
+		run->token.phase != OW_PHASE_COMPENSATE && run->token.phase != OW_PHASE_COMPENSATE_BACKOFF;
+}
+
+static int
+stored_compensations(const OwLoadedRun *loaded)
+{
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, loaded->run.compensations)
+	{
+		if (((OwRecordedCompensation *) lfirst(cell))->status != OW_COMPENSATION_DROPPED)
+			count++;
+	}
+	return count;
+}
+
+Datum
+ow_run_row(const OwLoadedRun *loaded)
+{
+	const OwRun *run = &loaded->run;
+	const OwToken *token = &run->token;
+	Row			row;
+
+	memset(&row, 0, sizeof(row));
+	set(&row, EXECUTION_SHARD_KEY, Int32GetDatum(run->shard_key));
+	set(&row, EXECUTION_RUN_ID, UUIDPGetDatum(&run->run_id));
+	set_text(&row, EXECUTION_WORKFLOW_ID, run->workflow_id);
+	set(&row, EXECUTION_BUCKET, Int16GetDatum(loaded->bucket));
+	set(&row, EXECUTION_DEFINITION_ID, Int32GetDatum(loaded->definition_id));
+	set(&row, EXECUTION_OWNER, ObjectIdGetDatum(loaded->owner));
+	set(&row, EXECUTION_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
+	set_time(&row, EXECUTION_STARTED_AT, run->started_at);
+	set_time(&row, EXECUTION_DEADLINE, run->deadline);
+	set(&row, EXECUTION_DEADLINE_TIMER, BoolGetDatum(wants_deadline_timer(loaded)));
+	set(&row, EXECUTION_READY, BoolGetDatum(loaded->ready));
+	set(&row, EXECUTION_CRASHES, Int32GetDatum(loaded->crashes));
+	set_text(&row, EXECUTION_STATUS, ow_status_name(run->status));
+	set_text(&row, EXECUTION_STATE, current_state(loaded));
+	set_text(&row, EXECUTION_PHASE, ow_phase_name(token->phase));
+	set(&row, EXECUTION_ATTEMPT, Int32GetDatum(token->attempt));
+	set(&row, EXECUTION_NEXT_EVENT_ID, Int32GetDatum(run->next_event_id));
+	set(&row, EXECUTION_HANDLER_TAKEN, BoolGetDatum(run->handler_taken));
+	set(&row, EXECUTION_CANCEL_REQUESTED, BoolGetDatum(run->cancel_requested));
+	set_text(&row, EXECUTION_STICKY_STATUS, ow_status_name(run->sticky_status));
+	set(&row, EXECUTION_COMPENSATION, Int32GetDatum(token->compensation));
+	set(&row, EXECUTION_COMPENSATIONS, Int32GetDatum(stored_compensations(loaded)));
+	set_time(&row, EXECUTION_ENTERED_AT, token->entered_at);
+	set_time(&row, EXECUTION_SCHEDULED_AT, token->scheduled_at);
+	set_time(&row, EXECUTION_DUE_AT, token->due_at);
+	set_retry_counts(&row, token->retry_counts);
+	set_json(&row, EXECUTION_DATA, token->data);
+	set_json(&row, EXECUTION_RESULT, token->result);
+	set_json(&row, EXECUTION_LAST_FAILURE, token->last_failure);
+	set_json(&row, EXECUTION_VISITS, run->visits);
+	set_json(&row, EXECUTION_ERROR, run->error);
+	set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
+	set_json(&row, EXECUTION_STUCK, run->stuck);
+	set_json(&row, EXECUTION_INPUT, run->input);
+	set_json(&row, EXECUTION_MEMO, loaded->memo);
+	set_text(&row, EXECUTION_REQUEST_ID, loaded->request_id);
+	set(&row, EXECUTION_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
+	set(&row, EXECUTION_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
+	return ow_store_row("execution", row.values, row.nulls);
+}
+
+static bool
+has_failed_compensation(const OwRun *run)
+{
+	ListCell   *cell;
+
+	foreach(cell, run->compensations)
+	{
+		if (((OwRecordedCompensation *) lfirst(cell))->status == OW_COMPENSATION_FAILED)
+			return true;
+	}
+	return false;
+}
+
+/* What only a run that may come back for its failed compensations needs; see run_reopen.c */
+static Jsonb *
+machine_json(const OwRun *run)
+{
+	OwObject	object;
+
+	if (!has_failed_compensation(run))
+		return NULL;
+	ow_object_begin(&object);
+	ow_object_add(&object, "data", run->token.data);
+	ow_object_add(&object, "visits", run->visits);
+	ow_object_add(&object, "error", run->error);
+	ow_object_add_bool(&object, "handler_taken", run->handler_taken);
+	ow_object_add_bool(&object, "cancel_requested", run->cancel_requested);
+	ow_object_add_text(&object, "sticky_status", ow_status_name(run->sticky_status));
+	return ow_object_end(&object);
+}
+
+static Datum
+closed_row(const OwLoadedRun *loaded)
+{
+	const OwRun *run = &loaded->run;
+	const OwHistoryEvent *last = llast(loaded->events);
+	Row			row;
+
+	memset(&row, 0, sizeof(row));
+	set(&row, CLOSED_SHARD_KEY, Int32GetDatum(run->shard_key));
+	set(&row, CLOSED_BUCKET, Int16GetDatum(loaded->bucket));
+	set(&row, CLOSED_RUN_ID, UUIDPGetDatum(&run->run_id));
+	set_text(&row, CLOSED_WORKFLOW_ID, run->workflow_id);
+	set(&row, CLOSED_DEFINITION_ID, Int32GetDatum(loaded->definition_id));
+	set(&row, CLOSED_OWNER, ObjectIdGetDatum(loaded->owner));
+	set(&row, CLOSED_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
+	set_time(&row, CLOSED_STARTED_AT, run->started_at);
+	set_time(&row, CLOSED_CLOSED_AT, last->time);
+	set_text(&row, CLOSED_STATUS, ow_status_name(run->status));
+	set_text(&row, CLOSED_STATE, current_state(loaded));
+	set(&row, CLOSED_EVENTS, Int32GetDatum(run->next_event_id - 1));
+	set_json(&row, CLOSED_INPUT, run->input);
+	set_json(&row, CLOSED_OUTPUT, run->outcome.output);
+	set_text(&row, CLOSED_ERROR, run->outcome.error);
+	set_text(&row, CLOSED_CAUSE, run->outcome.cause);
+	set_json(&row, CLOSED_PUBLIC_ERROR, run->outcome.public_error);
+	set_json(&row, CLOSED_MEMO, loaded->memo);
+	set_text(&row, CLOSED_REQUEST_ID, loaded->request_id);
+	set(&row, CLOSED_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
+	set(&row, CLOSED_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
+	set_json(&row, CLOSED_MACHINE, machine_json(run));
+	return ow_store_row("closed_execution", row.values, row.nulls);
+}
+
+static Datum
+history_row(const OwLoadedRun *loaded)
+{
+	const OwHistoryEvent *first = linitial(loaded->events);
+	Row			row;
+
+	memset(&row, 0, sizeof(row));
+	set(&row, HISTORY_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
+	set(&row, HISTORY_BUCKET, Int16GetDatum(loaded->bucket));
+	set(&row, HISTORY_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
+	set(&row, HISTORY_FIRST_EVENT_ID, Int32GetDatum(first->event_id));
+	set(&row, HISTORY_OWNER, ObjectIdGetDatum(loaded->owner));
+	set(&row, HISTORY_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
+	set_time(&row, HISTORY_RECORDED_AT, first->time);
+	set_json(&row, HISTORY_EVENTS, ow_history_pack(loaded->events, first->time));
+	return ow_store_row("history_batch", row.values, row.nulls);
+}
+
+static Datum
+compensation_row(const OwLoadedRun *loaded, const OwRecordedCompensation *compensation)
+{
+	Row			row;
+
+	memset(&row, 0, sizeof(row));
+	set(&row, COMPENSATION_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
+	set(&row, COMPENSATION_BUCKET, Int16GetDatum(loaded->bucket));
+	set(&row, COMPENSATION_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
+	set(&row, COMPENSATION_SEQUENCE, Int32GetDatum(compensation->sequence));
+	set(&row, COMPENSATION_OWNER, ObjectIdGetDatum(loaded->owner));
+	set(&row, COMPENSATION_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
+	set_text(&row, COMPENSATION_STATE, compensation->state);
+	set_text(&row, COMPENSATION_ACTIVITY, compensation->activity);
+	set_text(&row, COMPENSATION_STATUS, ow_compensation_status_name(compensation->status));
+	set(&row, COMPENSATION_ATTEMPTS, Int32GetDatum(compensation->attempts));
+	set_time(&row, COMPENSATION_RECORDED_AT, compensation->recorded_at);
+	set_time(&row, COMPENSATION_CLOSED_AT, compensation->closed_at);
+	set_json(&row, COMPENSATION_INPUT, compensation->input);
+	set_json(&row, COMPENSATION_COMPENSATES, compensation->compensates);
+	set_json(&row, COMPENSATION_FAILURE, compensation->failure);
+	return ow_store_row("compensation", row.values, row.nulls);
+}
+
+/* Growing array of row datums */
+typedef struct Rows
+{
+	Datum	   *datums;
+	int			count;
+	int			capacity;
+} Rows;
+
+static void
+add(Rows *rows, Datum datum)
+{
+	if (rows->count == rows->capacity)
+	{
+		rows->capacity = Max(32, rows->capacity * 2);
+		rows->datums = rows->datums ? repalloc(rows->datums, rows->capacity * sizeof(Datum)) :
+			palloc(rows->capacity * sizeof(Datum));
+	}
+	rows->datums[rows->count++] = datum;
+}
+
+static void
+write_rows(OwStatement *statement, const char *table, const Rows *rows)
+{
+	Datum		argument;
+
+	if (rows->count == 0)
+		return;
+	argument = ow_store_row_array(table, rows->datums, rows->count);
+	ow_store_execute(statement, &argument, NULL);
+}
+
+static Datum
+array_of(const Rows *rows, Oid type)
+{
+	int16		length;
+	bool		by_value;
+	char		alignment;
+
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	return PointerGetDatum(construct_array(rows->datums, rows->count, type, length, by_value, alignment));
+}
+
+static void
+flush_history(List *runs)
+{
+	Rows		rows = {0};
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		const OwLoadedRun *loaded = lfirst(cell);
+
+		if (loaded->events != NIL)
+			add(&rows, history_row(loaded));
+	}
+	write_rows(&insert_history, "history_batch", &rows);
+}
+
+/* A compensation that will never run leaves no row: of a completed run, or dropped. */
+static bool
+leaves_no_row(const OwLoadedRun *loaded, const OwRecordedCompensation *compensation)
+{
+	return compensation->status == OW_COMPENSATION_DROPPED ||
+		(is_closed(loaded) && compensation->status == OW_COMPENSATION_RECORDED);
+}
+
+static void
+flush_compensations(List *runs)
+{
+	Rows		rows = {0};
+	Rows		gone[4] = {{0}};
+	Datum		values[4];
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		const OwLoadedRun *loaded = lfirst(cell);
+		ListCell   *inner;
+
+		foreach(inner, loaded->run.compensations)
+		{
+			const OwRecordedCompensation *compensation = lfirst(inner);
+
+			if (!leaves_no_row(loaded, compensation))
+			{
+				if (compensation->dirty)
+					add(&rows, compensation_row(loaded, compensation));
+			}
+			else if (compensation->stored)
+			{
+				add(&gone[0], Int32GetDatum(loaded->run.shard_key));
+				add(&gone[1], Int32GetDatum(loaded->bucket));
+				add(&gone[2], UUIDPGetDatum(&loaded->run.run_id));
+				add(&gone[3], Int32GetDatum(compensation->sequence));
+			}
+		}
+	}
+	write_rows(&write_compensations, "compensation", &rows);
+	if (gone[0].count == 0)
+		return;
+	for (int i = 0; i < 4; i++)
+		values[i] = array_of(&gone[i], i == 2 ? UUIDOID : INT4OID);
+	ow_store_execute(&delete_compensations, values, NULL);
+}
+
+static Datum
+timer_row(const OwLoadedRun *loaded, const char *kind, TimestampTz due_at)
+{
+	Row			row;
+
+	memset(&row, 0, sizeof(row));
+	set(&row, TIMER_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
+	set(&row, TIMER_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
+	set_text(&row, TIMER_KIND, kind);
+	set(&row, TIMER_OWNER, ObjectIdGetDatum(loaded->owner));
+	set_time(&row, TIMER_DUE_AT, due_at);
+	return ow_store_row("timer", row.values, row.nulls);
+}
+
+/* One kind of timer of one run: written when it is new or moved, deleted when it is over. */
+static void
+diff_timer(const OwLoadedRun *loaded, const char *kind, TimestampTz stored, TimestampTz wanted,
+		   Rows *rows, Rows *gone)
+{
+	if (wanted == stored)
+		return;
+	if (wanted != DT_NOEND)
+	{
+		add(rows, timer_row(loaded, kind, wanted));
+		ow_wakeup_at(loaded->owner, wanted);
+	}
+	else
+	{
+		add(&gone[0], Int32GetDatum(loaded->run.shard_key));
+		add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
+		add(&gone[2], CStringGetTextDatum(kind));
+	}
+}
+
+static void
+flush_timers(List *runs)
+{
+	Rows		rows = {0};
+	Rows		gone[3] = {{0}};
+	Datum		values[3];
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		const OwLoadedRun *loaded = lfirst(cell);
+
+		diff_timer(loaded, "Token", loaded->stored_due_at,
+				   is_closed(loaded) ? DT_NOEND : loaded->run.token.due_at, &rows, gone);
+		diff_timer(loaded, "Deadline", loaded->stored_deadline_timer ? loaded->run.deadline : DT_NOEND,
+				   wants_deadline_timer(loaded) ? loaded->run.deadline : DT_NOEND, &rows, gone);
+	}
+	write_rows(&write_timers, "timer", &rows);
+	if (gone[0].count == 0)
+		return;
+	values[0] = array_of(&gone[0], INT4OID);
+	values[1] = array_of(&gone[1], UUIDOID);
+	values[2] = array_of(&gone[2], TEXTOID);
+	ow_store_execute(&delete_timers, values, NULL);
+}
+
+/* Messages that were taken in, and those a closed run can no longer take */
+static void
+flush_messages(List *runs)
+{
+	Rows		gone[3] = {{0}};
+	Datum		values[3];
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		const OwLoadedRun *loaded = lfirst(cell);
+		ListCell   *inner;
+
+		foreach(inner, loaded->messages)
+		{
+			const OwMessage *message = lfirst(inner);
+
+			add(&gone[0], Int32GetDatum(loaded->run.shard_key));
+			add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
+			add(&gone[2], UUIDPGetDatum(&message->message_id));
+		}
+	}
+	if (gone[0].count == 0)
+		return;
+	values[0] = array_of(&gone[0], INT4OID);
+	values[1] = array_of(&gone[1], UUIDOID);
+	values[2] = array_of(&gone[2], UUIDOID);
+	ow_store_execute(&delete_messages, values, NULL);
+}
+
+static void
+flush_runs(List *runs)
+{
+	Rows		open = {0};
+	Rows		closed = {0};
+	Rows		gone[2] = {{0}};
+	Datum		values[2];
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		const OwLoadedRun *loaded = lfirst(cell);
+
+		if (!is_closed(loaded))
+		{
+			add(&open, ow_run_row(loaded));
+			continue;
+		}
+		add(&closed, closed_row(loaded));
+		add(&gone[0], Int32GetDatum(loaded->run.shard_key));
+		add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
+	}
+	write_rows(&update_runs, "execution", &open);
+	write_rows(&insert_closed, "closed_execution", &closed);
+	if (gone[0].count == 0)
+		return;
+	values[0] = array_of(&gone[0], INT4OID);
+	values[1] = array_of(&gone[1], UUIDOID);
+	ow_store_execute(&delete_runs, values, NULL);
+}
+
+void
+ow_run_flush(List *runs)
+{
+	ListCell   *cell;
+
+	flush_history(runs);
+	flush_compensations(runs);
+	flush_timers(runs);
+	flush_messages(runs);
+	flush_runs(runs);
+	foreach(cell, runs)
+	{
+		const OwLoadedRun *loaded = lfirst(cell);
+
+		if (is_closed(loaded))
+			ow_wakeup_closed(ow_wakeup_key(loaded->run.workflow_id));
+		else if (loaded->ready)
+			ow_wakeup_run(loaded->owner, &loaded->ref);
+	}
+}

@@ -1,0 +1,451 @@
+/*
+ * run_load.c
+ *		Locking and loading a batch of runs: their rows first, their children in later statements.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "machine/json.h"
+#include "store/run.h"
+#include "store/run_columns.h"
+#include "store/store.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/wakeup.h"
+
+static OwStatement lock_runs = {
+	.sql =
+	"SELECT e.*"
+	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)"
+	"  JOIN workflow.execution e ON e.shard_key = wanted.shard_key AND e.run_id = wanted.run_id"
+	"   FOR UPDATE OF e SKIP LOCKED",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement find_open = {
+	.sql =
+	"SELECT e.run_id"
+	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)"
+	"  JOIN workflow.execution e ON e.shard_key = wanted.shard_key AND e.run_id = wanted.run_id",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement delete_undeliverable = {
+	.sql =
+	"DELETE FROM workflow.message m USING unnest($1, $2) AS gone (shard_key, run_id)"
+	" WHERE m.shard_key = gone.shard_key AND m.run_id = gone.run_id"
+	"   AND NOT EXISTS (SELECT FROM workflow.execution e"
+	"                    WHERE e.shard_key = gone.shard_key AND e.run_id = gone.run_id)",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement read_messages = {
+	.sql =
+	"SELECT m.run_id, m.message_id, m.kind, m.payload, m.sent_by::text"
+	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)"
+	"  JOIN workflow.message m ON m.shard_key = wanted.shard_key AND m.run_id = wanted.run_id"
+	" ORDER BY m.sent_at, m.message_id",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement read_compensations = {
+	.sql =
+	"SELECT c.*"
+	"  FROM unnest($1, $2, $3) AS wanted (shard_key, bucket, run_id)"
+	"  JOIN workflow.compensation c"
+	"    ON c.shard_key = wanted.shard_key AND c.bucket = wanted.bucket AND c.run_id = wanted.run_id"
+	" ORDER BY c.run_id, c.sequence",
+	.argument_types = "int[],int[],uuid[]"
+};
+
+/* Typed readers over one row of the current result; column positions count from 0 here */
+static int32
+read_int(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+static Oid
+read_oid(uint64 row, int column)
+{
+	return (Oid) read_int(row, column);
+}
+
+static bool
+read_bool(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+static TimestampTz
+read_time(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, &isnull);
+
+	return isnull ? DT_NOEND : DatumGetTimestampTz(value);
+}
+
+static pg_uuid_t
+read_uuid(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, &isnull);
+
+	Assert(!isnull);
+	return *DatumGetUUIDP(value);
+}
+
+static char *
+read_text(uint64 row, int column)
+{
+	return ow_store_text(row, column + 1);
+}
+
+static Jsonb *
+read_json(uint64 row, int column)
+{
+	return ow_store_jsonb(row, column + 1);
+}
+
+static void
+read_retry_counts(uint64 row, int *counts)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, EXECUTION_RETRY_COUNTS + 1, &isnull);
+	Datum	   *items;
+	int			count;
+
+	if (isnull)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(value), INT4OID, sizeof(int32), true, TYPALIGN_INT, &items, NULL, &count);
+	for (int i = 0; i < Min(count, OW_MAX_RETRIERS); i++)
+		counts[i] = DatumGetInt32(items[i]);
+}
+
+static void
+read_outcome(const Jsonb *json, OwOutcome *outcome)
+{
+	if (json == NULL)
+		return;
+	outcome->decided = true;
+	outcome->status = ow_status_from_name(ow_json_get_string(json, "Status"));
+	outcome->output = ow_json_get(json, "Output");
+	outcome->error = ow_json_get_string(json, "Error");
+	outcome->cause = ow_json_get_string(json, "Cause");
+	outcome->public_error = ow_json_get(json, "PublicError");
+}
+
+static void
+read_token(uint64 row, OwToken *token)
+{
+	token->state = OW_NO_STATE; /* until ow_run_bind */
+	token->phase = ow_phase_from_name(read_text(row, EXECUTION_PHASE));
+	token->data = read_json(row, EXECUTION_DATA);
+	token->entered_at = read_time(row, EXECUTION_ENTERED_AT);
+	token->scheduled_at = read_time(row, EXECUTION_SCHEDULED_AT);
+	token->due_at = read_time(row, EXECUTION_DUE_AT);
+	token->attempt = read_int(row, EXECUTION_ATTEMPT);
+	read_retry_counts(row, token->retry_counts);
+	token->last_failure = read_json(row, EXECUTION_LAST_FAILURE);
+	token->compensation = read_int(row, EXECUTION_COMPENSATION);
+	token->result = read_json(row, EXECUTION_RESULT);
+}
+
+static void
+read_run(uint64 row, OwRun *run)
+{
+	run->shard_key = read_int(row, EXECUTION_SHARD_KEY);
+	run->run_id = read_uuid(row, EXECUTION_RUN_ID);
+	run->root_run_id = read_uuid(row, EXECUTION_ROOT_RUN_ID);
+	run->workflow_id = read_text(row, EXECUTION_WORKFLOW_ID);
+	run->started_at = read_time(row, EXECUTION_STARTED_AT);
+	run->deadline = read_time(row, EXECUTION_DEADLINE);
+	run->input = read_json(row, EXECUTION_INPUT);
+	run->status = ow_status_from_name(read_text(row, EXECUTION_STATUS));
+	run->next_event_id = read_int(row, EXECUTION_NEXT_EVENT_ID);
+	run->visits = read_json(row, EXECUTION_VISITS);
+	run->error = read_json(row, EXECUTION_ERROR);
+	run->handler_taken = read_bool(row, EXECUTION_HANDLER_TAKEN);
+	run->sticky_status = ow_status_from_name(read_text(row, EXECUTION_STICKY_STATUS));
+	run->cancel_requested = read_bool(row, EXECUTION_CANCEL_REQUESTED);
+	run->stuck = read_json(row, EXECUTION_STUCK);
+	read_token(row, &run->token);
+	read_outcome(read_json(row, EXECUTION_OUTCOME), &run->outcome);
+}
+
+static OwLoadedRun *
+read_loaded(uint64 row)
+{
+	OwLoadedRun *loaded = palloc0(sizeof(OwLoadedRun));
+
+	read_run(row, &loaded->run);
+	loaded->ref.shard_key = loaded->run.shard_key;
+	loaded->ref.run_id = loaded->run.run_id;
+	loaded->definition_id = read_int(row, EXECUTION_DEFINITION_ID);
+	loaded->state_name = read_text(row, EXECUTION_STATE);
+	loaded->bucket = (int16) read_int(row, EXECUTION_BUCKET);
+	loaded->owner = read_oid(row, EXECUTION_OWNER);
+	loaded->started_by = read_oid(row, EXECUTION_STARTED_BY);
+	loaded->memo = read_json(row, EXECUTION_MEMO);
+	loaded->request_id = read_text(row, EXECUTION_REQUEST_ID);
+	loaded->chain_id = read_uuid(row, EXECUTION_CHAIN_ID);
+	loaded->ready = read_bool(row, EXECUTION_READY);
+	loaded->crashes = read_int(row, EXECUTION_CRASHES);
+	loaded->stored_due_at = loaded->run.token.due_at;
+	loaded->stored_deadline_timer = read_bool(row, EXECUTION_DEADLINE_TIMER);
+	loaded->stored_compensations = read_int(row, EXECUTION_COMPENSATIONS);
+	loaded->stored_event_id = loaded->run.next_event_id;
+	return loaded;
+}
+
+static OwLoadedRun *
+find_loaded(List *runs, const pg_uuid_t *run_id)
+{
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		OwLoadedRun *loaded = lfirst(cell);
+
+		if (memcmp(&loaded->ref.run_id, run_id, UUID_LEN) == 0)
+			return loaded;
+	}
+	return NULL;
+}
+
+/* The two key arrays that every statement starts from */
+static void
+key_arrays(List *runs, Datum *values)
+{
+	int			count = list_length(runs);
+	int32	   *shard_keys = palloc(sizeof(int32) * count);
+	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * count);
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		const OwLoadedRun *loaded = lfirst(cell);
+
+		shard_keys[foreach_current_index(cell)] = loaded->ref.shard_key;
+		run_ids[foreach_current_index(cell)] = loaded->ref.run_id;
+	}
+	values[0] = ow_store_int_array(shard_keys, count);
+	values[1] = ow_store_uuid_array(run_ids, count);
+}
+
+static OwInputKind
+message_input(const char *kind)
+{
+	if (strcmp(kind, "Cancel") == 0)
+		return OW_INPUT_CANCEL;
+	if (strcmp(kind, "Terminate") == 0)
+		return OW_INPUT_TERMINATE;
+	if (strcmp(kind, "Retry") == 0)
+		return OW_INPUT_RETRY;
+	Assert(strcmp(kind, "RetryCompensations") == 0);
+	return OW_INPUT_RETRY_COMPENSATIONS;
+}
+
+static void
+load_messages(List *runs, MemoryContext context)
+{
+	Datum		values[2];
+	uint64		count;
+
+	key_arrays(runs, values);
+	count = ow_store_execute(&read_messages, values, NULL);
+	for (uint64 row = 0; row < count; row++)
+	{
+		pg_uuid_t	run_id = read_uuid(row, 0);
+		OwLoadedRun *loaded = find_loaded(runs, &run_id);
+		MemoryContext previous = MemoryContextSwitchTo(context);
+		OwMessage  *message = palloc0(sizeof(OwMessage));
+		Jsonb	   *payload = read_json(row, 3);
+		JsonbValue	value;
+		int64		definition_id;
+
+		message->message_id = read_uuid(row, 1);
+		message->kind = message_input(read_text(row, 2));
+		message->reason = ow_json_get_string(payload, "reason");
+		message->sent_by = read_text(row, 4);
+		if (ow_json_member(payload, "definition_id", &value) && ow_json_value_int64(&value, &definition_id))
+			message->definition_id = definition_id;
+		loaded->messages = lappend(loaded->messages, message);
+		MemoryContextSwitchTo(previous);
+	}
+}
+
+static OwRecordedCompensation *
+read_compensation(uint64 row)
+{
+	OwRecordedCompensation *compensation = palloc0(sizeof(OwRecordedCompensation));
+
+	compensation->sequence = read_int(row, COMPENSATION_SEQUENCE);
+	compensation->state = read_text(row, COMPENSATION_STATE);
+	compensation->activity = read_text(row, COMPENSATION_ACTIVITY);
+	compensation->status = ow_compensation_status_from_name(read_text(row, COMPENSATION_STATUS));
+	compensation->attempts = read_int(row, COMPENSATION_ATTEMPTS);
+	compensation->recorded_at = read_time(row, COMPENSATION_RECORDED_AT);
+	compensation->closed_at = read_time(row, COMPENSATION_CLOSED_AT);
+	compensation->input = read_json(row, COMPENSATION_INPUT);
+	compensation->compensates = read_json(row, COMPENSATION_COMPENSATES);
+	compensation->failure = read_json(row, COMPENSATION_FAILURE);
+	compensation->stored = true;
+	return compensation;
+}
+
+static void
+load_compensations(List *runs, MemoryContext context)
+{
+	List	   *with_some = NIL;
+	Datum		values[3];
+	int32	   *buckets;
+	uint64		count;
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		if (((OwLoadedRun *) lfirst(cell))->stored_compensations > 0)
+			with_some = lappend(with_some, lfirst(cell));
+	}
+	if (with_some == NIL)
+		return;
+	buckets = palloc(sizeof(int32) * list_length(with_some));
+	foreach(cell, with_some)
+		buckets[foreach_current_index(cell)] = ((OwLoadedRun *) lfirst(cell))->bucket;
+	key_arrays(with_some, values);
+	values[2] = values[1];
+	values[1] = ow_store_int_array(buckets, list_length(with_some));
+	count = ow_store_execute(&read_compensations, values, NULL);
+	for (uint64 row = 0; row < count; row++)
+	{
+		pg_uuid_t	run_id = read_uuid(row, COMPENSATION_RUN_ID);
+		OwLoadedRun *loaded = find_loaded(with_some, &run_id);
+		MemoryContext previous = MemoryContextSwitchTo(context);
+
+		loaded->run.compensations = lappend(loaded->run.compensations, read_compensation(row));
+		MemoryContextSwitchTo(previous);
+	}
+}
+
+/*
+ * Of the refs that were not loaded, those that still have an open row were locked by others; the rest
+ * have closed, and whatever was sent to them too late goes.
+ */
+static List *
+find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext context)
+{
+	int32	   *shard_keys = palloc(sizeof(int32) * count);
+	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * count);
+	int			missing = 0;
+	List	   *contended = NIL;
+	Datum		values[2];
+	uint64		found;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (find_loaded(runs, &refs[i].run_id) != NULL)
+			continue;
+		shard_keys[missing] = refs[i].shard_key;
+		run_ids[missing++] = refs[i].run_id;
+	}
+	if (missing == 0)
+		return NIL;
+	values[0] = ow_store_int_array(shard_keys, missing);
+	values[1] = ow_store_uuid_array(run_ids, missing);
+	found = ow_store_execute(&find_open, values, NULL);
+	for (uint64 row = 0; row < found; row++)
+	{
+		pg_uuid_t	run_id = read_uuid(row, 0);
+
+		for (int i = 0; i < count; i++)
+			if (memcmp(&refs[i].run_id, &run_id, UUID_LEN) == 0)
+			{
+				MemoryContext previous = MemoryContextSwitchTo(context);
+
+				contended = lappend(contended, memcpy(palloc(sizeof(OwRunRef)), &refs[i], sizeof(OwRunRef)));
+				MemoryContextSwitchTo(previous);
+				break;
+			}
+	}
+	if (found < (uint64) missing)
+		ow_store_execute(&delete_undeliverable, values, NULL);
+	return contended;
+}
+
+/* The caller's context, CurrentMemoryContext before the store was opened, is given as context. */
+List *
+ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context)
+{
+	int32	   *shard_keys = palloc(sizeof(int32) * count);
+	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * count);
+	List	   *runs = NIL;
+	Datum		values[2];
+	uint64		loaded_count;
+
+	for (int i = 0; i < count; i++)
+	{
+		shard_keys[i] = refs[i].shard_key;
+		run_ids[i] = refs[i].run_id;
+	}
+	values[0] = ow_store_int_array(shard_keys, count);
+	values[1] = ow_store_uuid_array(run_ids, count);
+	loaded_count = ow_store_execute(&lock_runs, values, NULL);
+	for (uint64 row = 0; row < loaded_count; row++)
+	{
+		MemoryContext previous = MemoryContextSwitchTo(context);
+		OwLoadedRun *loaded = read_loaded(row);
+
+		if (find_loaded(runs, &loaded->ref.run_id) == NULL)	/* a ref may come twice */
+			runs = lappend(runs, loaded);
+		MemoryContextSwitchTo(previous);
+		ow_wakeup_locked(loaded->owner, &loaded->ref);
+	}
+	*contended = find_contended(refs, count, runs, context);
+	if (runs != NIL)
+	{
+		load_messages(runs, context);
+		load_compensations(runs, context);
+	}
+	return runs;
+}
+
+/* Resolves the definition, and the state's name to its index. */
+void
+ow_run_bind(OwLoadedRun *loaded)
+{
+	OwRun	   *run = &loaded->run;
+
+	loaded->compiled = ow_catalog_definition(loaded->definition_id);
+	run->workflow = loaded->compiled->workflow;
+	run->version = loaded->compiled->version;
+	if (loaded->state_name == NULL)
+		return;
+	run->token.state = ow_definition_find_state(loaded->compiled->definition, loaded->state_name);
+	if (run->token.state == OW_NO_STATE)
+		elog(ERROR, "state \"%s\" of run %s is not in version %d of workflow \"%s\"", loaded->state_name,
+			 run->workflow_id, run->version, run->workflow);
+}
+
+void
+ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_id)
+{
+	const OwCompiled *compiled = ow_catalog_definition(definition_id);
+	int			state = loaded->run.token.state;
+
+	if (state != OW_NO_STATE &&
+		ow_definition_find_state(compiled->definition, loaded->compiled->definition->states[state].name) == OW_NO_STATE)
+		return;
+	ow_machine_use_definition(machine, compiled->definition, compiled->version);
+	loaded->compiled = compiled;
+	loaded->definition_id = definition_id;
+}

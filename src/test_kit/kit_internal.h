@@ -1,0 +1,54 @@
+/*
+ * kit_internal.h
+ *		The state of a test, shared by test_kit.c (driving) and mock.c (answers and the call log).
+ */
+#ifndef OW_KIT_INTERNAL_H
+#define OW_KIT_INTERNAL_H
+
+#include "test_kit/test_kit.h"
+
+typedef struct OwTestCommand
+{
+	TimestampTz at;
+	char	   *sql;
+} OwTestCommand;
+
+typedef struct OwMock
+{
+	char	   *activity;
+	Jsonb	   *input;			/* contained in the call's input; NULL: any */
+	Jsonb	   *result;
+	char	   *error;			/* NULL: the call succeeds */
+	char	   *message;
+	Jsonb	   *details;
+	bool		non_retryable;
+	int			left;			/* uses left; -1: any number */
+	int64		duration_ms;
+} OwMock;
+
+typedef struct OwTestCall
+{
+	char	   *workflow_id;
+	char	   *activity;
+	char	   *state;
+	int			attempt;
+	bool		compensation;
+	Jsonb	   *input;
+	TimestampTz called_at;
+} OwTestCall;
+
+/* Lives in its own context below TopTransactionContext */
+typedef struct OwTestKit
+{
+	MemoryContext context;
+	List	   *runs;			/* of OwRunRef *: started in this test */
+	List	   *commands;		/* of OwTestCommand *, by time */
+	List	   *mocks;			/* of OwMock *, in the order given */
+	List	   *allowed;		/* of char *: activities that run really */
+	List	   *calls;			/* of OwTestCall * */
+} OwTestKit;
+
+extern OwTestKit *ow_test_kit(void);
+extern OwTestKit *ow_test_kit_required(void);
+
+#endif							/* OW_KIT_INTERNAL_H */

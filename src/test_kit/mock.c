@@ -1,0 +1,218 @@
+/*
+ * mock.c
+ *		What a test answers in an activity's place, and the log of calls.
+ */
+#include "postgres.h"
+
+#include "engine/clock.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "machine/instant.h"
+#include "machine/json.h"
+#include "test_kit/kit_internal.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ow_test_mock_activity);
+PG_FUNCTION_INFO_V1(ow_test_allow_activity);
+PG_FUNCTION_INFO_V1(ow_test_calls);
+
+static Jsonb *
+jsonb_argument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : ow_json_copy(PG_GETARG_JSONB_P(argument));
+}
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+static int64
+milliseconds(const Interval *interval)
+{
+	return interval->time / 1000 + ((int64) interval->day + (int64) interval->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000;
+}
+
+/*
+ * mock_activity(activity, result, error, message, input, times, duration, non_retryable, details)
+ */
+Datum
+ow_test_mock_activity(PG_FUNCTION_ARGS)
+{
+	OwTestKit  *kit = ow_test_kit_required();
+	MemoryContext previous = MemoryContextSwitchTo(kit->context);
+	OwMock	   *mock = palloc0(sizeof(OwMock));
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the activity to mock must not be null")));
+	mock->activity = text_argument(fcinfo, 0);
+	mock->result = jsonb_argument(fcinfo, 1);
+	mock->error = text_argument(fcinfo, 2);
+	mock->message = text_argument(fcinfo, 3);
+	mock->input = jsonb_argument(fcinfo, 4);
+	mock->left = PG_ARGISNULL(5) ? -1 : PG_GETARG_INT32(5);
+	mock->duration_ms = PG_ARGISNULL(6) ? 0 : milliseconds(PG_GETARG_INTERVAL_P(6));
+	mock->non_retryable = !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);
+	mock->details = jsonb_argument(fcinfo, 8);
+	kit->mocks = lappend(kit->mocks, mock);
+	MemoryContextSwitchTo(previous);
+	PG_RETURN_VOID();
+}
+
+/* allow_activity(activity): calls that no mock matches run really. */
+Datum
+ow_test_allow_activity(PG_FUNCTION_ARGS)
+{
+	OwTestKit  *kit = ow_test_kit_required();
+	MemoryContext previous = MemoryContextSwitchTo(kit->context);
+
+	kit->allowed = lappend(kit->allowed, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	MemoryContextSwitchTo(previous);
+	PG_RETURN_VOID();
+}
+
+static bool
+contains(const Jsonb *input, const Jsonb *wanted)
+{
+	return DatumGetBool(DirectFunctionCall2(jsonb_contains, JsonbPGetDatum(input), JsonbPGetDatum(wanted)));
+}
+
+/* The first mock, in the order given, that matches and has uses left */
+static OwMock *
+find_mock(OwTestKit *kit, const OwActivityCall *call)
+{
+	ListCell   *cell;
+
+	foreach(cell, kit->mocks)
+	{
+		OwMock	   *mock = lfirst(cell);
+
+		if (strcmp(mock->activity, call->activity->name) == 0 && mock->left != 0 &&
+			(mock->input == NULL || contains(call->input, mock->input)))
+			return mock;
+	}
+	return NULL;
+}
+
+static bool
+is_allowed(OwTestKit *kit, const char *activity)
+{
+	ListCell   *cell;
+
+	foreach(cell, kit->allowed)
+	{
+		if (strcmp(lfirst(cell), activity) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+log_call(OwTestKit *kit, const OwActivityCall *call, const OwRun *run)
+{
+	MemoryContext previous = MemoryContextSwitchTo(kit->context);
+	OwTestCall *logged = palloc0(sizeof(OwTestCall));
+
+	logged->workflow_id = pstrdup(run->workflow_id);
+	logged->activity = pstrdup(call->activity->name);
+	logged->state = pstrdup(call->state);
+	logged->attempt = call->attempt;
+	logged->compensation = call->compensation > 0;
+	logged->input = ow_json_copy(call->input);
+	logged->called_at = ow_clock_now();
+	kit->calls = lappend(kit->calls, logged);
+	MemoryContextSwitchTo(previous);
+}
+
+/* The mock's duration passes on the test's clock, at most up to the attempt's time limit. */
+static bool
+pass_time(const OwMock *mock, const OwActivityCall *call)
+{
+	TimestampTz now = ow_clock_now();
+	TimestampTz done_at = ow_instant_add_ms(now, mock->duration_ms);
+	TimestampTz limit = call->close_by;
+
+	if (call->start_to_close_ms != OW_UNSET)
+		limit = Min(limit, ow_instant_add_ms(now, call->start_to_close_ms));
+	ow_clock_set_virtual(Min(done_at, limit));
+	return done_at > limit;
+}
+
+static void
+raise_unexpected(const OwActivityCall *call, const OwRun *run)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("activity \"%s\" is neither mocked nor allowed in this test", call->activity->name),
+			 errdetail("State \"%s\" of workflow \"%s\" calls it with input %s.", call->state, run->workflow_id,
+					   ow_json_to_cstring(call->input)),
+			 errhint("Call workflow_test.mock_activity or workflow_test.allow_activity for it.")));
+}
+
+OwMockVerdict
+ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *outcome)
+{
+	OwTestKit  *kit = ow_test_kit();
+	OwMock	   *mock;
+
+	if (kit == NULL)
+		return OW_MOCK_NONE;
+	log_call(kit, call, run);
+	mock = find_mock(kit, call);
+	if (mock == NULL)
+	{
+		if (!is_allowed(kit, call->activity->name))
+			raise_unexpected(call, run);
+		return OW_MOCK_ALLOWED;
+	}
+	if (mock->left > 0)
+		mock->left--;
+	outcome->timed_out = pass_time(mock, call);
+	if (outcome->timed_out)
+		(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT, "the attempt took longer than allowed");
+	else if (mock->error != NULL)
+	{
+		(void) ow_fail(&outcome->failure, mock->error, "%s", mock->message ? mock->message : "");
+		outcome->failure.details = mock->details;
+		outcome->failure.non_retryable = mock->non_retryable;
+	}
+	else
+	{
+		outcome->result = mock->result ? mock->result : ow_json_null();
+		return OW_MOCK_RESULT;
+	}
+	return OW_MOCK_ERROR;
+}
+
+/* calls(): every call of an activity in this test, in order. */
+Datum
+ow_test_calls(PG_FUNCTION_ARGS)
+{
+	OwTestKit  *kit = ow_test_kit_required();
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, kit->calls)
+	{
+		const OwTestCall *call = lfirst(cell);
+		Datum		values[7] = {
+			CStringGetTextDatum(call->workflow_id),
+			CStringGetTextDatum(call->activity),
+			CStringGetTextDatum(call->state),
+			Int32GetDatum(call->attempt),
+			BoolGetDatum(call->compensation),
+			JsonbPGetDatum(call->input),
+			TimestampTzGetDatum(call->called_at)
+		};
+		bool		nulls[7] = {false};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

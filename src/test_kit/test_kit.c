@@ -1,0 +1,279 @@
+/*
+ * test_kit.c
+ *		Driving the runs of a test's transaction: the virtual clock, and what is due on it.
+ *
+ * run() does, until idle: drive every run that is ready, has messages or a timer due; else execute
+ * the commands due; else move the clock to the next timer or command.  The clock moves only when
+ * nothing can be done at the current time (and by the duration of a mocked activity).
+ */
+#include "postgres.h"
+
+#include "engine/batch.h"
+#include "engine/clock.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "store/store.h"
+#include "test_kit/kit_internal.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ow_test_begin);
+PG_FUNCTION_INFO_V1(ow_test_at);
+PG_FUNCTION_INFO_V1(ow_test_run);
+PG_FUNCTION_INFO_V1(ow_test_advance);
+PG_FUNCTION_INFO_V1(ow_test_now);
+
+static OwTestKit *kit = NULL;
+
+static OwStatement find_work = {
+	.sql =
+	"SELECT mine.shard_key, mine.run_id,"
+	"       e.ready OR EXISTS (SELECT FROM workflow.message m"
+	"                           WHERE m.shard_key = mine.shard_key AND m.run_id = mine.run_id),"
+	"       (SELECT min(t.due_at) FROM workflow.timer t"
+	"         WHERE t.shard_key = mine.shard_key AND t.run_id = mine.run_id)"
+	"  FROM unnest($1, $2) AS mine (shard_key, run_id)"
+	"  JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id",
+	.argument_types = "int[],uuid[]"
+};
+
+/* The kit of the current transaction; NULL when it is not a test. */
+OwTestKit *
+ow_test_kit(void)
+{
+	return ow_clock_is_virtual() ? kit : NULL;
+}
+
+/* …raising when there is none */
+OwTestKit *
+ow_test_kit_required(void)
+{
+	OwTestKit  *current = ow_test_kit();
+
+	if (current == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no test has begun in this transaction"),
+				 errhint("Call workflow_test.begin() first, in the same transaction.")));
+	return current;
+}
+
+/* begin(at timestamptz): starts the virtual clock for this transaction, without mocks or runs. */
+Datum
+ow_test_begin(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "order_workflow test", ALLOCSET_DEFAULT_SIZES);
+
+	if (ow_test_kit() != NULL)
+		MemoryContextDelete(kit->context);
+	kit = MemoryContextAllocZero(context, sizeof(OwTestKit));
+	kit->context = context;
+	ow_clock_set_virtual(PG_GETARG_TIMESTAMPTZ(0));
+	PG_RETURN_VOID();
+}
+
+void
+ow_test_kit_started(const OwRunRef *ref)
+{
+	OwTestKit  *current = ow_test_kit();
+	MemoryContext previous;
+
+	if (current == NULL)
+		return;
+	previous = MemoryContextSwitchTo(current->context);
+	current->runs = lappend(current->runs, memcpy(palloc(sizeof(OwRunRef)), ref, sizeof(OwRunRef)));
+	MemoryContextSwitchTo(previous);
+}
+
+/* A run this transaction has reopened belongs to the test as one it started. */
+void
+ow_test_kit_ready(const OwRunRef *ref)
+{
+	OwTestKit  *current = ow_test_kit();
+	ListCell   *cell;
+
+	if (current == NULL)
+		return;
+	foreach(cell, current->runs)
+	{
+		if (memcmp(lfirst(cell), ref, sizeof(OwRunRef)) == 0)
+			return;
+	}
+	ow_test_kit_started(ref);
+}
+
+/* at(after interval, command text): executes the command when the clock has moved on by `after`. */
+Datum
+ow_test_at(PG_FUNCTION_ARGS)
+{
+	OwTestKit  *current = ow_test_kit_required();
+	MemoryContext previous = MemoryContextSwitchTo(current->context);
+	OwTestCommand *command = palloc(sizeof(OwTestCommand));
+	ListCell   *cell;
+	int			position = 0;
+
+	command->at = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(ow_clock_now()),
+														  PG_GETARG_DATUM(0)));
+	command->sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	foreach(cell, current->commands)
+	{
+		if (((OwTestCommand *) lfirst(cell))->at <= command->at)
+			position = foreach_current_index(cell) + 1;
+	}
+	current->commands = list_insert_nth(current->commands, position, command);
+	MemoryContextSwitchTo(previous);
+	PG_RETURN_VOID();
+}
+
+static void
+execute_command(OwTestKit *current)
+{
+	OwTestCommand *command = linitial(current->commands);
+	int			result;
+
+	current->commands = list_delete_first(current->commands);
+	SPI_connect();
+	result = SPI_execute(command->sql, false, 0);
+	if (result < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("cannot execute the command given to workflow_test.at"),
+				 errdetail("%s: %s", SPI_result_code_string(result), command->sql)));
+	SPI_finish();
+}
+
+/*
+ * The runs that have something to do now; *next is the earliest timer after now.
+ */
+static List *
+find_runs_to_drive(OwTestKit *current, TimestampTz *next)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int			count = list_length(current->runs);
+	int32	   *shard_keys = palloc(sizeof(int32) * Max(count, 1));
+	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * Max(count, 1));
+	List	   *result = NIL;
+	Datum		values[2];
+	uint64		found;
+	ListCell   *cell;
+
+	*next = DT_NOEND;
+	foreach(cell, current->runs)
+	{
+		const OwRunRef *ref = lfirst(cell);
+
+		shard_keys[foreach_current_index(cell)] = ref->shard_key;
+		run_ids[foreach_current_index(cell)] = ref->run_id;
+	}
+	ow_store_open();
+	values[0] = ow_store_int_array(shard_keys, count);
+	values[1] = ow_store_uuid_array(run_ids, count);
+	found = ow_store_execute(&find_work, values, NULL);
+	for (uint64 row = 0; row < found; row++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[row];
+		TupleDesc	descriptor = SPI_tuptable->tupdesc;
+		bool		isnull;
+		bool		ready = DatumGetBool(SPI_getbinval(tuple, descriptor, 3, &isnull));
+		Datum		due = SPI_getbinval(tuple, descriptor, 4, &isnull);
+		TimestampTz due_at = isnull ? DT_NOEND : DatumGetTimestampTz(due);
+
+		if (ready || due_at <= ow_clock_now())
+		{
+			MemoryContext previous = MemoryContextSwitchTo(caller);
+			OwRunRef   *ref = palloc(sizeof(OwRunRef));
+
+			ref->shard_key = DatumGetInt32(SPI_getbinval(tuple, descriptor, 1, &isnull));
+			ref->run_id = *DatumGetUUIDP(SPI_getbinval(tuple, descriptor, 2, &isnull));
+			result = lappend(result, ref);
+			MemoryContextSwitchTo(previous);
+		}
+		else
+			*next = Min(*next, due_at);
+	}
+	ow_store_close();
+	return result;
+}
+
+static int
+drive_runs(List *runs, MemoryContext context)
+{
+	OwRunRef   *refs = palloc(sizeof(OwRunRef) * list_length(runs));
+	OwDriveRest rest;
+	ListCell   *cell;
+
+	foreach(cell, runs)
+		refs[foreach_current_index(cell)] = *(OwRunRef *) lfirst(cell);
+	return ow_engine_drive(refs, list_length(runs), context, &rest);
+}
+
+/* Drives until idle or until the clock has got there; returns how often a run moved. */
+static int
+run_until(OwTestKit *current, TimestampTz until)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "order_workflow test drive",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	int			moved = 0;
+
+	for (;;)
+	{
+		TimestampTz next;
+		List	   *runs;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(context);
+		runs = find_runs_to_drive(current, &next);
+		if (runs != NIL)
+		{
+			moved += drive_runs(runs, context);
+			continue;
+		}
+		if (current->commands != NIL)
+			next = Min(next, ((OwTestCommand *) linitial(current->commands))->at);
+		if (next == DT_NOEND || next > until)
+			break;
+		ow_clock_set_virtual(Max(next, ow_clock_now()));
+		if (current->commands != NIL && ((OwTestCommand *) linitial(current->commands))->at <= ow_clock_now())
+			execute_command(current);
+	}
+	if (until != DT_NOEND && until > ow_clock_now())
+		ow_clock_set_virtual(until);
+	MemoryContextSwitchTo(previous);
+	MemoryContextDelete(context);
+	return moved;
+}
+
+/* run(until timestamptz): NULL drives until idle. */
+Datum
+ow_test_run(PG_FUNCTION_ARGS)
+{
+	OwTestKit  *current = ow_test_kit_required();
+
+	PG_RETURN_INT32(run_until(current, PG_ARGISNULL(0) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(0)));
+}
+
+/* advance(by interval): moves the clock and drives what falls due on the way. */
+Datum
+ow_test_advance(PG_FUNCTION_ARGS)
+{
+	OwTestKit  *current = ow_test_kit_required();
+	TimestampTz until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+																TimestampTzGetDatum(ow_clock_now()), PG_GETARG_DATUM(0)));
+
+	if (until < ow_clock_now())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the test's clock cannot go back")));
+	PG_RETURN_INT32(run_until(current, until));
+}
+
+Datum
+ow_test_now(PG_FUNCTION_ARGS)
+{
+	(void) ow_test_kit_required();
+	PG_RETURN_TIMESTAMPTZ(ow_clock_now());
+}

@@ -1,0 +1,340 @@
+/*
+ * plan.c
+ *		Which pools get an executor: part of the launcher.
+ *
+ * Each pool with work gets one, those that have waited longest first; if then there is room, pools
+ * with more work than their executors keep up with get another.  When all executors of the server are
+ * in use and a pool waits, one of them is asked to yield: an idle one, else one of a pool that has
+ * several, else the one that is longest at it, once its quantum is over.
+ *
+ * A pool whose role cannot log in as things are is parked, with a reason that views show.  It is
+ * looked at again when work comes for it (at most once a second), at a reload, and once a minute.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "settings.h"
+#include "worker/launcher.h"
+#include "worker/pool.h"
+#include "worker/scanner.h"
+#include "worker/slot.h"
+
+#define PARKED_RETRY_MS 60000
+#define PARKED_NEWS_MS 1000
+#define NO_SLOT_RETRY_MS 1000
+/* As postgres marks databases whose DROP was interrupted */
+#define CONNECTION_LIMIT_INVALID (-2)
+
+/* One turn */
+typedef struct Plan
+{
+	TimestampTz now;
+	TimestampTz wake_at;
+	int			n_views;
+	int			executors;		/* in use, not asked to leave */
+	int			leaving;		/* asked to, not yet gone */
+	int			waiting;		/* pools that could start one, were there room */
+} Plan;
+
+static OwPoolView *views;		/* room for all pools */
+
+static void count_executors(Plan *plan);
+static void serve_pool(Plan *plan, const OwPoolView *view);
+static TimestampTz may_try_at(Plan *plan, const OwPoolView *view);
+static void serve_deep_pool(Plan *plan, const OwPoolView *view);
+static void start_executor(Plan *plan, const OwPoolView *view);
+static bool check_pool(Plan *plan, const OwPoolView *view);
+static const char *find_obstacle(Oid database, Oid role, bool *gone);
+static const char *find_role_obstacle(Oid role);
+static const char *find_connect_obstacle(Oid database, Oid role);
+static void make_room(Plan *plan);
+static int	choose_to_yield(Plan *plan, bool at_once);
+static int	rank_to_yield(Plan *plan, OwSlot *slot, bool at_once);
+static int	compare_waiting(const void *a, const void *b);
+
+void
+ow_plan_init(void)
+{
+	views = MemoryContextAlloc(TopMemoryContext, sizeof(OwPoolView) * ow_shared->n_pools);
+}
+
+/*
+ * Starts executors, asks some to leave, and tells when to look again.
+ */
+void
+ow_plan_turn(TimestampTz now, TimestampTz *wake_at)
+{
+	Plan		plan = {.now = now, .wake_at = *wake_at};
+
+	plan.n_views = ow_pool_view_all(views);
+	count_executors(&plan);
+	qsort(views, plan.n_views, sizeof(OwPoolView), compare_waiting);
+
+	if (ow_enabled)
+	{
+		for (int i = 0; i < plan.n_views; i++)
+			serve_pool(&plan, &views[i]);
+		for (int i = 0; i < plan.n_views && plan.waiting == 0; i++)
+			serve_deep_pool(&plan, &views[i]);
+	}
+	make_room(&plan);
+	*wake_at = plan.wake_at;
+}
+
+static void
+count_executors(Plan *plan)
+{
+	for (int i = 0; i < ow_shared->n_slots; i++)
+	{
+		OwSlot	   *slot = &ow_shared_slots[i];
+
+		if (slot->kind != OW_SLOT_EXECUTOR || slot->state == OW_SLOT_FREE)
+			continue;
+		if (slot->state == OW_SLOT_LEAVING || pg_atomic_read_u32(&slot->asked) != 0)
+			plan->leaving++;
+		else
+			plan->executors++;
+	}
+}
+
+/*
+ * Sees to a pool that has no executor.
+ */
+static void
+serve_pool(Plan *plan, const OwPoolView *view)
+{
+	TimestampTz try_at;
+
+	if (view->executors > 0)
+		return;
+	if (!view->work)
+	{
+		plan->wake_at = Min(plan->wake_at, view->next_due);
+		return;
+	}
+
+	try_at = may_try_at(plan, view);
+	if (try_at > plan->now)
+	{
+		plan->wake_at = Min(plan->wake_at, try_at);
+		return;
+	}
+	if (ow_scanner_has_suspects(view->database))
+		return;					/* to be charged first; the scanner's end wakes us */
+	if (view->waiting_since == 0)
+		ow_pool_note_waiting(view->index, plan->now);
+	if (plan->executors + plan->leaving >= ow_max_workers)
+		plan->waiting++;
+	else if (check_pool(plan, view))
+		start_executor(plan, view);
+}
+
+/*
+ * Tells when a start may be tried.
+ */
+static TimestampTz
+may_try_at(Plan *plan, const OwPoolView *view)
+{
+	/* It was parked for something only another look into the tables can change */
+	if (view->retry_at == DT_NOEND)
+		return DT_NOEND;
+	if (view->parked_at != 0 && view->told)
+		return Min(view->retry_at, TimestampTzPlusMilliseconds(view->parked_at, PARKED_NEWS_MS));
+	return view->retry_at;
+}
+
+/*
+ * Gives a pool that does not keep up another executor, if all others have theirs.
+ */
+static void
+serve_deep_pool(Plan *plan, const OwPoolView *view)
+{
+	if (view->executors == 0 || view->idle > 0 || !view->deep ||
+		plan->executors + plan->leaving >= ow_max_workers)
+		return;
+	if (check_pool(plan, view))
+		start_executor(plan, view);
+}
+
+static void
+start_executor(Plan *plan, const OwPoolView *view)
+{
+	if (ow_start_executor(view->database, view->role, view->index))
+		plan->executors++;
+	else
+		plan->wake_at = Min(plan->wake_at,
+							TimestampTzPlusMilliseconds(plan->now, NO_SLOT_RETRY_MS));
+}
+
+/*
+ * Tells whether an executor of the pool could log in; parks the pool if not.
+ */
+static bool
+check_pool(Plan *plan, const OwPoolView *view)
+{
+	const char *obstacle;
+	TimestampTz retry_at;
+	bool		gone = false;
+
+	/* From here on, what comes is news */
+	ow_pool_clear_told(view->index);
+
+	StartTransactionCommand();
+	obstacle = find_obstacle(view->database, view->role, &gone);
+	if (gone)
+		ow_pool_forget_database(view->database);
+	else if (obstacle != NULL)
+	{
+		retry_at = TimestampTzPlusMilliseconds(plan->now, PARKED_RETRY_MS);
+		ow_pool_park(view->index, retry_at, obstacle);
+		plan->wake_at = Min(plan->wake_at, retry_at);
+	}
+	CommitTransactionCommand();
+	return obstacle == NULL;
+}
+
+/*
+ * Finds what would keep an executor from logging in; NULL: nothing.
+ */
+static const char *
+find_obstacle(Oid database, Oid role, bool *gone)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	Form_pg_database form;
+	const char *obstacle = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+	{
+		*gone = true;
+		return "the database does not exist";
+	}
+	form = (Form_pg_database) GETSTRUCT(tuple);
+	if (!form->datallowconn || form->datconnlimit == CONNECTION_LIMIT_INVALID)
+		obstacle = psprintf("database \"%s\" does not accept connections", NameStr(form->datname));
+	ReleaseSysCache(tuple);
+
+	if (obstacle == NULL)
+		obstacle = find_role_obstacle(role);
+	if (obstacle == NULL)
+		obstacle = find_connect_obstacle(database, role);
+	return obstacle;
+}
+
+static const char *
+find_role_obstacle(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	const char *obstacle = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return psprintf("role %u does not exist", role);
+	if (!((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin)
+		obstacle = psprintf("role \"%s\" is not permitted to log in",
+							NameStr(((Form_pg_authid) GETSTRUCT(tuple))->rolname));
+	ReleaseSysCache(tuple);
+	return obstacle;
+}
+
+static const char *
+find_connect_obstacle(Oid database, Oid role)
+{
+	if (pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK)
+		return NULL;
+	return psprintf("role \"%s\" has no CONNECT privilege on the database",
+					GetUserNameFromId(role, false));
+}
+
+/*
+ * Asks executors to leave: for pools that wait, and when there are more than there may be.
+ */
+static void
+make_room(Plan *plan)
+{
+	int			wanted = plan->waiting - plan->leaving;
+	bool		too_many = plan->executors > ow_max_workers;
+	int			slot;
+
+	if (too_many)
+		wanted = plan->executors - ow_max_workers;
+	while (wanted-- > 0)
+	{
+		slot = choose_to_yield(plan, too_many);
+		if (slot == OW_NONE)
+			break;
+		ow_slot_ask(slot, OW_ASK_YIELD);
+	}
+}
+
+/*
+ * Chooses an executor, and notes when one will be over its quantum if none is yet.
+ */
+static int
+choose_to_yield(Plan *plan, bool at_once)
+{
+	int			best = OW_NONE;
+	int			best_rank = 0;
+
+	for (int i = 0; i < ow_shared->n_slots; i++)
+	{
+		OwSlot	   *slot = &ow_shared_slots[i];
+		int			rank = rank_to_yield(plan, slot, at_once);
+
+		if (rank > best_rank ||
+			(rank > 0 && rank == best_rank && slot->started_at < ow_shared_slots[best].started_at))
+		{
+			best = i;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+/*
+ * Tells how willingly an executor is asked to yield; 0: not now.
+ */
+static int
+rank_to_yield(Plan *plan, OwSlot *slot, bool at_once)
+{
+	TimestampTz quantum_end;
+
+	if (slot->kind != OW_SLOT_EXECUTOR || slot->state != OW_SLOT_RUNNING ||
+		pg_atomic_read_u32(&slot->asked) != 0)
+		return 0;
+	if (slot->rest == OW_REST_IDLE)
+		return 3;
+	for (int i = 0; i < plan->n_views; i++)
+	{
+		if (views[i].index == slot->pool && views[i].executors > 1)
+			return 2;
+	}
+	quantum_end = TimestampTzPlusMilliseconds(slot->started_at, ow_quantum_ms);
+	if (at_once || quantum_end <= plan->now)
+		return 1;
+	plan->wake_at = Min(plan->wake_at, quantum_end);
+	return 0;
+}
+
+/*
+ * Orders pools by how long they have waited; those that do not wait come last.
+ */
+static int
+compare_waiting(const void *a, const void *b)
+{
+	TimestampTz since_a = ((const OwPoolView *) a)->waiting_since;
+	TimestampTz since_b = ((const OwPoolView *) b)->waiting_since;
+
+	if (since_a == 0)
+		since_a = DT_NOEND;
+	if (since_b == 0)
+		since_b = DT_NOEND;
+	return since_a < since_b ? -1 : since_a > since_b ? 1 : 0;
+}

@@ -1,0 +1,351 @@
+/*
+ * wakeup.c
+ *		What a transaction owes others once it has ended: remembered while it runs, paid at its end.
+ *
+ * Called by the engine and the API as they write; the transaction callbacks pay.  See waiter.c for
+ * those who wait, pool.c for where work is posted.
+ *
+ * Debts are kept in an array in TopTransactionContext, in the order they were made, each with its
+ * subtransaction's nest level.  So those of a subtransaction, and of the ones released into it, are
+ * the array's tail: on abort it is cut off, on release it gets the parent's level.  Row locks are in
+ * an array of their own, which is paid at the end of the top transaction whatever happens to its
+ * parts.
+ *
+ * COMMIT PREPARED calls no callback with these in hand: see utility_hook.c.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "worker/contended.h"
+#include "worker/executor.h"
+#include "worker/pool.h"
+#include "worker/shared.h"
+#include "worker/slot.h"
+#include "worker/waiter.h"
+#include "worker/wakeup.h"
+
+/* More than this in one transaction is not remembered one by one: the tables know them */
+#define MAX_RUNS OW_RING_SIZE
+#define MAX_LOCKS OW_RING_SIZE
+#define FIRST_ROOM 32
+
+typedef enum DebtKind
+{
+	DEBT_RUN,
+	DEBT_DUE,
+	DEBT_RESCAN,
+	DEBT_CLOSED
+} DebtKind;
+
+typedef struct Debt
+{
+	DebtKind	kind;
+	int			nest_level;
+	Oid			owner;
+	union
+	{
+		OwRunRef	run;
+		TimestampTz due;
+		uint32		key;
+	}			what;
+} Debt;
+
+typedef struct RowLock
+{
+	Oid			owner;
+	OwRunRef	run;
+} RowLock;
+
+/* In TopTransactionContext; all empty between transactions */
+static Debt *debts;
+static int	n_debts;
+static int	debts_room;
+static int	n_runs;				/* of them are runs */
+static RowLock *locks;
+static int	n_locks;
+static int	locks_room;
+static Oid	scan_database;
+
+static Debt *add_debt(DebtKind kind, Oid owner);
+static Debt *last_debt(DebtKind kind, Oid owner);
+static void end_transaction(XactEvent event, void *arg);
+static void end_subtransaction(SubXactEvent event, SubTransactionId my_id,
+							   SubTransactionId parent_id, void *arg);
+static void pay_debts(void);
+static void announce_locks(void);
+static void settle(void);
+static void forget_all(void);
+
+/*
+ * Registers the callbacks, when there is anybody to wake.
+ */
+void
+ow_wakeup_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}
+
+/*
+ * Owes a run that is ready.
+ */
+void
+ow_wakeup_run(Oid owner, const OwRunRef *run)
+{
+	if (ow_shared == NULL)
+		return;
+	if (n_runs >= MAX_RUNS)
+	{
+		if (last_debt(DEBT_RESCAN, owner) == NULL)
+			(void) add_debt(DEBT_RESCAN, owner);
+		return;
+	}
+	add_debt(DEBT_RUN, owner)->what.run = *run;
+	n_runs++;
+}
+
+/*
+ * Owes a timer.
+ */
+void
+ow_wakeup_at(Oid owner, TimestampTz due_at)
+{
+	Debt	   *debt;
+
+	if (ow_shared == NULL)
+		return;
+	debt = last_debt(DEBT_DUE, owner);
+	if (debt == NULL)
+		add_debt(DEBT_DUE, owner)->what.due = due_at;
+	else
+		debt->what.due = Min(debt->what.due, due_at);
+}
+
+/*
+ * Owes a wake-up of those who wait for the key.
+ */
+void
+ow_wakeup_closed(uint32 key)
+{
+	if (ow_shared != NULL)
+		add_debt(DEBT_CLOSED, InvalidOid)->what.key = key;
+}
+
+/*
+ * Owes the announcement that a run's row lock is gone.
+ */
+void
+ow_wakeup_locked(Oid owner, const OwRunRef *run)
+{
+	if (ow_shared == NULL || n_locks > MAX_LOCKS)
+		return;
+	if (n_locks == locks_room)
+	{
+		int			room = Max(locks_room * 2, FIRST_ROOM);
+
+		locks = locks == NULL ?
+			MemoryContextAlloc(TopTransactionContext, room * sizeof(RowLock)) :
+			repalloc(locks, room * sizeof(RowLock));
+		locks_room = room;
+	}
+	locks[n_locks].owner = owner;
+	locks[n_locks].run = *run;
+	n_locks++;
+}
+
+/*
+ * Owes a scan of the database.
+ */
+void
+ow_wakeup_scan(Oid database)
+{
+	scan_database = database;
+}
+
+/*
+ * Remembers that a run could not be locked: see contended.c.
+ */
+void
+ow_ready_contended(Oid owner, const OwRunRef *run)
+{
+	OwContendedResult result;
+
+	if (ow_shared == NULL)
+		return;
+	result = ow_contended_add(MyDatabaseId, owner, run);
+	if (ow_executor_is_mine(owner))
+		ow_executor_note_contended(run, result);
+	else
+		ow_wakeup_locked(owner, run);	/* some executor tries again when this transaction ends */
+}
+
+static Debt *
+add_debt(DebtKind kind, Oid owner)
+{
+	Debt	   *debt;
+
+	if (n_debts == debts_room)
+	{
+		int			room = Max(debts_room * 2, FIRST_ROOM);
+
+		debts = debts == NULL ?
+			MemoryContextAlloc(TopTransactionContext, room * sizeof(Debt)) :
+			repalloc(debts, room * sizeof(Debt));
+		debts_room = room;
+	}
+	debt = &debts[n_debts++];
+	debt->kind = kind;
+	debt->nest_level = GetCurrentTransactionNestLevel();
+	debt->owner = owner;
+	return debt;
+}
+
+/*
+ * Finds the latest debt of a kind that this subtransaction has made for an owner.
+ *
+ * It looks back only a little, which is enough for the usual pattern of a run, a timer, a run …
+ */
+static Debt *
+last_debt(DebtKind kind, Oid owner)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	for (int i = n_debts - 1; i >= 0 && i >= n_debts - 4; i--)
+	{
+		if (debts[i].nest_level < level)
+			break;
+		if (debts[i].kind == kind && debts[i].owner == owner)
+			return &debts[i];
+	}
+	return NULL;
+}
+
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			pay_debts();
+			settle();
+			break;
+
+		case XACT_EVENT_ABORT:
+			settle();
+			ow_waiter_end();
+			break;
+
+		case XACT_EVENT_PREPARE:
+			if (n_debts > 0 || n_locks > 0)
+				pg_atomic_write_u32(&ow_shared->prepared_work, 1);
+			n_locks = 0;		/* they are still held */
+			settle();
+			break;
+
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			break;
+	}
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg)
+{
+	int			level;
+
+	if (n_debts == 0 || (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB))
+		return;
+
+	level = GetCurrentTransactionNestLevel();
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = n_debts - 1; i >= 0 && debts[i].nest_level >= level; i--)
+			debts[i].nest_level = level - 1;
+		return;
+	}
+	while (n_debts > 0 && debts[n_debts - 1].nest_level >= level)
+	{
+		if (debts[n_debts - 1].kind == DEBT_RUN)
+			n_runs--;
+		n_debts--;
+	}
+}
+
+/*
+ * Pays: the transaction has committed and others see it.
+ */
+static void
+pay_debts(void)
+{
+	for (int i = 0; i < n_debts; i++)
+	{
+		const Debt *debt = &debts[i];
+
+		switch (debt->kind)
+		{
+			case DEBT_RUN:
+				ow_pool_post_run(MyDatabaseId, debt->owner, &debt->what.run);
+				break;
+			case DEBT_DUE:
+				ow_pool_post_due(MyDatabaseId, debt->owner, debt->what.due);
+				break;
+			case DEBT_RESCAN:
+				ow_pool_post_rescan(MyDatabaseId, debt->owner);
+				break;
+			case DEBT_CLOSED:
+				ow_waiter_notify(debt->what.key);
+				break;
+		}
+	}
+}
+
+/*
+ * Gives runs that others skipped, as this transaction held their lock, to an executor again.
+ */
+static void
+announce_locks(void)
+{
+	if (n_locks > 0 && ow_contended_any())
+	{
+		for (int i = 0; i < n_locks; i++)
+		{
+			if (ow_contended_remove(MyDatabaseId, locks[i].owner, &locks[i].run))
+				ow_pool_post_run(MyDatabaseId, locks[i].owner, &locks[i].run);
+		}
+		if (n_locks > MAX_LOCKS)
+			ow_contended_post_all(MyDatabaseId, InvalidOid);
+	}
+}
+
+/*
+ * Does what is due at the end of a transaction whatever its end.
+ */
+static void
+settle(void)
+{
+	announce_locks();
+	if (OidIsValid(scan_database))
+		ow_pool_request_scan(scan_database);
+	ow_slot_release_holds();
+	forget_all();
+}
+
+static void
+forget_all(void)
+{
+	/* The memory goes with the transaction */
+	debts = NULL;
+	n_debts = debts_room = n_runs = 0;
+	locks = NULL;
+	n_locks = locks_room = 0;
+	scan_database = InvalidOid;
+}
