@@ -8,6 +8,7 @@ CREATE FUNCTION pg_temp.show(value numeric) RETURNS text
 LANGUAGE sql
 RETURN CASE
     WHEN value = 0 THEN '0'
+    WHEN abs(value) < 1 THEN to_char(value, 'FM0.000')
     WHEN abs(value) < 10 THEN to_char(value, 'FM0.00')
     WHEN abs(value) < 100 THEN to_char(value, 'FM90.0')
     ELSE to_char(value, 'FM999,999,990')
@@ -98,7 +99,7 @@ SELECT EXISTS (SELECT FROM sample WHERE section = 'throughput') AS has_throughpu
 \qecho
 \qecho '## Throughput'
 \qecho
-SELECT format('%s rounds; yardstick (a) as %s by %s clients; a durable commit by one client took %s µs.',
+SELECT format('Rounds: %s. Yardstick (a): %s, %s clients. A durable commit by one client: %s µs.',
               (SELECT max(round) FROM sample WHERE section = 'throughput' AND metric = 'rate'),
               (SELECT CASE value WHEN 1 THEN 'functions' ELSE 'statements' END FROM sample WHERE leg = 'best' AND metric = 'form'),
               (SELECT value FROM sample WHERE leg = 'best' AND metric = 'clients'),
@@ -124,7 +125,7 @@ FROM leg
 GROUP BY position, name, title
 ORDER BY position;
 \qecho
-\qecho '| per workflow | WAL, bytes | of it full-page images | commits after the start | of them durable |'
+\qecho '| per workflow | WAL, bytes | of it full-page images | commits after the start | commit records in the WAL |'
 \qecho '|---|---|---|---|---|'
 SELECT format('| %s | %s | %s | %s | %s |', title,
               pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'wal')),

@@ -29,7 +29,7 @@ here=$root/bench
 PATH=$("$PG_CONFIG" --bindir):$PATH
 export LC_ALL=C.UTF-8 # figures have a decimal point
 
-quick=false keep=false rounds=5 round=0 section='' sections=()
+quick=false keep=false rounds='' round=0 section='' sections=()
 command="bench/run.sh${*:+ $*}"
 while (($#)); do
 	case $1 in
@@ -60,9 +60,10 @@ latency_seconds=20 latency_rate=20
 memory_step=10000 memory_steps=10
 parked=10000 settle_seconds=30 idle_seconds=10
 if $quick; then
-	rounds=1 naive_seconds=2 batches=10 by_one=4000 by_many=10000
+	rounds=${rounds:-1} naive_seconds=2 batches=10 by_one=4000 by_many=10000
 	latency_seconds=3 memory_step=1000 settle_seconds=5
 fi
+rounds=${rounds:-5}
 
 work=$(mktemp -d)
 samples=$work/samples

@@ -47,7 +47,7 @@ BEGIN
     WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id;
 
     IF run.status = 'Stuck' AND NOT run.has_messages THEN
-        waiting_for := format('somebody to mend it: %s', concat_ws(': ', run.stuck->>'Error', run.stuck->>'Cause'));
+        waiting_for := concat_ws(': ', 'somebody to mend it', run.stuck->>'Error', run.stuck->>'Cause');
         moved_by := CASE run.stuck->>'Error'
                         WHEN 'OW.ActivityNotRegistered' THEN 'workflow.register_activity(), then workflow.retry()'
                         WHEN 'OW.ActivityQuarantined' THEN
@@ -58,7 +58,7 @@ BEGIN
         SELECT * INTO pool FROM workflow.pool_stats() p WHERE p.role = run.owner;
         waiting_for := concat('an executor of role ', run.owner, ', to run activity "' || activity || '"');
         IF run.phase IN ('Activity', 'Compensate') AND run.attempt = 1 THEN
-            since := run.scheduled_at;
+            since := coalesce(run.scheduled_at, since);
         END IF;
         moved_by := CASE
                         WHEN engine IS NOT NULL THEN engine
@@ -68,8 +68,8 @@ BEGIN
                         ELSE 'an executor, which will start'
                     END;
     ELSE
-        failure := format('"%s", after attempt %s failed: %s', activity, run.attempt,
-                          concat_ws(': ', run.last_failure->>'Error', run.last_failure->>'Cause'));
+        failure := concat_ws(': ', format('"%s", after attempt %s failed', activity, run.attempt),
+                             run.last_failure->>'Error', run.last_failure->>'Cause');
         waiting_for := CASE run.phase
                            WHEN 'New' THEN 'its delayed start'
                            WHEN 'Wait' THEN 'the end of its wait'
@@ -84,7 +84,8 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION workflow.explain(uuid) IS 'What a run is waiting for, since when, until when, and what would move it';
+COMMENT ON FUNCTION workflow.explain(uuid) IS
+    'What a run is waiting for, since when, until when, and what would move it';
 
 CREATE FUNCTION workflow.explain(
     workflow_id text, OUT status text, OUT state text, OUT waiting_for text, OUT since timestamptz,

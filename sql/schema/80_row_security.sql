@@ -2,8 +2,8 @@
 --
 -- Ordinary roles have no privilege on any table: they read the views of sql/views, which show a role the
 -- runs it owns or started, those of workflows it was granted 'read' on, and to a reader (grant_reader) all
--- runs without what they carry.  Column privileges cannot do the latter, since a security_invoker view
--- needs every column that it names.  workflow.viewer is what those views ask.
+-- runs without what they carry.  Column privileges cannot do the latter: a security_invoker view needs the
+-- privilege for every column that it names.  workflow.viewer is what those views ask.
 --
 -- Row security is the second line, for roles that somebody grants a table, or one of its leaves, by hand.
 -- It is not forced: the engine works as the tables' owner.

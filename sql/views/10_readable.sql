@@ -1,46 +1,50 @@
 -- What the current user may read of each table: the barrier under all other views.
 --
--- These views, and no others, read tables with their owner's rights.  Each decides on its rows and hides
--- what a mere reader must not see (NULL; of a failure, all but its name); they are granted together with
--- the views made from them and are no part of the public interface.  What hangs on a run is readable where
--- the run is.
+-- These views, and no others, read tables with their owner's rights.  Each decides on its rows, and on what of
+-- them is shown: whoever has the rights of the workflow's owner, or was granted 'read', sees all; who started
+-- a run sees its input and output, but no internals; a reader sees neither, and of failures the names only.
+-- What is hidden is NULL.  What hangs on a run is readable where the run is.
+--
+-- They are granted together with the views made from them, but are no part of the public interface.
 
 CREATE VIEW workflow.readable_execution WITH (security_barrier) AS
 SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workflow, d.version, d.definition,
        e.owner, e.started_by, e.started_at, e.deadline, e.ready, e.status, e.state, e.phase, e.attempt,
        e.next_event_id, e.cancel_requested, e.compensation, e.entered_at, e.scheduled_at, e.due_at,
        e.request_id, e.chain_id, e.root_run_id,
-       CASE WHEN own.it THEN e.input END AS input,
-       CASE WHEN own.it THEN e.memo END AS memo,
-       CASE WHEN own.it THEN e.last_failure ELSE e.last_failure - '{Cause,Details}'::text[] END AS last_failure,
-       CASE WHEN own.it THEN e.error ELSE e.error - '{Cause,Details}'::text[] END AS error,
-       CASE WHEN own.it THEN e.stuck ELSE e.stuck - '{Cause,Details}'::text[] END AS stuck,
+       CASE WHEN may.see_all OR may.see_own THEN e.input END AS input,
+       CASE WHEN may.see_all OR may.see_own THEN e.memo END AS memo,
+       CASE WHEN may.see_all THEN e.last_failure
+            WHEN v.reader THEN e.last_failure - '{Cause,Details}'::text[] END AS last_failure,
+       CASE WHEN may.see_all THEN e.error WHEN v.reader THEN e.error - '{Cause,Details}'::text[] END AS error,
+       CASE WHEN may.see_all THEN e.stuck WHEN v.reader THEN e.stuck - '{Cause,Details}'::text[] END AS stuck,
        EXISTS (SELECT FROM workflow.message m
                WHERE m.shard_key = e.shard_key AND m.run_id = e.run_id) AS has_messages,
-       NOT own.it AS redacted
+       NOT may.see_all AS redacted
 FROM workflow.viewer v
 CROSS JOIN workflow.execution e
 JOIN workflow.definition d ON d.definition_id = e.definition_id
-CROSS JOIN LATERAL (SELECT v.everything OR e.owner = ANY (v.roles) OR e.started_by = ANY (v.roles)
-                           OR e.definition_id = ANY (v.definitions) AS it) own
-WHERE own.it OR v.reader;
+CROSS JOIN LATERAL (SELECT v.everything OR e.owner = ANY (v.roles) OR e.definition_id = ANY (v.definitions) AS see_all,
+                           e.started_by = ANY (v.roles) AS see_own) may
+WHERE may.see_all OR may.see_own OR v.reader;
 COMMENT ON VIEW workflow.readable_execution IS 'Open runs the current user may read';
 
 CREATE VIEW workflow.readable_closed_execution WITH (security_barrier) AS
 SELECT c.shard_key, c.bucket, c.run_id, c.workflow_id, c.definition_id, d.workflow, d.version,
-       c.owner, c.started_by, c.started_at, c.closed_at, c.status, c.state, c.events, c.error, c.public_error,
+       c.owner, c.started_by, c.started_at, c.closed_at, c.status, c.state, c.events, c.public_error,
        c.request_id, c.chain_id, c.root_run_id, c.machine IS NOT NULL AS compensations_failed,
-       CASE WHEN own.it THEN c.input END AS input,
-       CASE WHEN own.it THEN c.output END AS output,
-       CASE WHEN own.it THEN c.cause END AS cause,
-       CASE WHEN own.it THEN c.memo END AS memo,
-       NOT own.it AS redacted
+       CASE WHEN may.see_all OR may.see_own THEN c.input END AS input,
+       CASE WHEN may.see_all OR may.see_own THEN c.output END AS output,
+       CASE WHEN may.see_all OR may.see_own THEN c.memo END AS memo,
+       CASE WHEN may.see_all OR v.reader THEN c.error END AS error,
+       CASE WHEN may.see_all THEN c.cause END AS cause,
+       NOT may.see_all AS redacted
 FROM workflow.viewer v
 CROSS JOIN workflow.closed_execution c
 JOIN workflow.definition d ON d.definition_id = c.definition_id
-CROSS JOIN LATERAL (SELECT v.everything OR c.owner = ANY (v.roles) OR c.started_by = ANY (v.roles)
-                           OR c.definition_id = ANY (v.definitions) AS it) own
-WHERE own.it OR v.reader;
+CROSS JOIN LATERAL (SELECT v.everything OR c.owner = ANY (v.roles) OR c.definition_id = ANY (v.definitions) AS see_all,
+                           c.started_by = ANY (v.roles) AS see_own) may
+WHERE may.see_all OR may.see_own OR v.reader;
 COMMENT ON VIEW workflow.readable_closed_execution IS 'Closed runs the current user may read';
 
 CREATE VIEW workflow.readable_run WITH (security_barrier) AS
@@ -64,7 +68,7 @@ SELECT r.workflow_id, r.workflow, c.shard_key, c.bucket, c.run_id, c.sequence, c
        c.attempts, c.recorded_at, c.closed_at, c.owner,
        CASE WHEN NOT r.redacted THEN c.input END AS input,
        CASE WHEN NOT r.redacted THEN c.compensates END AS compensates,
-       CASE WHEN r.redacted THEN c.failure - '{Cause,Details}'::text[] ELSE c.failure END AS failure
+       CASE WHEN NOT r.redacted THEN c.failure END AS failure
 FROM workflow.readable_run r
 JOIN workflow.compensation c ON c.shard_key = r.shard_key AND c.bucket = r.bucket AND c.run_id = r.run_id;
 COMMENT ON VIEW workflow.readable_compensation IS 'Compensations of the runs the current user may read';

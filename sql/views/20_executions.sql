@@ -23,7 +23,7 @@ FROM workflow.readable_closed_execution;
 COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
 COMMENT ON COLUMN workflow.executions.state IS 'The state an open run is in, or a closed one ended in';
 COMMENT ON COLUMN workflow.executions.error IS 'Why it failed; of an open run, the failure it handles (OnError)';
-COMMENT ON COLUMN workflow.executions.cause IS 'Internal: customers may see public_error';
+COMMENT ON COLUMN workflow.executions.cause IS 'Internal, as error: who only started the run may see public_error';
 COMMENT ON COLUMN workflow.executions.attempt IS 'Of the activity that an open run is at';
 COMMENT ON COLUMN workflow.executions.deadline IS 'When an open run times out';
 COMMENT ON COLUMN workflow.executions.due_at IS 'When a waiting run goes on: Wait state, back-off, delayed start';

@@ -14,7 +14,6 @@
 #include "store/run.h"
 #include "store/store.h"
 #include "test_kit/test_kit.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "worker/wakeup.h"
 
@@ -35,25 +34,14 @@ check_open(const OwFoundRun *run)
 }
 
 static void
-check_may_cancel(const OwFoundRun *run)
+check_may_control(const OwFoundRun *run)
 {
 	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_CANCEL))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to cancel workflow \"%s\"", run->workflow),
-			 errhint("Its owner \"%s\" can allow it with workflow.grant_workflow().", ow_api_role_name(run->owner))));
-}
-
-/* Repairing a run is for those who answer for the workflow. */
-static void
-check_owner(const OwFoundRun *run)
-{
-	if (has_privs_of_role(GetUserId(), run->owner))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("must be owner of workflow \"%s\"", run->workflow)));
+			 errmsg("permission denied to control workflow \"%s\"", run->workflow),
+			 errhint("Its owner \"%s\" can grant \"cancel\" with workflow.grant_workflow().", ow_api_role_name(run->owner))));
 }
 
 /* Cancel and Terminate: a reason, for the history */
@@ -65,7 +53,7 @@ request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
 
 	PreventCommandIfReadOnly(function);
 	run = ow_api_run(fcinfo);
-	check_may_cancel(run);
+	check_may_control(run);
 	check_open(run);
 	ow_object_begin(&payload);
 	ow_object_add_text(&payload, "reason", ow_api_optional_text(fcinfo, 1));
@@ -124,7 +112,7 @@ ow_retry(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("workflow.retry()");
 	run = ow_api_run(fcinfo);
-	check_owner(run);
+	check_may_control(run);
 	check_open(run);
 	check_stuck(run);
 	ow_object_begin(&payload);
@@ -152,7 +140,7 @@ ow_retry_compensation(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("workflow.retry_compensation()");
 	run = ow_api_run(fcinfo);
-	check_owner(run);
+	check_may_control(run);
 	if (!ow_find_has_failed_compensations(run))
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_INVALID_STATUS),

@@ -160,7 +160,7 @@ prepare(const char *workflow, int version)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to start workflow \"%s\"", workflow),
-				 errhint("Its owner \"%s\" can allow it with workflow.grant_workflow().",
+				 errhint("Its owner \"%s\" can grant \"start\" with workflow.grant_workflow().",
 						 ow_api_role_name(compiled->owner))));
 	ow_api_check_activities(compiled);
 	ow_identity_claim();

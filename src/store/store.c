@@ -25,6 +25,7 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -37,6 +38,7 @@ static struct
 	int			nest_level;
 	Oid			saved_user;
 	int			saved_security;
+	bool		pushed_snapshot;
 	MemoryContext caller_context;
 }			section;
 
@@ -89,6 +91,10 @@ ow_store_open(void)
 	GetUserIdAndSecContext(&section.saved_user, &section.saved_security);
 	SetUserIdAndSecContext(owner, section.saved_security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	PushOverrideSearchPath(&path);
+	/* SPI takes a new snapshot for each statement, but wants one to be there already. */
+	section.pushed_snapshot = !ActiveSnapshotSet();
+	if (section.pushed_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
 	section.lxid = MyProc->lxid;
 	section.nest_level = GetCurrentTransactionNestLevel();
 }
@@ -98,6 +104,8 @@ ow_store_close(void)
 {
 	Assert(ow_store_is_open());
 	section.lxid = InvalidLocalTransactionId;
+	if (section.pushed_snapshot)
+		PopActiveSnapshot();
 	PopOverrideSearchPath();
 	SetUserIdAndSecContext(section.saved_user, section.saved_security);
 	SPI_finish();

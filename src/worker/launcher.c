@@ -4,7 +4,7 @@
  *
  * One per server, from the end of recovery on: so there is none on a standby, and it starts on
  * promotion.  It is connected to no database and reads shared catalogs only.  Each turn of its loop it
- * gives back slots whose process never came (start.c), goes on with scanning databases (scan.c), and
+ * frees the slots of processes that are gone (start.c), goes on with scanning databases (scan.c), and
  * gives pools with work their executors (plan.c).  Then it sleeps on its latch: without a timeout,
  * unless some pool without executors has a timer, or something is to be tried again.
  *

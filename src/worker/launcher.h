@@ -18,7 +18,7 @@ extern void ow_start_init(void);
 extern bool ow_start_executor(Oid database, Oid role, int pool);
 extern int	ow_start_scanner(Oid database);
 extern bool ow_start_is_over(int slot);
-/* Gives back the slots of processes that never came */
+/* Frees the slots of processes that have ended, or never came */
 extern void ow_start_reap(void);
 
 /*

@@ -34,6 +34,12 @@
 /* As postgres marks databases whose DROP was interrupted */
 #define CONNECTION_LIMIT_INVALID (-2)
 
+/* Who is asked to yield first: the highest */
+#define RANK_NOT_NOW 0
+#define RANK_QUANTUM_OVER 1
+#define RANK_ONE_OF_SEVERAL 2
+#define RANK_IDLE 3
+
 /* One turn */
 typedef struct Plan
 {
@@ -57,7 +63,7 @@ static const char *find_obstacle(Oid database, Oid role, bool *gone);
 static const char *find_role_obstacle(Oid role);
 static const char *find_connect_obstacle(Oid database, Oid role);
 static void make_room(Plan *plan);
-static int	choose_to_yield(Plan *plan, bool at_once);
+static int	choose_to_yield(Plan *plan, bool at_once, int *best_rank);
 static int	rank_to_yield(Plan *plan, OwSlot *slot, bool at_once);
 static int	compare_waiting(const void *a, const void *b);
 
@@ -97,7 +103,7 @@ count_executors(Plan *plan)
 	{
 		OwSlot	   *slot = &ow_shared_slots[i];
 
-		if (slot->kind != OW_SLOT_EXECUTOR || slot->state == OW_SLOT_FREE)
+		if (slot->kind != OW_SLOT_EXECUTOR || !ow_slot_is_used(slot))
 			continue;
 		if (slot->state == OW_SLOT_LEAVING || pg_atomic_read_u32(&slot->asked) != 0)
 			plan->leaving++;
@@ -254,21 +260,24 @@ find_connect_obstacle(Oid database, Oid role)
 }
 
 /*
- * Asks executors to leave: for pools that wait, and when there are more than there may be.
+ * Asks executors to leave: for pools that wait, when there are more than there may be, and idle ones
+ * for work that found no pool, as theirs can then be given up.
  */
 static void
 make_room(Plan *plan)
 {
 	int			wanted = plan->waiting - plan->leaving;
 	bool		too_many = plan->executors > ow_max_workers;
-	int			slot;
+	bool		no_pool = (TimestampTz) pg_atomic_read_u64(&ow_shared->overflow_due) != DT_NOEND;
 
 	if (too_many)
 		wanted = plan->executors - ow_max_workers;
-	while (wanted-- > 0)
+	for (;;)
 	{
-		slot = choose_to_yield(plan, too_many);
-		if (slot == OW_NONE)
+		int			rank;
+		int			slot = choose_to_yield(plan, too_many, &rank);
+
+		if (slot == OW_NONE || (wanted-- <= 0 && !(no_pool && rank == RANK_IDLE)))
 			break;
 		ow_slot_ask(slot, OW_ASK_YIELD);
 	}
@@ -278,28 +287,30 @@ make_room(Plan *plan)
  * Chooses an executor, and notes when one will be over its quantum if none is yet.
  */
 static int
-choose_to_yield(Plan *plan, bool at_once)
+choose_to_yield(Plan *plan, bool at_once, int *best_rank)
 {
 	int			best = OW_NONE;
-	int			best_rank = 0;
+
+	*best_rank = RANK_NOT_NOW;
 
 	for (int i = 0; i < ow_shared->n_slots; i++)
 	{
 		OwSlot	   *slot = &ow_shared_slots[i];
 		int			rank = rank_to_yield(plan, slot, at_once);
 
-		if (rank > best_rank ||
-			(rank > 0 && rank == best_rank && slot->started_at < ow_shared_slots[best].started_at))
+		if (rank > *best_rank ||
+			(best != OW_NONE && rank == *best_rank &&
+			 slot->started_at < ow_shared_slots[best].started_at))
 		{
 			best = i;
-			best_rank = rank;
+			*best_rank = rank;
 		}
 	}
 	return best;
 }
 
 /*
- * Tells how willingly an executor is asked to yield; 0: not now.
+ * Tells how willingly an executor is asked to yield.
  */
 static int
 rank_to_yield(Plan *plan, OwSlot *slot, bool at_once)
@@ -308,19 +319,19 @@ rank_to_yield(Plan *plan, OwSlot *slot, bool at_once)
 
 	if (slot->kind != OW_SLOT_EXECUTOR || slot->state != OW_SLOT_RUNNING ||
 		pg_atomic_read_u32(&slot->asked) != 0)
-		return 0;
+		return RANK_NOT_NOW;
 	if (slot->rest == OW_REST_IDLE)
-		return 3;
+		return RANK_IDLE;
 	for (int i = 0; i < plan->n_views; i++)
 	{
 		if (views[i].index == slot->pool && views[i].executors > 1)
-			return 2;
+			return RANK_ONE_OF_SEVERAL;
 	}
 	quantum_end = TimestampTzPlusMilliseconds(slot->started_at, ow_quantum_ms);
 	if (at_once || quantum_end <= plan->now)
-		return 1;
+		return RANK_QUANTUM_OVER;
 	plan->wake_at = Min(plan->wake_at, quantum_end);
-	return 0;
+	return RANK_NOT_NOW;
 }
 
 /*

@@ -20,6 +20,7 @@
 #include "worker/executor.h"
 #include "worker/pool.h"
 #include "worker/ring.h"
+#include "worker/slot.h"
 #include "worker/wakeup.h"
 
 /* Work that found no pool is looked for again after this */
@@ -480,7 +481,7 @@ ow_pool_list_workers(void)
 		OwSlot	   *slot = &ow_shared_slots[i];
 		OwWorkerInfo *info;
 
-		if (slot->state == OW_SLOT_FREE || slot->kind != OW_SLOT_EXECUTOR ||
+		if (!ow_slot_is_used(slot) || slot->kind != OW_SLOT_EXECUTOR ||
 			slot->database != MyDatabaseId)
 			continue;
 		info = palloc(sizeof(OwWorkerInfo));
@@ -504,6 +505,7 @@ slot_state_name(const OwSlot *slot)
 	switch (slot->state)
 	{
 		case OW_SLOT_FREE:
+		case OW_SLOT_ENDED:
 			break;
 		case OW_SLOT_STARTING:
 			return "starting";
@@ -512,7 +514,7 @@ slot_state_name(const OwSlot *slot)
 		case OW_SLOT_LEAVING:
 			return "leaving";
 	}
-	return "free";
+	return NULL;
 }
 
 /*

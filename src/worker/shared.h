@@ -68,7 +68,8 @@ typedef enum OwSlotState
 	OW_SLOT_FREE,
 	OW_SLOT_STARTING,			/* reserved by the launcher, no process yet */
 	OW_SLOT_RUNNING,			/* a process has attached */
-	OW_SLOT_LEAVING				/* that process takes no more work and is about to be gone */
+	OW_SLOT_LEAVING,			/* that process takes no more work and is about to be gone */
+	OW_SLOT_ENDED				/* it is gone; the launcher has yet to learn how it went */
 } OwSlotState;
 
 typedef enum OwSlotKind

@@ -3,10 +3,11 @@
  *		Slots of worker processes, and holds that keep workers out of a database.
  *
  * A slot's life: the launcher reserves it (STARTING) and asks the postmaster for a process, which
- * attaches (RUNNING), at some time takes no more work (LEAVING), and frees it as its last act but
- * one: after its transaction is aborted and it has left the array of running processes, so that a
- * free slot means nobody is in the database any more.  The generation keeps a process that comes
- * late, when the launcher has given the slot back, out of somebody else's.
+ * attaches (RUNNING), at some time takes no more work (LEAVING), and as its last act but one gives it
+ * up (ENDED): after its transaction is aborted and it has left the array of running processes, so
+ * that this means nobody is in the database any more.  Once the postmaster has seen it go, too, the
+ * launcher frees the slot.  The generation keeps a process that comes late, when the launcher has
+ * given the slot back, out of somebody else's.
  *
  * A hold is entered before the slots are looked at, and both reserving and attaching look at the
  * holds under the lock: so once those there have gone, no other can come.
@@ -42,8 +43,8 @@ static bool pool_is_of(int pool, Oid database, Oid role);
 static int	find_free_slot(void);
 static void init_slot(OwSlot *slot, OwSlotKind kind, Oid database, Oid role);
 static void join_pool(OwSlot *slot, int pool_no);
-static void free_at_exit(int code, Datum arg);
-static void free_slot(OwSlot *slot);
+static void give_up_at_exit(int code, Datum arg);
+static void give_up(OwSlot *slot);
 static bool died_early(OwSlot *slot, int code);
 static void note_last_words(ErrorData *edata);
 static int	ask_database_to_leave(Oid database, bool terminate);
@@ -129,10 +130,10 @@ join_pool(OwSlot *slot, int pool_no)
 }
 
 /*
- * Gives back a slot whose process never came.
+ * Frees the slot of a process that has ended, or that never came.
  */
 void
-ow_slot_give_back(int slot_no, uint32 generation, const char *reason)
+ow_slot_free(int slot_no, uint32 generation, const char *reason)
 {
 	OwSlot	   *slot = &ow_shared_slots[slot_no];
 
@@ -141,25 +142,21 @@ ow_slot_give_back(int slot_no, uint32 generation, const char *reason)
 	{
 		if (slot->pool != OW_NONE)
 			ow_pool_note_failure(slot->pool, reason);
-		free_slot(slot);
+		give_up(slot);
 	}
+	if (slot->state == OW_SLOT_ENDED)
+		slot->state = OW_SLOT_FREE;
 	LWLockRelease(ow_shared->lock);
 	ConditionVariableBroadcast(&ow_shared->slot_freed);
 }
 
 /*
- * Tells whether a reserved slot still has no process.
+ * Tells whether there is a process in the slot, or one may come.
  */
 bool
-ow_slot_is_waiting(int slot_no, uint32 generation)
+ow_slot_is_used(const OwSlot *slot)
 {
-	OwSlot	   *slot = &ow_shared_slots[slot_no];
-	bool		waiting;
-
-	LWLockAcquire(ow_shared->lock, LW_SHARED);
-	waiting = slot->state == OW_SLOT_STARTING && slot->generation == generation;
-	LWLockRelease(ow_shared->lock);
-	return waiting;
+	return slot->state != OW_SLOT_FREE && slot->state != OW_SLOT_ENDED;
 }
 
 /*
@@ -171,7 +168,7 @@ ow_slot_attach(int slot_no, uint32 generation)
 	OwSlot	   *slot = &ow_shared_slots[slot_no];
 	bool		wanted;
 
-	on_shmem_exit(free_at_exit, 0);
+	on_shmem_exit(give_up_at_exit, 0);
 	previous_log_hook = emit_log_hook;
 	emit_log_hook = note_last_words;
 
@@ -226,10 +223,10 @@ ow_slot_ask(int slot_no, uint32 what)
 }
 
 /*
- * Frees the slot of this process, which exits.
+ * Gives up the slot of this process, which exits.
  */
 static void
-free_at_exit(int code, Datum arg)
+give_up_at_exit(int code, Datum arg)
 {
 	OwSlot	   *slot;
 
@@ -242,7 +239,7 @@ free_at_exit(int code, Datum arg)
 	if (slot->pool != OW_NONE && died_early(slot, code))
 		ow_pool_note_failure(slot->pool, slot->error[0] != '\0' ? slot->error :
 							 "an executor could not start; see the server's log");
-	free_slot(slot);
+	give_up(slot);
 	LWLockRelease(ow_shared->lock);
 
 	ow_slot_mine = OW_NONE;
@@ -251,14 +248,14 @@ free_at_exit(int code, Datum arg)
 }
 
 /*
- * Frees a slot, with the lock held.
+ * Ends a slot's use, with the lock held.
  */
 static void
-free_slot(OwSlot *slot)
+give_up(OwSlot *slot)
 {
 	if (slot->pool != OW_NONE)
 		ow_ring_abandon(&ow_shared_pools[slot->pool], slot - ow_shared_slots);
-	slot->state = OW_SLOT_FREE;
+	slot->state = OW_SLOT_ENDED;
 	slot->pool = OW_NONE;
 	slot->pid = 0;
 	slot->pgprocno = OW_NONE;
@@ -379,7 +376,7 @@ ow_slot_stop_database(Oid database)
 /*
  * Asks the workers of a database to leave; returns how many there are, other than this process.
  *
- * A process frees its slot before it ends, so one whose slot is in use can safely be signalled while
+ * A process gives up its slot before it ends, so one in a slot can safely be signalled while
  * the lock keeps it from doing so.
  */
 static int
@@ -392,7 +389,7 @@ ask_database_to_leave(Oid database, bool terminate)
 	{
 		OwSlot	   *slot = &ow_shared_slots[i];
 
-		if (slot->state == OW_SLOT_FREE || slot->database != database || i == ow_slot_mine)
+		if (!ow_slot_is_used(slot) || slot->database != database || i == ow_slot_mine)
 			continue;
 		count++;
 		ow_slot_ask(i, OW_ASK_LEAVE);

@@ -11,16 +11,16 @@
 extern int	ow_slot_mine;
 
 /*
- * The launcher: reserve, start a process, and give the slot back if none came of it.
+ * The launcher: reserve, start a process, and free the slot once the postmaster knows of none.
  */
 extern int	ow_slot_reserve(OwSlotKind kind, Oid database, Oid role, int pool, uint32 *generation);
-extern void ow_slot_give_back(int slot, uint32 generation, const char *reason);
-extern bool ow_slot_is_waiting(int slot, uint32 generation);
+/* reason: what to say of a pool whose process never came */
+extern void ow_slot_free(int slot, uint32 generation, const char *reason);
 
 /*
  * The worker process.
  */
-/* False when it is not wanted any more.  The slot is freed when the process exits. */
+/* False when it is not wanted any more.  The slot is given up when the process exits. */
 extern bool ow_slot_attach(int slot, uint32 generation);
 extern void ow_slot_note_connected(void);
 /* It has left its pool, or done its work: its exit is no failure */
@@ -28,6 +28,7 @@ extern void ow_slot_note_leaving(void);
 extern uint32 ow_slot_asked(void);
 
 /* Anybody */
+extern bool ow_slot_is_used(const OwSlot *slot);
 extern void ow_slot_ask(int slot, uint32 what);
 
 /*

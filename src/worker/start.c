@@ -4,7 +4,7 @@
  *
  * A slot is reserved first, then the postmaster is asked for a process, which attaches to it.  The
  * launcher keeps the postmaster's handle to find out when none came.  If the launcher itself dies, the
- * next one has no handles of what was being started: such slots are given back after a while.
+ * next one has no handles of what was being started: such slots are freed after a while.
  */
 #include "postgres.h"
 
@@ -61,8 +61,8 @@ start_worker(OwSlotKind kind, Oid database, Oid role, int pool)
 	started[slot].generation = generation;
 	if (!ask_postmaster(slot, kind))
 	{
-		ow_slot_give_back(slot, generation,
-						  "no background worker slot is free; consider increasing max_worker_processes");
+		ow_slot_free(slot, generation,
+					 "no background worker slot is free; consider increasing max_worker_processes");
 		return OW_NONE;
 	}
 	return slot;
@@ -97,7 +97,8 @@ ask_postmaster(int slot, OwSlotKind kind)
 }
 
 /*
- * Tells whether the process started in a slot has ended.
+ * Tells whether the process started in a slot has ended.  Its slot is free, but unchanged until the
+ * next start.
  */
 bool
 ow_start_is_over(int slot)
@@ -112,23 +113,30 @@ ow_start_reap(void)
 		reap_slot(slot);
 }
 
+/*
+ * Frees a slot whose process is known to have ended, or not to come.
+ */
 static void
 reap_slot(int slot)
 {
 	Started    *start = &started[slot];
+	uint32		generation = start->generation;
 	pid_t		pid;
 
 	if (start->handle != NULL)
 	{
 		if (GetBackgroundWorkerPid(start->handle, &pid) != BGWH_STOPPED)
 			return;
-		ow_slot_give_back(slot, start->generation,
-						  "an executor could not start; see the server's log");
 		pfree(start->handle);
 		start->handle = NULL;
 	}
-	else if (ow_shared_slots[slot].state == OW_SLOT_STARTING &&
-			 TimestampDifferenceExceeds(launcher_started_at, GetCurrentTimestamp(), ORPHAN_MS))
-		ow_slot_give_back(slot, ow_shared_slots[slot].generation,
-						  "an executor could not start; see the server's log");
+	else if (ow_shared_slots[slot].state == OW_SLOT_STARTING)
+	{
+		if (!TimestampDifferenceExceeds(launcher_started_at, GetCurrentTimestamp(), ORPHAN_MS))
+			return;
+		generation = ow_shared_slots[slot].generation;
+	}
+	else if (ow_shared_slots[slot].state != OW_SLOT_ENDED)
+		return;
+	ow_slot_free(slot, generation, "an executor could not start; see the server's log");
 }

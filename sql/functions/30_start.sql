@@ -1,0 +1,39 @@
+-- Starting runs.  They begin when the transaction commits; rolled back, nothing was started.
+
+-- start: starts a run
+--   workflow            the name
+--   input               $ of the first state
+--   workflow_id         what the run is known by, at most 1000 bytes: unique among open runs.  NULL: the run id
+--   version             NULL: the current one
+--   id_reuse_policy     when the workflow id has closed runs: AllowDuplicate; AllowDuplicateFailedOnly, unless
+--                       the latest completed; RejectDuplicate
+--   id_conflict_policy  when the workflow id has an open run: Fail; UseExisting returns its run id
+--                       (TerminateExisting is not supported yet)
+--   start_delay         the run begins so much later
+--   execution_timeout   the run must close so soon after it began; the sooner of this and TimeoutSeconds counts
+--   memo                kept with the run, for people
+--   request_id          the same one gives the same run, open or closed.  Starts with it queue up; it is known
+--                       for a workflow id or, without one, for the workflow
+-- Returns the run id.
+-- Raises OW002 for an unknown workflow, OW006 for an unknown version, OW003 when activities are not
+-- registered, OW004 when a policy forbids it, insufficient_privilege without "start" on the workflow,
+-- invalid_parameter_value for bad options.
+CREATE FUNCTION workflow.start(workflow text, input jsonb DEFAULT '{}', workflow_id text DEFAULT NULL,
+                               version int DEFAULT NULL, id_reuse_policy text DEFAULT 'AllowDuplicate',
+                               id_conflict_policy text DEFAULT 'Fail', start_delay interval DEFAULT NULL,
+                               execution_timeout interval DEFAULT NULL, memo jsonb DEFAULT NULL,
+                               request_id text DEFAULT NULL) RETURNS uuid
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_start';
+COMMENT ON FUNCTION workflow.start(text, jsonb, text, int, text, text, interval, interval, jsonb, text) IS
+    'Starts a run of a workflow; gives its run id';
+
+-- start_many: starts a run of the current version for each input
+--   inputs        one for each run
+--   workflow_ids  as many, or NULL; a null element stands for the run id
+-- Returns the run ids in the order of the inputs.  Starts all or none.
+-- Raises what start raises; errors about one of them name its index, counted from 1.
+CREATE FUNCTION workflow.start_many(workflow text, inputs jsonb[], workflow_ids text[] DEFAULT NULL) RETURNS SETOF uuid
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_start_many';
+COMMENT ON FUNCTION workflow.start_many(text, jsonb[], text[]) IS 'Starts many runs of a workflow; gives their run ids';

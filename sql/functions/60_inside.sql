@@ -1,0 +1,38 @@
+-- For the functions that are activities.
+
+-- throw: fails the activity with an error that Retry and Catch can tell by its name
+--   error             the name
+--   message           the cause, for people
+--   details           anything
+--   non_retryable     ends retries at once
+--   next_retry_delay  the next attempt waits so long, whatever Retry says
+-- Raises OW201.  Caught by an EXCEPTION block, nothing has happened.
+CREATE FUNCTION workflow.throw(error text, message text, details jsonb DEFAULT NULL, non_retryable boolean DEFAULT false,
+                               next_retry_delay interval DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_throw';
+COMMENT ON FUNCTION workflow.throw(text, text, jsonb, boolean, interval) IS
+    'Fails the activity with an error that Retry and Catch can tell';
+
+-- current_activity: the attempt that runs in this session
+-- Raises OW202 when there is none.
+CREATE FUNCTION workflow.current_activity() RETURNS workflow.activity_context
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_current_activity';
+COMMENT ON FUNCTION workflow.current_activity() IS 'The attempt that runs in this session';
+
+-- now: the engine's clock.  Unlike pg_catalog.now it moves within a transaction; in a test it is the virtual one.
+CREATE FUNCTION workflow.now() RETURNS timestamptz
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_now';
+COMMENT ON FUNCTION workflow.now() IS 'The engine''s clock: the virtual one in tests';
+
+-- log: writes a line of JSON, with what run and attempt it is about, to the server's log
+--   level    debug, info, notice or warning; info goes to the log only, the others as log_min_messages and
+--            client_min_messages say
+--   fields   anything
+-- Raises invalid_parameter_value for another level.
+CREATE FUNCTION workflow.log(level text, message text, fields jsonb DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_log';
+COMMENT ON FUNCTION workflow.log(text, text, jsonb) IS 'Writes a structured line to the server''s log';
