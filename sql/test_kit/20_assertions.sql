@@ -1,6 +1,6 @@
 -- pgTAP assertions: each returns a line of TAP.
 
--- pgTAP may be installed in any schema.
+-- pgTAP may be installed in any schema, and finds its own functions by search_path only.
 CREATE FUNCTION workflow_test._ok(passed boolean, description text, diagnostics text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -9,6 +9,7 @@ DECLARE
     line  text;
     noted text;
 BEGIN
+    PERFORM set_config('search_path', quote_ident(pgtap) || ', pg_temp', true);    -- until this function returns
     EXECUTE format('SELECT %I.ok($1, $2)', pgtap) INTO line USING coalesce(passed, false), description;
     IF passed IS NOT TRUE AND diagnostics IS NOT NULL THEN
         EXECUTE format('SELECT %I.diag($1)', pgtap) INTO noted USING diagnostics;

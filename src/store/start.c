@@ -254,6 +254,7 @@ execution_row(const OwNewRun *run)
 		SET(EXECUTION_DEADLINE, TimestampTzGetDatum(run->deadline));
 	SET(EXECUTION_DEADLINE_TIMER, BoolGetDatum(has_deadline_timer(run)));
 	SET(EXECUTION_READY, BoolGetDatum(!is_delayed(run)));
+	SET(EXECUTION_CRASHES, Int32GetDatum(0));
 	SET(EXECUTION_STATUS, CStringGetTextDatum(NEW_STATUS));
 	SET(EXECUTION_PHASE, CStringGetTextDatum(NEW_PHASE));
 	SET(EXECUTION_ATTEMPT, Int32GetDatum(0));

@@ -31,6 +31,7 @@
 #define PARKED_RETRY_MS 60000
 #define PARKED_NEWS_MS 1000
 #define NO_SLOT_RETRY_MS 1000
+#define OVERFLOW_SOON_MS 10000
 /* As postgres marks databases whose DROP was interrupted */
 #define CONNECTION_LIMIT_INVALID (-2)
 
@@ -63,6 +64,8 @@ static const char *find_obstacle(Oid database, Oid role, bool *gone);
 static const char *find_role_obstacle(Oid role);
 static const char *find_connect_obstacle(Oid database, Oid role);
 static void make_room(Plan *plan);
+static bool lacks_pool(Plan *plan);
+static void ask_to_yield(Plan *plan, int slot);
 static int	choose_to_yield(Plan *plan, bool at_once, int *best_rank);
 static int	rank_to_yield(Plan *plan, OwSlot *slot, bool at_once);
 static int	compare_waiting(const void *a, const void *b);
@@ -266,20 +269,41 @@ find_connect_obstacle(Oid database, Oid role)
 static void
 make_room(Plan *plan)
 {
-	int			wanted = plan->waiting - plan->leaving;
 	bool		too_many = plan->executors > ow_max_workers;
-	bool		no_pool = (TimestampTz) pg_atomic_read_u64(&ow_shared->overflow_due) != DT_NOEND;
+	int			wanted = too_many ? plan->executors - ow_max_workers : plan->waiting - plan->leaving;
+	bool		no_pool = lacks_pool(plan);
 
-	if (too_many)
-		wanted = plan->executors - ow_max_workers;
-	for (;;)
+	while (wanted > 0 || no_pool)
 	{
 		int			rank;
 		int			slot = choose_to_yield(plan, too_many, &rank);
 
-		if (slot == OW_NONE || (wanted-- <= 0 && !(no_pool && rank == RANK_IDLE)))
+		if (slot == OW_NONE || (wanted <= 0 && rank != RANK_IDLE))
 			break;
-		ow_slot_ask(slot, OW_ASK_YIELD);
+		ask_to_yield(plan, slot);
+		wanted--;
+	}
+}
+
+/*
+ * Tells whether work waits for a pool.
+ */
+static bool
+lacks_pool(Plan *plan)
+{
+	TimestampTz due = (TimestampTz) pg_atomic_read_u64(&ow_shared->overflow_due);
+
+	return due <= TimestampTzPlusMilliseconds(plan->now, OVERFLOW_SOON_MS);
+}
+
+static void
+ask_to_yield(Plan *plan, int slot)
+{
+	ow_slot_ask(slot, OW_ASK_YIELD);
+	for (int i = 0; i < plan->n_views; i++)
+	{
+		if (views[i].index == ow_shared_slots[slot].pool)
+			views[i].executors--;
 	}
 }
 
@@ -292,7 +316,6 @@ choose_to_yield(Plan *plan, bool at_once, int *best_rank)
 	int			best = OW_NONE;
 
 	*best_rank = RANK_NOT_NOW;
-
 	for (int i = 0; i < ow_shared->n_slots; i++)
 	{
 		OwSlot	   *slot = &ow_shared_slots[i];

@@ -18,7 +18,7 @@ CREATE FUNCTION pg_temp.problems(definition jsonb) RETURNS text[] LANGUAGE sql
 	AS $$ SELECT coalesce(array_agg(
 			CASE severity WHEN 'warning' THEN '(' || code || ')' ELSE code END || ' ' || path
 			ORDER BY path COLLATE "C", code COLLATE "C"), '{}')
-		FROM workflow.validate(definition) $$;
+		FROM workflow.validate(definition) WHERE code <> 'ActivityNotRegistered' $$;
 
 CREATE TEMPORARY TABLE cases (number serial, name text, definition jsonb, expected text[]);
 INSERT INTO cases (name, definition, expected) VALUES
