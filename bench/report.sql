@@ -54,10 +54,10 @@ UNION ALL
 SELECT 3, 'order-4 by `start_many`, against (b)', 'at least', 0.25, '×', rate / rows
 FROM leg WHERE leg = 'many'
 UNION ALL
-SELECT 4, 'WAL per workflow', 'at most', 4, 'kB', value / 1024
+SELECT 4, 'WAL per workflow, `start_many`', 'at most', 4, 'kB', value / 1024
 FROM sample WHERE leg = 'many' AND metric = 'wal'
 UNION ALL
-SELECT 5, 'commits per workflow after the start', 'at most', 0.1, '', max(value)
+SELECT 5, 'commits per workflow after the start, `start_many`', 'at most', 0.1, '', max(value)
 FROM sample WHERE leg = 'many' AND metric IN ('commits', 'durable') GROUP BY round
 UNION ALL
 SELECT 6, 'start → completed on an idle system, p50', 'at most', 3, 'ms', pg_temp.quantile(0.5, array_agg(value))
@@ -95,15 +95,26 @@ SELECT EXISTS (SELECT FROM sample WHERE section = 'throughput') AS has_throughpu
        EXISTS (SELECT FROM sample WHERE section = 'memory') AS has_memory,
        EXISTS (SELECT FROM sample WHERE section = 'idle') AS has_idle \gset
 
+\if :has_memory
+\qecho
+\qecho '## Memory'
+\qecho
+SELECT format('`RssAnon` of each executor in kB, after every %s workflows:', pg_temp.show(value))
+FROM sample WHERE metric = 'step';
+\qecho
+SELECT format('* executor %s: %s', row_number() OVER (ORDER BY pid), array_to_string(kilobytes, ', '))
+FROM executor;
+\endif
+
 \if :has_throughput
 \qecho
 \qecho '## Throughput'
 \qecho
 SELECT format('Rounds: %s. Yardstick (a): %s, %s clients. A durable commit by one client: %s µs.',
-              (SELECT max(round) FROM sample WHERE section = 'throughput' AND metric = 'rate'),
-              (SELECT CASE value WHEN 1 THEN 'functions' ELSE 'statements' END FROM sample WHERE leg = 'best' AND metric = 'form'),
-              (SELECT value FROM sample WHERE leg = 'best' AND metric = 'clients'),
-              (SELECT pg_temp.summary(array_agg(value)) FROM sample WHERE leg = 'commit'));
+              (SELECT max(round) FROM leg), metric, value,
+              (SELECT pg_temp.summary(array_agg(value)) FROM sample WHERE leg = 'commit'))
+FROM sample
+WHERE section = 'throughput' AND leg = 'best';
 \qecho
 \qecho '| | workflows/s | against (a) | against (b) |'
 \qecho '|---|---|---|---|'
@@ -141,11 +152,13 @@ FROM sample
 GROUP BY position, title
 ORDER BY position;
 \qecho
-\qecho '| (a), workflows/s by number of clients | 4 | 8 | 16 | 32 |'
+\qecho '| (a), workflows/s by number of clients, best of two | 4 | 8 | 16 | 32 |'
 \qecho '|---|---|---|---|---|'
-SELECT format('| %s | %s |', leg, string_agg(pg_temp.show(value), ' | ' ORDER BY metric::int))
-FROM sample
-WHERE section = 'throughput' AND leg IN ('functions', 'statements')
+SELECT format('| %s | %s |', leg, string_agg(pg_temp.show(rate), ' | ' ORDER BY clients))
+FROM (SELECT leg, metric::int AS clients, max(value) AS rate
+      FROM sample
+      WHERE section = 'throughput' AND leg IN ('functions', 'statements')
+      GROUP BY leg, metric) AS calibration
 GROUP BY leg
 ORDER BY leg;
 \endif
@@ -164,17 +177,6 @@ FROM sample
 WHERE section = 'latency'
 GROUP BY leg
 ORDER BY leg;
-\endif
-
-\if :has_memory
-\qecho
-\qecho '## Memory'
-\qecho
-SELECT format('`RssAnon` of each executor in kB, after every %s workflows:', pg_temp.show(value))
-FROM sample WHERE metric = 'step';
-\qecho
-SELECT format('* executor %s: %s', row_number() OVER (ORDER BY pid), array_to_string(kilobytes, ', '))
-FROM executor;
 \endif
 
 \if :has_idle

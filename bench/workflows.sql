@@ -8,7 +8,7 @@ SELECT workflow.register_activity('DoNothing', 'shop.do_nothing(jsonb)');
 
 SELECT workflow.register('order_4', $asl$
 {
-  "Defaults": {"ResultPath": "$.{State}"},
+  "Defaults": {"ResultPath": "$.{State}", "StartToCloseSeconds": 10},
   "StartAt": "Validate",
   "States": {
     "Validate": {"Type": "Task", "Resource": "ValidateOrder", "Next": "Charge"},
@@ -21,7 +21,7 @@ $asl$::text);
 
 SELECT workflow.register('order_4_noop', $asl$
 {
-  "Defaults": {"ResultPath": "$.{State}"},
+  "Defaults": {"ResultPath": "$.{State}", "StartToCloseSeconds": 10},
   "StartAt": "Validate",
   "States": {
     "Validate": {"Type": "Task", "Resource": "DoNothing", "Next": "Charge"},

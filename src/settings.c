@@ -96,7 +96,7 @@ define_batch_settings(void)
 	DefineCustomIntVariable("order_workflow.batch_wait",
 							"Sets how long an activity may take in a transaction shared with other runs.",
 							"One that takes longer is rolled back and run again in a transaction of its own.",
-							&ow_batch_wait_ms, 100, 1, 60000,
+							&ow_batch_wait_ms, 25, 1, 60000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("order_workflow.max_transitions",
 							"Sets how many states a run may enter without waiting before others get their turn.",

@@ -23,8 +23,10 @@ BEGIN
 END $$;
 
 -- Says what is wrong with an order; NULL if nothing is. The amount is the customer's arithmetic.
+-- In plpgsql, which keeps the plan from call to call.
 CREATE FUNCTION orders.defect(id bigint) RETURNS text
-	LANGUAGE sql STABLE
+	LANGUAGE plpgsql STABLE AS $$
+BEGIN
 	RETURN (
 		SELECT CASE
 			WHEN o.order_id IS NULL THEN 'the order does not exist'
@@ -44,6 +46,7 @@ CREATE FUNCTION orders.defect(id bigint) RETURNS text
 			FROM orders.order_lines l
 			LEFT JOIN orders.products p USING (product_id)
 			WHERE l.order_id = wanted.order_id) l);
+END $$;
 
 -- Refuses an invalid order, for good: another attempt would find it no better.
 CREATE FUNCTION orders.require_valid(id bigint) RETURNS void

@@ -84,7 +84,7 @@ watch_orders() {
 		printf -v line '%3d s: %d of %d orders finished: %d shipped, %d cancelled; %d violations' \
 			$((SECONDS - began)) "$finished" "$orders" "$shipped" "$cancelled" "$violations"
 		printf "%s   $newline" "$line"
-		((checks += 1, broken += violations))
+		checks=$((checks + 1)) broken=$((broken + violations))
 		((finished < orders && SECONDS - began < limit)) || break
 		sleep "$interval"
 	done

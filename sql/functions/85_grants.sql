@@ -26,8 +26,8 @@ BEGIN ATOMIC
     WHERE c.relkind = 'v'
     UNION ALL
     SELECT 'EXECUTE', format('ROUTINE %s', p.oid::regprocedure),
-           p.proname NOT IN ('see_all_runs', 'grantable', 'grant_usage', 'revoke_usage', 'grant_reader',
-                             'revoke_reader', 'resume_engine'),
+           p.proname NOT IN ('see_all_runs', 'resume_engine', 'grant_usage', 'revoke_usage', 'grant_reader',
+                             'revoke_reader', 'grantable', 'was_granted', 'require_role'),
            p.proname IN ('see_all_runs', 'get_execution', 'get_history', 'shard_key', 'explain', 'describe',
                          'describe_mermaid', 'describe_dot', 'describe_states', 'definition_state',
                          'definition_edges', 'task_activity', 'choice_label', 'mermaid_text', 'dot_text',

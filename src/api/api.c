@@ -92,21 +92,21 @@ ow_api_role_name(Oid role)
 /* ---- runs ---- */
 
 bool
-ow_api_may_see(const OwFoundRun *run)
+ow_api_may_see(const OwFoundRun *run, int privileges)
 {
 	Oid			user = GetUserId();
 
 	return has_privs_of_role(user, run->started_by) ||
-		ow_catalog_may(user, run->workflow, run->owner, OW_PRIVILEGE_READ);
+		ow_catalog_may(user, run->workflow, run->owner, privileges);
 }
 
 static OwFoundRun *
-run_by_workflow_id(FunctionCallInfo fcinfo)
+run_by_workflow_id(FunctionCallInfo fcinfo, int privileges)
 {
 	char	   *workflow_id = ow_api_text(fcinfo, 0, "workflow_id");
 	OwFoundRun *run = ow_find_workflow(workflow_id);
 
-	if (run == NULL || !ow_api_may_see(run))
+	if (run == NULL || !ow_api_may_see(run, privileges))
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
 				 errmsg("workflow id \"%s\" has no run", workflow_id),
@@ -115,7 +115,7 @@ run_by_workflow_id(FunctionCallInfo fcinfo)
 }
 
 static OwFoundRun *
-run_by_run_id(FunctionCallInfo fcinfo)
+run_by_run_id(FunctionCallInfo fcinfo, int privileges)
 {
 	pg_uuid_t  *run_id;
 	OwFoundRun *run;
@@ -123,7 +123,7 @@ run_by_run_id(FunctionCallInfo fcinfo)
 	require(fcinfo, 0, "run_id");
 	run_id = PG_GETARG_UUID_P(0);
 	run = ow_find_run(run_id);
-	if (run == NULL || !ow_api_may_see(run))
+	if (run == NULL || !ow_api_may_see(run, privileges))
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
 				 errmsg("run %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(run_id)))),
@@ -132,17 +132,36 @@ run_by_run_id(FunctionCallInfo fcinfo)
 }
 
 OwFoundRun *
-ow_api_run(FunctionCallInfo fcinfo)
+ow_api_run_for(FunctionCallInfo fcinfo, int privileges)
 {
 	Oid		   *types;
 	int			count;
 
 	/* which overload this is; fn_expr would not be there for every caller */
 	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &count);
-	return types[0] == UUIDOID ? run_by_run_id(fcinfo) : run_by_workflow_id(fcinfo);
+	return types[0] == UUIDOID ? run_by_run_id(fcinfo, privileges) : run_by_workflow_id(fcinfo, privileges);
+}
+
+OwFoundRun *
+ow_api_run(FunctionCallInfo fcinfo)
+{
+	return ow_api_run_for(fcinfo, OW_PRIVILEGE_READ);
 }
 
 /* ---- definitions ---- */
+
+static void
+append_problem(StringInfo lines, const OwProblem *problem)
+{
+	if (lines->len > 0)
+		appendStringInfoChar(lines, '\n');
+	appendStringInfoString(lines, problem->severity == OW_SEVERITY_ERROR ? "error" : "warning");
+	if (problem->path != NULL && *problem->path)
+		appendStringInfo(lines, " at %s", problem->path);
+	appendStringInfo(lines, ": %s", problem->message);
+	if (problem->hint != NULL)
+		appendStringInfo(lines, ". %s", problem->hint);
+}
 
 char *
 ow_api_problem_lines(const OwProblems *problems)
@@ -153,16 +172,13 @@ ow_api_problem_lines(const OwProblems *problems)
 	initStringInfo(&lines);
 	foreach(cell, problems->list)
 	{
-		const OwProblem *problem = lfirst(cell);
-
-		if (lines.len > 0)
-			appendStringInfoChar(&lines, '\n');
-		appendStringInfoString(&lines, problem->severity == OW_SEVERITY_ERROR ? "error" : "warning");
-		if (problem->path != NULL && *problem->path)
-			appendStringInfo(&lines, " at %s", problem->path);
-		appendStringInfo(&lines, ": %s", problem->message);
-		if (problem->hint != NULL)
-			appendStringInfo(&lines, ". %s", problem->hint);
+		if (((OwProblem *) lfirst(cell))->severity == OW_SEVERITY_ERROR)
+			append_problem(&lines, lfirst(cell));
+	}
+	foreach(cell, problems->list)
+	{
+		if (((OwProblem *) lfirst(cell))->severity == OW_SEVERITY_WARNING)
+			append_problem(&lines, lfirst(cell));
 	}
 	return lines.data;
 }

@@ -27,15 +27,17 @@ extern void ow_api_check_id(const char *what, const char *id);
 /* A role's name for messages, also when it has been dropped */
 extern char *ow_api_role_name(Oid role);
 
-/* May the current user read this run? */
-extern bool ow_api_may_see(const OwFoundRun *run);
+/* Did the current user start this run, or has any of these OwPrivileges on its workflow? */
+extern bool ow_api_may_see(const OwFoundRun *run, int privileges);
 /*
  * The run named by argument 0, which is a workflow id (its open run, else its latest) or, of an
- * overload, a run id.  Raises when there is none the current user may see.
+ * overload, a run id.  Raises when there is none that the current user may read.
  */
 extern OwFoundRun *ow_api_run(FunctionCallInfo fcinfo);
+/* …or that he may see by one of these OwPrivileges */
+extern OwFoundRun *ow_api_run_for(FunctionCallInfo fcinfo, int privileges);
 
-/* Problems as lines for errdetail: "error at States.Pay: …" */
+/* Problems as lines for errdetail, errors first: "error at States.Pay: …" */
 extern char *ow_api_problem_lines(const OwProblems *problems);
 
 /* The workflow's definition, or an error that says what there is not; version 0: current */

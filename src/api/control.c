@@ -52,7 +52,7 @@ request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
 	OwObject	payload;
 
 	PreventCommandIfReadOnly(function);
-	run = ow_api_run(fcinfo);
+	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_CANCEL);
 	check_may_control(run);
 	check_open(run);
 	ow_object_begin(&payload);
@@ -111,7 +111,7 @@ ow_retry(PG_FUNCTION_ARGS)
 	OwObject	payload;
 
 	PreventCommandIfReadOnly("workflow.retry()");
-	run = ow_api_run(fcinfo);
+	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_CANCEL);
 	check_may_control(run);
 	check_open(run);
 	check_stuck(run);
@@ -139,7 +139,7 @@ ow_retry_compensation(PG_FUNCTION_ARGS)
 	OwObject	payload;
 
 	PreventCommandIfReadOnly("workflow.retry_compensation()");
-	run = ow_api_run(fcinfo);
+	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_CANCEL);
 	check_may_control(run);
 	if (!ow_find_has_failed_compensations(run))
 		ereport(ERROR,

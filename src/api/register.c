@@ -83,16 +83,42 @@ check_activities(const OwDefinition *definition, Oid owner, OwProblems *problems
 	}
 }
 
+/* Is this a warning that a state has no timeout, while its activity was registered with one? */
+static bool
+has_registered_timeout(const OwDefinition *definition, const OwProblem *problem)
+{
+	if (strcmp(problem->code, "NoTimeout") != 0 || problem->path == NULL)
+		return false;
+	for (int i = 0; i < definition->nstates; i++)
+	{
+		const OwState *state = &definition->states[i];
+		const OwActivity *activity;
+
+		if (state->activity == NULL || strcmp(ow_where_member("States", state->name), problem->path) != 0)
+			continue;
+		activity = ow_catalog_activity(state->activity);
+		return activity != NULL && activity->options.start_to_close_ms != OW_UNSET;
+	}
+	return false;
+}
+
 static void
 check_source(const Source *source, Oid owner, OwProblems *problems)
 {
 	OwDefinition *definition;
+	ListCell   *cell;
 
 	if (source->json == NULL)
 		return;
 	definition = ow_definition_compile(source->json, problems);
-	if (definition != NULL)
-		check_activities(definition, owner, problems);
+	if (definition == NULL)
+		return;
+	check_activities(definition, owner, problems);
+	foreach(cell, problems->list)
+	{
+		if (has_registered_timeout(definition, lfirst(cell)))
+			problems->list = foreach_delete_current(problems->list, cell);
+	}
 }
 
 /* ---- validate ---- */
@@ -161,19 +187,13 @@ report_invalid(const char *name, const OwProblems *problems)
 static void
 warn(const char *name, const OwProblems *problems)
 {
-	ListCell   *cell;
-
-	foreach(cell, problems->list)
-	{
-		const OwProblem *problem = lfirst(cell);
-		bool		placed = problem->path != NULL && *problem->path;
-
-		ereport(WARNING,
-				(errcode(ERRCODE_WARNING),
-				 placed ? errmsg("workflow \"%s\" at %s: %s", name, problem->path, problem->message) :
-				 errmsg("workflow \"%s\": %s", name, problem->message),
-				 problem->hint ? errhint("%s", problem->hint) : 0));
-	}
+	if (problems->list == NIL)
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("definition of workflow \"%s\" is valid, with warnings", name),
+			 errdetail("%s", ow_api_problem_lines(problems)),
+			 errhint("workflow.validate() lists the same as rows.")));
 }
 
 /* An executor logs in as the owner of a workflow: a role that cannot must not own one. */

@@ -171,7 +171,7 @@ prepare(const char *workflow, int version)
 static void
 report_already_started(const char *workflow_id, const char *why, const OwFoundRun *run)
 {
-	bool		visible = run != NULL && ow_api_may_see(run);
+	bool		visible = run != NULL && ow_api_may_see(run, OW_PRIVILEGE_READ);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_ALREADY_STARTED),
@@ -264,14 +264,14 @@ find_earlier_request(const OwNewRun *run, const char *workflow_id)
 
 	ow_find_lock_request(run->ref.shard_key, run->request_id);
 	earlier = ow_find_request(run->ref.shard_key, workflow_id, run->compiled->workflow, run->request_id);
-	return earlier != NULL && ow_api_may_see(earlier) ? earlier : NULL;
+	return earlier != NULL && ow_api_may_see(earlier, OW_PRIVILEGE_READ) ? earlier : NULL;
 }
 
 /* True: the open run is to be used instead of a new one. */
 static bool
 resolve_conflict(const OwNewRun *run, const OwFoundRun *existing, ConflictPolicy policy)
 {
-	if (policy == CONFLICT_USE_EXISTING && ow_api_may_see(existing) &&
+	if (policy == CONFLICT_USE_EXISTING && ow_api_may_see(existing, OW_PRIVILEGE_READ) &&
 		strcmp(existing->workflow, run->compiled->workflow) == 0)
 		return true;
 	report_already_started(run->workflow_id, "has an open run", existing);

@@ -206,6 +206,7 @@ check_composite(const char *activity, const Jsonb *input, Oid type)
 	check_keys(activity, input, names, count);
 }
 
+/* Unknown keys first: a misspelt one is missing as well, and its name is what helps. */
 static void
 check_named(const char *activity, const Jsonb *input, const OwFunctionCall *call)
 {
@@ -216,15 +217,18 @@ check_named(const char *activity, const Jsonb *input, const OwFunctionCall *call
 	require_object(activity, input);
 	for (int i = 0; i < call->nargs; i++)
 	{
-		const OwArgument *arg = &call->args[i];
-
-		if (arg->kind != OW_ARGUMENT_NAMED)
-			continue;
-		names[count++] = arg->name;
-		if (arg->default_value == NULL && !ow_json_member(input, arg->name, &value))
-			report_missing_key(activity, arg->name);
+		if (call->args[i].kind == OW_ARGUMENT_NAMED)
+			names[count++] = call->args[i].name;
 	}
 	check_keys(activity, input, names, count);
+	for (int i = 0; i < call->nargs; i++)
+	{
+		const OwArgument *arg = &call->args[i];
+
+		if (arg->kind == OW_ARGUMENT_NAMED && arg->default_value == NULL &&
+			!ow_json_member(input, arg->name, &value))
+			report_missing_key(activity, arg->name);
+	}
 }
 
 /* ---- converting the input ---- */

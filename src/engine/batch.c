@@ -54,7 +54,7 @@ flush(List *runs)
 	ow_store_close();
 }
 
-/* A run whose definition or state is unusable is left as it is; see the server's log. */
+/* A run that crashed the server shares no transaction. */
 static bool
 is_too_dangerous(const OwLoadedRun *loaded, bool shared)
 {
@@ -112,6 +112,7 @@ drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, Memo
 	List	   *done = NIL;
 	ListCell   *cell;
 	TimestampTz stop_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ow_batch_time_ms);
+	bool		interfered = false; /* the locks held so far are in somebody's way: commit soon */
 
 	if (IsBackgroundWorker)
 		options.stop_at = stop_at;
@@ -132,12 +133,14 @@ drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, Memo
 			rest->alone = lappend(rest->alone, &loaded->ref);
 			continue;
 		}
-		if (shared && cell != list_head(runs) && (!ow_chain_has_room() || GetCurrentTimestamp() >= stop_at))
+		if (shared && cell != list_head(runs) &&
+			(interfered || !ow_chain_has_room() || GetCurrentTimestamp() >= stop_at))
 		{
 			rest->left = lappend(rest->left, &loaded->ref);
 			continue;
 		}
 		result = drive_one(loaded, &options, stuck);
+		interfered |= result == OW_CHAIN_ALONE;
 		if (result != OW_CHAIN_DONE)
 			rest->alone = lappend(rest->alone, &loaded->ref);
 		if (result != OW_CHAIN_ALONE && has_something_to_write(loaded, was_ready))

@@ -408,7 +408,7 @@ ow_catalog_find_type(const char *workflow, Oid *owner, int *current_version)
  * answered without any table.
  */
 bool
-ow_catalog_may(Oid role, const char *workflow, Oid owner, OwPrivilege privilege)
+ow_catalog_may(Oid role, const char *workflow, Oid owner, int privileges)
 {
 	const CachedType *type;
 	ListCell   *cell;
@@ -422,7 +422,7 @@ ow_catalog_may(Oid role, const char *workflow, Oid owner, OwPrivilege privilege)
 	{
 		const CachedGrant *grant = lfirst(cell);
 
-		if ((grant->privileges & privilege) != 0 && has_privs_of_role(role, grant->grantee))
+		if ((grant->privileges & privileges) != 0 && has_privs_of_role(role, grant->grantee))
 			return true;
 	}
 	return false;

@@ -58,8 +58,8 @@ extern bool ow_catalog_find_type(const char *workflow, Oid *owner, int *current_
 /* Microseconds that share one leaf of the history ring */
 extern int64 ow_catalog_retention(void);
 
-/* Is role the workflow's owner, a member of it, a superuser, or granted the privilege? */
-extern bool ow_catalog_may(Oid role, const char *workflow, Oid owner, OwPrivilege privilege);
+/* Is role the workflow's owner, a member of it, a superuser, or granted any of these OwPrivileges? */
+extern bool ow_catalog_may(Oid role, const char *workflow, Oid owner, int privileges);
 /* May a definition of owner use this activity? */
 extern bool ow_catalog_may_use(Oid owner, const OwActivity *activity);
 

@@ -38,13 +38,16 @@
 #define NEW_STATUS "Running"
 #define NEW_PHASE "New"
 
+/* What is set in a new row; the rest is null or has a default */
+#define NEW_COLUMNS \
+	"shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, deadline, deadline_timer," \
+	" ready, status, phase, attempt, next_event_id, handler_taken, cancel_requested, sticky_status, compensation," \
+	" compensations, due_at, input, memo, request_id, chain_id, root_run_id"
+
 /* One run, written straight from parameters: the hot path of start() */
 static OwStatement insert_one = {
 	.sql =
-	"INSERT INTO workflow.execution (shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by,"
-	"       started_at, deadline, deadline_timer, ready, status, phase, attempt, next_event_id, handler_taken,"
-	"       cancel_requested, sticky_status, compensation, compensations, due_at, input, memo, request_id,"
-	"       chain_id, root_run_id)"
+	"INSERT INTO workflow.execution (" NEW_COLUMNS ")"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1, false,"
 	"       false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2)"
 	" ON CONFLICT (shard_key, workflow_id) DO NOTHING",
@@ -54,7 +57,7 @@ static OwStatement insert_one = {
 
 static OwStatement insert_many = {
 	.sql =
-	"INSERT INTO workflow.execution SELECT * FROM unnest($1)"
+	"INSERT INTO workflow.execution (" NEW_COLUMNS ") SELECT " NEW_COLUMNS " FROM unnest($1)"
 	" ON CONFLICT (shard_key, workflow_id) DO NOTHING RETURNING run_id",
 	.argument_types = "workflow.execution[]"
 };

@@ -286,6 +286,8 @@ run_batch(void)
 	if (n_batch == 0)
 		return;
 
+	/* The engine's transactions leave us in another context */
+	MemoryContextSwitchTo(loop_context);
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, "running workflows");
 	ow_engine_run_batch(batch, n_batch);

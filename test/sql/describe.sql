@@ -1,28 +1,20 @@
 -- workflow.describe: pictures of definitions.
 
 BEGIN;
-\set QUIET on
+SET client_min_messages = error;
 \pset format unaligned
 \pset tuples_only on
 
-CREATE FUNCTION pg_temp.define(name text, definition text) RETURNS int LANGUAGE sql AS $$
-    INSERT INTO workflow.workflow_type VALUES ($1, 'pg_database_owner', 1)
-    ON CONFLICT ON CONSTRAINT workflow_type_pkey DO UPDATE SET current_version = workflow_type.current_version + 1;
-    INSERT INTO workflow.definition (workflow, version, source, definition, digest, created_by)
-    SELECT $1, t.current_version, $2, $2::jsonb, '', 'pg_database_owner' FROM workflow.workflow_type t WHERE name = $1
-    RETURNING version;
-$$;
-
-SELECT pg_temp.define('Saga', workflow.sequence(ARRAY[
+SELECT workflow.register('Saga', workflow.sequence(ARRAY[
     workflow.step('Reserve', undo => 'Release'),
     workflow.step('Pay', undo => 'Refund'),
-    workflow.step('Ship')])::text);
+    workflow.step('Ship')]));
 SELECT workflow.describe('Saga');
 SELECT workflow.describe('Saga', format => 'dot');
 SELECT workflow.describe('Saga', 1, 'states');
 
 -- States come in the order of the text; templates are applied; names may be anything.
-SELECT pg_temp.define('Odd', $asl${
+SELECT workflow.register('Odd', $asl${
     "StartAt": "say \"hi\" ]] --> x",
     "States": {
         "say \"hi\" ]] --> x": {"Type": "Choice", "Choices": [
@@ -38,7 +30,7 @@ SELECT pg_temp.define('Odd', $asl${
         "Failed": {"Type": "Fail", "Error": "X"}},
     "Templates": {
         "Lambda": {"Type": "Task", "Resource": "arn:aws:lambda:eu-west-1:1:function:Fn:3",
-            "Catch": [{"ErrorEquals": ["My \"error\"", "States.ALL"], "Next": "end"}],
+            "Catch": [{"ErrorEquals": ["My \"error\"", "States.Timeout"], "Next": "end"}],
             "Compensate": {"Resource": "Undo\"it\""}}},
     "OnError": "end", "OnCancel": "end", "OnTimeout": "Failed"
 }$asl$);

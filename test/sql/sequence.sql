@@ -17,7 +17,8 @@ SELECT s->>'StartAt' AS start_at, s #>> '{States,Mail,Next}' AS first, s #>> '{S
 FROM workflow.sequence(ARRAY[workflow.step('Mail'), workflow.step('Wrap'), workflow.step('Mail')]) s;
 
 -- What comes out is valid.
-SELECT * FROM workflow.validate(workflow.sequence(ARRAY[
+SELECT count(*) FILTER (WHERE severity = 'error') AS errors
+FROM workflow.validate(workflow.sequence(ARRAY[
     workflow.step('Reserve', undo => 'Release'), workflow.step('Pay, "please"', undo => 'Refund')]));
 
 \set VERBOSITY terse

@@ -1,0 +1,312 @@
+-- Who may do what: every function, view and table of the extension.  Whatever is new shows up here.
+
+BEGIN;
+SET client_min_messages = warning;
+CREATE ROLE regress_owner LOGIN;  -- of the workflow
+CREATE ROLE regress_granted;      -- everything on it
+CREATE ROLE regress_starter;      -- "start" only; has started the run
+CREATE ROLE regress_auditor;      -- "read" only
+CREATE ROLE regress_stranger;     -- the API, and nothing else
+CREATE ROLE regress_reader;
+CREATE ROLE regress_nobody;
+SELECT count(workflow.grant_usage(r::regrole))
+FROM unnest('{regress_owner,regress_granted,regress_starter,regress_auditor,regress_stranger}'::text[]) r;
+SELECT workflow.grant_reader('regress_reader');
+
+-- Objects
+
+SELECT p.oid::regprocedure AS function,
+       has_function_privilege('regress_stranger', p.oid, 'EXECUTE') AS usage,
+       has_function_privilege('regress_reader', p.oid, 'EXECUTE') AS reader,
+       has_function_privilege('regress_nobody', p.oid, 'EXECUTE') AS nobody
+FROM pg_proc p WHERE p.pronamespace = 'workflow'::regnamespace
+ORDER BY p.oid::regprocedure::text COLLATE "C";
+
+SELECT c.oid::regclass AS view, 'security_invoker=true' = ANY (c.reloptions) AS invoker,
+       'security_barrier=true' = ANY (c.reloptions) AS barrier,
+       has_table_privilege('regress_stranger', c.oid, 'SELECT') AS usage,
+       has_table_privilege('regress_reader', c.oid, 'SELECT') AS reader,
+       has_table_privilege('regress_nobody', c.oid, 'SELECT') AS nobody
+FROM pg_class c WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'v'
+ORDER BY c.relname COLLATE "C";
+
+-- Nobody has any privilege on a table, or more than SELECT on a view.
+SELECT c.oid::regclass AS relation, r.rolname AS role, p.privilege
+FROM pg_class c, pg_roles r, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS p (privilege)
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND r.rolname ~ '^regress_'
+  AND has_any_column_privilege(r.oid, c.oid, p.privilege) AND NOT (c.relkind = 'v' AND p.privilege = 'SELECT')
+UNION ALL
+SELECT c.oid::regclass, r.rolname, p.privilege
+FROM pg_class c, pg_roles r, unnest('{DELETE,TRUNCATE,TRIGGER}'::text[]) AS p (privilege)
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND r.rolname ~ '^regress_'
+  AND has_table_privilege(r.oid, c.oid, p.privilege)
+UNION ALL
+SELECT c.oid::regclass, r.rolname, 'USAGE'
+FROM pg_class c, pg_roles r
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'S' AND r.rolname ~ '^regress_'
+  AND has_sequence_privilege(r.oid, c.oid, 'USAGE,SELECT,UPDATE');
+
+-- Row security is on for all tables with data of somebody's.
+SELECT c.oid::regclass AS without_row_security
+FROM pg_class c
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity
+ORDER BY 1;
+
+SELECT t.oid::regtype AS type, has_type_privilege('regress_stranger', t.oid, 'USAGE') AS usage,
+       has_type_privilege('regress_nobody', t.oid, 'USAGE') AS nobody
+FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
+WHERE t.typnamespace = 'workflow'::regnamespace AND c.relkind = 'c'
+ORDER BY t.typname COLLATE "C";
+
+SELECT r.rolname AS role, has_schema_privilege(r.oid, 'workflow', 'USAGE') AS usage,
+       has_schema_privilege(r.oid, 'workflow', 'CREATE') AS create
+FROM pg_roles r WHERE r.rolname ~ '^regress_' ORDER BY r.rolname COLLATE "C";
+
+-- Everything public has a comment.
+SELECT p.oid::regprocedure AS without_comment
+FROM pg_proc p WHERE p.pronamespace = 'workflow'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
+UNION ALL
+SELECT c.oid
+FROM pg_class c
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+  AND obj_description(c.oid, 'pg_class') IS NULL;
+
+-- Calls, by each kind of role: SQLSTATE, or the number of rows
+
+CREATE SCHEMA regress_shop AUTHORIZATION regress_owner;
+GRANT USAGE ON SCHEMA regress_shop TO PUBLIC;
+SET ROLE regress_owner;
+CREATE FUNCTION regress_shop.pay(input jsonb) RETURNS jsonb LANGUAGE sql RETURN input;
+SELECT workflow.register_activity('Pay', 'regress_shop.pay(jsonb)');
+SELECT workflow.register('Order', workflow.sequence(ARRAY[workflow.step('Pay')], '{"Defaults": {"StartToCloseSeconds": 1}}'));
+SELECT workflow.grant_workflow('regress_granted', 'Order', '{start,signal,cancel,read}');
+SELECT workflow.grant_workflow('regress_starter', 'Order', '{start}');
+SELECT workflow.grant_workflow('regress_auditor', 'Order', '{read}');
+SELECT workflow.grant_activity('regress_granted', 'Pay');
+SET ROLE regress_starter;
+SELECT workflow.start('Order', '{"card": "1234"}', 'order') AS run \gset
+RESET ROLE;
+
+CREATE TEMPORARY TABLE probe (function text, call text);
+INSERT INTO probe VALUES
+    ('register(text,jsonb,boolean)', $$workflow.register('Order', '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'::jsonb)$$),
+    ('register(text,text,boolean)', $$workflow.register('Order', '{"StartAt": "B", "States": {"B": {"Type": "Succeed"}}}'::text)$$),
+    ('register_activity(text,regprocedure,text,text,jsonb)', $$workflow.register_activity('Pay', 'regress_shop.pay(jsonb)')$$),
+    ('release_activity(text)', $$workflow.release_activity('Pay')$$),
+    ('validate(jsonb)', $$count(*) FROM workflow.validate('1'::jsonb)$$),
+    ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
+    ('start(text,jsonb,text,integer,text,text,interval,interval,jsonb,text)', $$workflow.start('Order')$$),
+    ('start_many(text,jsonb[],text[])', $$workflow.start_many('Order', '{1,2}')$$),
+    ('cancel(text,text)', $$workflow.cancel('order')$$),
+    ('cancel(uuid,text)', $$workflow.cancel($run)$$),
+    ('terminate(text,text)', $$workflow.terminate('order')$$),
+    ('terminate(uuid,text)', $$workflow.terminate($run)$$),
+    ('retry(text,integer)', $$workflow.retry('order')$$),
+    ('retry(uuid,integer)', $$workflow.retry($run)$$),
+    ('retry_compensation(text)', $$workflow.retry_compensation('order')$$),
+    ('retry_compensation(uuid)', $$workflow.retry_compensation($run)$$),
+    ('wait(text,interval)', $$workflow.wait('order')$$),
+    ('wait(uuid,interval)', $$workflow.wait($run)$$),
+    ('result(text)', $$workflow.result('order')$$),
+    ('result(uuid)', $$workflow.result($run)$$),
+    ('explain(text)', $$* FROM workflow.explain('order')$$),
+    ('explain(uuid)', $$* FROM workflow.explain($run)$$),
+    ('get_execution(text)', $$* FROM workflow.get_execution('order')$$),
+    ('get_execution(uuid)', $$* FROM workflow.get_execution($run)$$),
+    ('get_history(text)', $$* FROM workflow.get_history('order')$$),
+    ('get_history(uuid)', $$* FROM workflow.get_history($run)$$),
+    ('rebuild_state(uuid)', $$workflow.rebuild_state($run)$$),
+    ('describe(text,integer,text)', $$workflow.describe('Order')$$),
+    ('grant_workflow(regrole,text,text[])', $$workflow.grant_workflow('regress_stranger', 'Order', '{read}')$$),
+    ('revoke_workflow(regrole,text,text[])', $$workflow.revoke_workflow('regress_granted', 'Order', '{read}')$$),
+    ('grant_activity(regrole,text)', $$workflow.grant_activity('regress_stranger', 'Pay')$$),
+    ('revoke_activity(regrole,text)', $$workflow.revoke_activity('regress_granted', 'Pay')$$),
+    ('throw(text,text,jsonb,boolean,interval)', $$workflow.throw('E', 'm')$$),
+    ('current_activity()', $$workflow.current_activity()$$),
+    ('now()', $$workflow.now()$$),
+    ('log(text,text,jsonb)', $$workflow.log('debug', 'm')$$),
+    ('step(text,text,jsonb)', $$workflow.step('A')$$),
+    ('sequence(workflow.step[],jsonb)', $$workflow.sequence(ARRAY[workflow.step('A')])$$),
+    ('shard_key(text)', $$workflow.shard_key('order')$$),
+    ('shard_key(uuid)', $$workflow.shard_key($run)$$),
+    ('worker_stats()', $$* FROM workflow.worker_stats()$$),
+    ('pool_stats()', $$* FROM workflow.pool_stats()$$),
+    ('engine_status()', $$workflow.engine_status()$$),
+    ('definition_state(jsonb,text)', $$workflow.definition_state('{"States": {"A": {}}}', 'A')$$),
+    ('definition_edges(text)', $$workflow.definition_edges('{"StartAt": "A", "States": {}}')$$),
+    ('task_activity(jsonb)', $$workflow.task_activity('{}')$$),
+    ('choice_label(jsonb)', $$workflow.choice_label('{}')$$),
+    ('mermaid_text(text)', $$workflow.mermaid_text('x')$$),
+    ('dot_text(text)', $$workflow.dot_text('x')$$),
+    ('describe_mermaid(text)', $$workflow.describe_mermaid('{"States": {}}')$$),
+    ('describe_dot(text)', $$workflow.describe_dot('{"States": {}}')$$),
+    ('describe_states(text)', $$workflow.describe_states('{"States": {}}')$$),
+    -- These are not to be called in a transaction.
+    ('wait_for_close(text,interval,workflow.execution_result)', NULL),
+    ('wait_for_close(uuid,interval,workflow.execution_result)', NULL);
+UPDATE probe SET call = replace(call, '$run', quote_literal(:'run') || '::uuid');
+
+-- Calls as a role, and undoes what that did.
+CREATE FUNCTION pg_temp.try(role text, call text, path text DEFAULT 'public') RETURNS text
+    LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    settings  CONSTANT text := format('SET LOCAL ROLE %I; SET LOCAL search_path = %s', role, path);
+    statement CONSTANT text := 'SELECT ' || call;
+    rows      int;
+BEGIN
+    EXECUTE settings;
+    EXECUTE statement;
+    GET DIAGNOSTICS rows = ROW_COUNT;
+    RAISE SQLSTATE 'UNDO0';
+EXCEPTION
+    WHEN SQLSTATE 'UNDO0' THEN RETURN rows;
+    WHEN OTHERS THEN RETURN SQLSTATE;
+END
+$$;
+
+CREATE TEMPORARY TABLE tried AS
+SELECT p.function, r.role, pg_temp.try(r.role, p.call) AS outcome
+FROM probe p CROSS JOIN unnest('{owner,granted,starter,auditor,stranger,reader,nobody}'::text[]) AS n (name)
+CROSS JOIN LATERAL (SELECT 'regress_' || n.name AS role) r;
+
+SELECT function,
+       max(outcome) FILTER (WHERE role = 'regress_owner') AS owner,
+       max(outcome) FILTER (WHERE role = 'regress_granted') AS granted,
+       max(outcome) FILTER (WHERE role = 'regress_starter') AS starter,
+       max(outcome) FILTER (WHERE role = 'regress_auditor') AS auditor,
+       max(outcome) FILTER (WHERE role = 'regress_stranger') AS stranger,
+       max(outcome) FILTER (WHERE role = 'regress_reader') AS reader,
+       max(outcome) FILTER (WHERE role = 'regress_nobody') AS nobody
+FROM tried GROUP BY function ORDER BY function COLLATE "C";
+
+-- Every function that a role may call is tried above.
+SELECT p.oid::regprocedure AS not_tried
+FROM pg_proc p
+WHERE p.pronamespace = 'workflow'::regnamespace AND has_function_privilege('regress_stranger', p.oid, 'EXECUTE')
+  AND NOT EXISTS (SELECT FROM probe WHERE to_regprocedure('workflow.' || probe.function) = p.oid);
+
+-- Nothing that lies in wait on the search path is called instead: operators and functions that fit as well as
+-- those of pg_catalog, or better, and relations of our names and its.
+SAVEPOINT before_the_trap;
+CREATE SCHEMA regress_evil;
+GRANT USAGE ON SCHEMA regress_evil TO PUBLIC;
+DO $$
+DECLARE
+    types CONSTANT oid[] := '{text,jsonb,json,uuid,oid,int4,int8,bool,regrole,interval,timestamptz,text[],oid[]}'::regtype[];
+    trap  CONSTANT text := 'LANGUAGE plpgsql AS ''BEGIN RAISE SQLSTATE ''''EVIL0''''; END''';
+    n     int := 0;
+    o     record;
+    f     record;
+    name  text;
+BEGIN
+    FOR o IN
+        SELECT p.oprname::text, p.oprleft::regtype::text AS l, p.oprright::regtype::text AS r,
+               p.oprresult::regtype::text AS result
+        FROM pg_operator p
+        WHERE p.oprnamespace = 'pg_catalog'::regnamespace AND p.oprleft = ANY (types) AND p.oprright = ANY (types)
+        UNION ALL VALUES
+            ('=', 'regrole', 'oid', 'bool'), ('=', 'oid', 'regrole', 'bool'), ('=', 'regrole', 'regrole', 'bool'),
+            ('||', 'text', 'int4', 'text'), ('||', 'text', 'int8', 'text')
+    LOOP
+        n := n + 1;
+        EXECUTE format('CREATE FUNCTION regress_evil.trap_%s(%s, %s) RETURNS %s %s', n, o.l, o.r, o.result, trap);
+        EXECUTE format('CREATE OPERATOR regress_evil.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = regress_evil.trap_%s)',
+                       o.oprname, o.l, o.r, n);
+    END LOOP;
+    FOR f IN
+        SELECT p.proname::text AS name, oidvectortypes(p.proargtypes) AS arguments, p.prorettype::regtype::text AS result
+        FROM pg_proc p
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f' AND NOT p.proretset AND p.provariadic = 0
+          AND p.pronargs > 0 AND p.proargtypes::oid[] <@ types AND p.prorettype = ANY (types)
+        UNION ALL VALUES
+            ('format', 'text, text', 'text'), ('format', 'text, regrole', 'text'), ('format', 'text, text, text', 'text'),
+            ('concat', 'text, text, text', 'text'), ('concat_ws', 'text, text, text', 'text'), ('now', '', 'timestamptz')
+    LOOP
+        EXECUTE format('CREATE FUNCTION regress_evil.%I(%s) RETURNS %s %s', f.name, f.arguments, f.result, trap);
+    END LOOP;
+    FOR name IN
+        SELECT c.relname FROM pg_class c
+        WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+        UNION ALL VALUES ('pg_roles'), ('pg_class'), ('pg_proc'), ('pg_authid'), ('pg_depend'), ('pg_extension')
+    LOOP
+        EXECUTE format('CREATE TEMPORARY TABLE %I (); GRANT ALL ON %1$I TO PUBLIC', name);
+    END LOOP;
+END
+$$;
+SELECT pg_temp.try('regress_owner', $$'a'::text = 'a'::text$$, 'pg_temp, regress_evil, pg_catalog') AS the_trap_works;
+SELECT function, role, outcome, trapped
+FROM (SELECT t.*, pg_temp.try(t.role, p.call, 'pg_temp, regress_evil, pg_catalog') AS trapped
+      FROM tried t JOIN probe p USING (function)) AS again
+WHERE trapped <> outcome;
+-- Nor as a superuser, for whom it would pay.
+SELECT call, trapped
+FROM (SELECT call, pg_temp.try(current_user, call, 'pg_temp, regress_evil, pg_catalog') AS trapped
+      FROM unnest('{grant_usage,grant_reader,revoke_usage,revoke_reader}'::text[]) AS f (name)
+      CROSS JOIN LATERAL pg_catalog.format('workflow.%I(''regress_nobody'')', f.name) AS call
+      UNION ALL
+      SELECT call, pg_temp.try(current_user, call, 'pg_temp, regress_evil, pg_catalog')
+      FROM pg_catalog.pg_class c
+      CROSS JOIN LATERAL pg_catalog.format('1 FROM workflow.%I LIMIT 1 OFFSET 10', c.relname) AS call
+      WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'v') AS tried
+WHERE trapped <> CASE WHEN call LIKE '1 %' THEN '0' ELSE '1' END;
+ROLLBACK TO before_the_trap;
+
+-- Row security, for a role that somebody grants the tables by hand: it reads what it owns or started, also of
+-- leaves, and writes nothing.
+GRANT ALL ON ALL TABLES IN SCHEMA workflow TO regress_owner, regress_starter, regress_stranger;
+INSERT INTO workflow.closed_execution (
+    shard_key, bucket, run_id, workflow_id, definition_id, owner, started_by, started_at, closed_at, status, events, input,
+    chain_id, root_run_id)
+SELECT shard_key, 0, run_id, workflow_id, definition_id, owner, started_by, started_at, started_at, 'Completed', 1, input,
+       chain_id, root_run_id
+FROM workflow.execution;
+INSERT INTO workflow.history_batch SELECT shard_key, 0, run_id, 1, owner, started_by, started_at, '[]' FROM workflow.execution;
+INSERT INTO workflow.compensation
+SELECT shard_key, 0, run_id, 1, owner, started_by, 'A', 'B', 'Recorded', 0, started_at, NULL, '{}', '{}', NULL
+FROM workflow.execution;
+INSERT INTO workflow.timer SELECT shard_key, run_id, 'Token', owner, started_at FROM workflow.execution;
+INSERT INTO workflow.message SELECT shard_key, run_id, run_id, owner, 'Cancel', '{}', started_by, started_at FROM workflow.execution;
+CREATE FUNCTION pg_temp.rows_of(relation regclass, role text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    n int;
+BEGIN
+    EXECUTE format('SET LOCAL ROLE %I', role);
+    EXECUTE format('SELECT count(*) FROM %s', relation) INTO n;
+    RESET ROLE;
+    RETURN n;
+END
+$$;
+SELECT c.oid::regclass AS relation, pg_temp.rows_of(c.oid, 'regress_owner') AS owner,
+       pg_temp.rows_of(c.oid, 'regress_starter') AS starter, pg_temp.rows_of(c.oid, 'regress_stranger') AS stranger
+FROM pg_class c
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relrowsecurity AND c.relname !~ '_[1-7]$'
+ORDER BY c.relname COLLATE "C";
+
+SET ROLE regress_owner;
+\set QUIET off
+UPDATE workflow.execution SET owner = 'regress_stranger';
+DELETE FROM workflow.closed_execution_0;
+\set QUIET on
+\set VERBOSITY terse
+INSERT INTO workflow.workflow_grant VALUES ('Order', 'regress_stranger', 'read');
+ROLLBACK;
+
+-- A role keeps what it was granted as a reader when usage is revoked, and the other way round.
+SET client_min_messages = warning;
+CREATE ROLE regress_both;
+CREATE FUNCTION pg_temp.has(OUT usage bool, OUT views bool, OUT reader bool) LANGUAGE sql AS $$
+    SELECT has_function_privilege('regress_both', 'workflow.start_many(text, jsonb[], text[])', 'EXECUTE'),
+           has_table_privilege('regress_both', 'workflow.executions', 'SELECT'),
+           has_function_privilege('regress_both', 'workflow.see_all_runs()', 'EXECUTE')
+$$;
+SELECT workflow.grant_usage('regress_both'), workflow.grant_reader('regress_both');
+SELECT * FROM pg_temp.has();
+SELECT workflow.revoke_usage('regress_both');
+SELECT * FROM pg_temp.has();
+SELECT workflow.grant_usage('regress_both'), workflow.revoke_reader('regress_both');
+SELECT * FROM pg_temp.has();
+SELECT workflow.revoke_usage('regress_both');
+SELECT * FROM pg_temp.has();
+DROP ROLE regress_both;
+SELECT workflow.grant_usage(0::regrole);
+SELECT workflow.grant_reader(NULL);

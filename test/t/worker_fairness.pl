@@ -1,0 +1,39 @@
+# With fewer executors than roles that have endless work, each role gets its turns.
+
+use strict;
+use warnings;
+
+use WorkerTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_cluster('fairness', 'order_workflow.max_workers = 1', 'order_workflow.quantum = 200');
+install($node, 'postgres', 'alice', 'bob', 'carol');
+
+start_workflow($node, 'postgres', 'endless', 'alice', "alice $_") foreach 1 .. 3;
+$node->poll_query_until('postgres', 'SELECT count(*) > 10 FROM app.calls');
+
+start_workflow($node, 'postgres', 'quick', 'bob', 'short');
+wait_for_status($node, 'postgres', 'short', 'Completed', "one role's endless work does not starve another's");
+
+start_workflow($node, 'postgres', 'endless', 'bob', 'bob 1');
+start_workflow($node, 'postgres', 'endless', 'carol', 'carol 1');
+$node->safe_psql('postgres', 'TRUNCATE app.calls');
+sleep 6;
+my %calls =
+  map { split /\|/ } split /\n/, $node->safe_psql('postgres', 'SELECT role, count(*) FROM app.calls GROUP BY 1');
+cmp_ok($calls{$_} // 0, '>', 10, "$_ gets turns") foreach qw(alice bob carol);
+cmp_ok(executors($node), '<=', 1, 'there are never more executors than may be');
+
+$node->append_conf('postgresql.conf', 'order_workflow.max_workers = 3');
+$node->reload;
+ok( $node->poll_query_until(
+		'postgres', 'SELECT count(DISTINCT role) = 3 FROM workflow.worker_stats()'),
+	'a higher maximum gives each an executor');
+$node->append_conf('postgresql.conf', 'order_workflow.max_workers = 0');
+$node->reload;
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM workflow.workers'),
+	'a lower one sends them away');
+
+$node->stop;
+done_testing();
