@@ -19,6 +19,7 @@ int			ow_max_workers;
 int			ow_max_pools;
 int			ow_batch_size;
 int			ow_batch_time_ms;
+int			ow_batch_delay_us;
 int			ow_batch_wait_ms;
 int			ow_idle_timeout_s;
 int			ow_quantum_ms;
@@ -93,6 +94,13 @@ define_batch_settings(void)
 							"An activity that has begun is not interrupted by this.",
 							&ow_batch_time_ms, 50, 0, 60000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("order_workflow.batch_delay",
+							"Sets how long a busy executor waits for a small batch to grow, in microseconds.",
+							"An executor that was asleep runs at once what wakes it. 0 turns this off.",
+							&ow_batch_delay_us, 4000, 0, 100000,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+
 	DefineCustomIntVariable("order_workflow.batch_wait",
 							"Sets how long an activity may take in a transaction shared with other runs.",
 							"One that takes longer is rolled back and run again in a transaction of its own.",

@@ -9,6 +9,7 @@ extern int	ow_max_workers;		/* executors in the whole server */
 extern int	ow_max_pools;		/* (database, role) pairs kept in shared memory */
 extern int	ow_batch_size;		/* runs per batch */
 extern int	ow_batch_time_ms;	/* chaining stops after this long in one transaction */
+extern int	ow_batch_delay_us;	/* a busy executor waits this long for a small batch to grow */
 extern int	ow_batch_wait_ms;	/* longest an activity may take inside a shared batch */
 extern int	ow_idle_timeout_s;	/* an idle executor leaves after this long */
 extern int	ow_quantum_ms;		/* an executor yields to another role after this long */

@@ -21,6 +21,7 @@
 #include "store/store.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker/executor.h"
 #include "worker/pool.h"
 #include "worker/wakeup.h"
 
@@ -227,8 +228,10 @@ drive_alone(const OwRunRef *ref)
 	RefList		ignored = {palloc(sizeof(OwRunRef) * 2), 0};
 	char	   *reason = NULL;
 
+	ow_executor_detain(true);
 	if (!drive_transaction(ref, 1, false, NULL, &ignored, &ignored, &reason))
 		leave_stuck(ref, reason);
+	ow_executor_detain(false);
 }
 
 static void

@@ -45,14 +45,22 @@
 	" compensations, due_at, input, memo, request_id, chain_id, root_run_id"
 
 /* One run, written straight from parameters: the hot path of start() */
-static OwStatement insert_one = {
-	.sql =
-	"INSERT INTO workflow.execution (" NEW_COLUMNS ")"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1, false,"
+#define INSERT_ONE \
+	"INSERT INTO workflow.execution (" NEW_COLUMNS ")" \
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1, false," \
 	"       false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2)"
-	" ON CONFLICT (shard_key, workflow_id) DO NOTHING",
-	.argument_types =
+#define INSERT_ONE_TYPES \
 	"int,uuid,text,smallint,int,regrole,regrole,timestamptz,timestamptz,boolean,boolean,timestamptz,jsonb,jsonb,text"
+
+static OwStatement insert_one = {
+	.sql = INSERT_ONE " ON CONFLICT (shard_key, workflow_id) DO NOTHING",
+	.argument_types = INSERT_ONE_TYPES
+};
+
+/* A workflow id that is the new run id conflicts with none, which need not be looked for. */
+static OwStatement insert_own = {
+	.sql = INSERT_ONE,
+	.argument_types = INSERT_ONE_TYPES
 };
 
 static OwStatement insert_many = {
@@ -196,6 +204,14 @@ is_delayed(const OwNewRun *run)
 	return run->start_at > run->started_at;
 }
 
+static bool
+has_own_id(const OwNewRun *run)
+{
+	pg_uuid_t	id;
+
+	return parse_run_id(run->workflow_id, &id) && memcmp(&id, &run->ref.run_id, UUID_LEN) == 0;
+}
+
 /* A run that waits before it starts needs the timers of a waiting run; others get them when they wait. */
 static bool
 has_deadline_timer(const OwNewRun *run)
@@ -233,7 +249,7 @@ insert_directly(OwNewRun *run)
 		nulls[13] = 'n';
 	if (run->request_id == NULL)
 		nulls[14] = 'n';
-	run->inserted = ow_store_execute(&insert_one, values, nulls) == 1;
+	run->inserted = ow_store_execute(has_own_id(run) ? &insert_own : &insert_one, values, nulls) == 1;
 }
 
 static Datum

@@ -18,6 +18,7 @@ extern void ow_crash_map_leave(void);
 
 /* In the postmaster: maps the file, moves what a crash left in it to ow_shared_suspects */
 extern void ow_crash_map_startup(void);
+
 /* SIGQUIT handler of executors: marks the slot and exits at once */
 extern void ow_crash_map_quickdie(int signo);
 

@@ -44,6 +44,7 @@
 /* Runs fetched in one step of the walk through the tables */
 #define SCAN_STEP 512
 #define MAX_BACKOFF_S 60
+#define GATHER_RUNS 16			/* a batch worth its commit */
 
 typedef enum Permission
 {
@@ -75,6 +76,7 @@ static bool run_queue(void);
 static void fetch_due(void);
 static bool run_ready(void);
 static void refill_ring(void);
+static void gather(void);
 static void run_batch(void);
 static void note_success(void);
 static int	remove_duplicates(OwRunRef *refs, int count);
@@ -109,6 +111,13 @@ void
 ow_executor_note_contended(const OwRunRef *run, OwContendedResult result)
 {
 	ow_again_contended(run, result);
+}
+
+void
+ow_executor_detain(bool detained)
+{
+	if (my_pool != NULL)
+		ow_ring_detain(my_pool, ow_slot_mine, detained);
 }
 
 /*
@@ -245,6 +254,8 @@ run_ready(void)
 	if (ow_again_wants_rescan())
 		ow_ring_rescan(my_pool, ow_slot_mine);
 	refill_ring();
+	if (idle_since == 0)
+		gather();
 
 	n_batch = ow_again_take(my_database, my_role, batch, limit);
 	n_batch += ow_ring_pop(my_pool, batch + n_batch, limit - n_batch);
@@ -252,6 +263,19 @@ run_ready(void)
 		return false;
 	run_batch();
 	return true;
+}
+
+/*
+ * Under load, lets a batch grow to what is worth a commit: an executor that has just finished one and
+ * finds little more waits a moment.  One that was asleep never does.
+ */
+static void
+gather(void)
+{
+	int			count = my_pool->ring_count;	/* a guess will do */
+
+	if (ow_batch_delay_us > 0 && count > 0 && count < GATHER_RUNS)
+		pg_usleep(ow_batch_delay_us);
 }
 
 /*
@@ -359,6 +383,7 @@ recover(void)
 	MemoryContextSwitchTo(loop_context);
 
 	ow_ring_awake(my_pool, ow_slot_mine);
+	ow_executor_detain(false);
 	ow_crash_map_leave();
 	ow_again_break_off();
 	alone = n_batch == 1 && ow_again_failed(&batch[0]);

@@ -11,7 +11,11 @@ extern PGDLLEXPORT void ow_executor_main(Datum slot);
 
 /* Is this process an executor of that role? */
 extern bool ow_executor_is_mine(Oid role);
+
 /* A run of the batch in hand could not be locked */
 extern void ow_executor_note_contended(const OwRunRef *run, OwContendedResult result);
+
+/* This executor drives one run alone, which may take long: others must not wait for it. */
+extern void ow_executor_detain(bool detained);
 
 #endif							/* OW_EXECUTOR_H */

@@ -14,10 +14,12 @@ extern PGDLLEXPORT void ow_launcher_main(Datum arg);
  * start.c: processes.  The launcher alone calls these.
  */
 extern void ow_start_init(void);
+
 /* Starts a process in a slot reserved for it; false: no slot, or no process, with the pool told why */
 extern bool ow_start_executor(Oid database, Oid role, int pool);
 extern int	ow_start_scanner(Oid database);
 extern bool ow_start_is_over(int slot);
+
 /* Frees the slots of processes that have ended, or never came */
 extern void ow_start_reap(void);
 

@@ -59,8 +59,10 @@ extern void ow_pool_rescan_database(Oid database);
 extern void ow_pool_post_run(Oid database, Oid owner, const OwRunRef *run);
 extern void ow_pool_post_due(Oid database, Oid owner, TimestampTz due);
 extern void ow_pool_post_rescan(Oid database, Oid owner);
+
 /* Asks the launcher for a scanner of this database */
 extern void ow_pool_request_scan(Oid database);
+
 /* Finds that a database has nothing to run: no extension there, or no such database */
 extern void ow_pool_forget_database(Oid database);
 
@@ -87,14 +89,19 @@ typedef struct OwPoolView
 /* Copies all pools to an array with room for each; returns how many */
 extern int	ow_pool_view_all(OwPoolView *views);
 extern void ow_pool_note_waiting(int index, TimestampTz since);
+
 /* Leaves a pool alone until then, for a reason that views show */
 extern void ow_pool_park(int index, TimestampTz retry_at, const char *reason);
+
 /* The same after an executor died at once, longer after each one in a row */
 extern void ow_pool_note_failure(int index, const char *reason);
+
 /* An executor runs: forgets all that; or runs but in trouble, for views */
 extern void ow_pool_note_running(int index, const char *trouble);
+
 /* Sends the launcher to the parked pools of a database again; InvalidOid: of all */
 extern void ow_pool_unpark(Oid database);
+
 /* The launcher looks at a pool now: tell it of what comes after */
 extern void ow_pool_clear_told(int index);
 

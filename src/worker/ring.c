@@ -21,6 +21,7 @@
 
 static void push_scanned(OwPool *pool, const OwRunRef *refs, int count);
 static int	wake_one(OwPool *pool);
+static void set_detained(OwPool *pool, int slot, bool detained);
 static void stop_resting(OwPool *pool, int slot);
 static void unlink_idle(OwPool *pool, int slot);
 
@@ -161,6 +162,7 @@ ow_ring_sleep(OwPool *pool, int slot)
 		ow_shared_slots[slot].rest = OW_REST_IDLE;
 		ow_shared_slots[slot].next_idle = pool->idle_head;
 		pool->idle_head = slot;
+		pool->idle++;
 		idle = true;
 	}
 	SpinLockRelease(&pool->mutex);
@@ -179,6 +181,22 @@ ow_ring_awake(OwPool *pool, int slot)
 }
 
 /*
+ * Lets others no longer count on this executor, or again: it may be busy for long.
+ */
+void
+ow_ring_detain(OwPool *pool, int slot, bool detained)
+{
+	OwRingWake	wake = {OW_NONE, false};
+
+	SpinLockAcquire(&pool->mutex);
+	set_detained(pool, slot, detained);
+	if (detained && pool->ring_count > 0)
+		wake = ow_ring_announce(pool);
+	SpinLockRelease(&pool->mutex);
+	ow_ring_wake(wake);
+}
+
+/*
  * Leaves the pool, and tells those who stay, or the launcher, what work is left.
  */
 void
@@ -189,6 +207,7 @@ ow_ring_leave(OwPool *pool, int slot)
 
 	SpinLockAcquire(&pool->mutex);
 	stop_resting(pool, slot);
+	set_detained(pool, slot, false);
 	pool->executors--;
 	if (ow_ring_has_work(pool, now))
 		wake = ow_ring_announce(pool);
@@ -207,6 +226,7 @@ ow_ring_abandon(OwPool *pool, int slot)
 	(void) ow_shared_earlier(&pool->next_due, DT_NOBEGIN);
 	SpinLockAcquire(&pool->mutex);
 	stop_resting(pool, slot);
+	set_detained(pool, slot, false);
 	pool->executors--;
 	pool->rescan = true;
 	pool->told_deep = false;
@@ -289,24 +309,37 @@ ow_ring_wake(OwRingWake wake)
 }
 
 /*
- * Takes an executor off the list of sleeping ones, unless those already woken will do.
+ * Takes an executor off the list of sleeping ones, unless those awake or already woken will do: they
+ * look at the ring again before they sleep, soon unless detained, and then find a batch worth its
+ * commit.
  */
 static int
 wake_one(OwPool *pool)
 {
+	int			at_hand = pool->executors - pool->idle - pool->detained;
 	OwSlot	   *slot;
 
 	if (pool->idle_head == OW_NONE)
 		return OW_NONE;
-	if (pool->woken > 0 && pool->ring_count <= pool->woken * ow_batch_size)
+	if (at_hand > 0 && pool->ring_count <= at_hand * ow_batch_size)
 		return OW_NONE;
 
 	slot = &ow_shared_slots[pool->idle_head];
 	Assert(slot->rest == OW_REST_IDLE);
 	pool->idle_head = slot->next_idle;
+	pool->idle--;
 	slot->rest = OW_REST_WOKEN;
 	pool->woken++;
 	return slot->pgprocno;
+}
+
+static void
+set_detained(OwPool *pool, int slot, bool detained)
+{
+	if (ow_shared_slots[slot].detained == detained)
+		return;
+	ow_shared_slots[slot].detained = detained;
+	pool->detained += detained ? 1 : -1;
 }
 
 /*
@@ -340,4 +373,5 @@ unlink_idle(OwPool *pool, int slot)
 		link = &ow_shared_slots[*link].next_idle;
 	}
 	*link = ow_shared_slots[slot].next_idle;
+	pool->idle--;
 }

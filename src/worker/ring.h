@@ -19,6 +19,7 @@ extern int	ow_ring_pop(OwPool *pool, OwRunRef *refs, int limit);
  */
 extern bool ow_ring_scan_begin(OwPool *pool, int slot, pg_uuid_t *position, int *room);
 extern void ow_ring_scan_end(OwPool *pool, const OwRunRef *refs, int count, bool at_end);
+
 /* After an error, or loss of runs in hand: walk from the start again */
 extern void ow_ring_rescan(OwPool *pool, int slot);
 
@@ -28,8 +29,11 @@ extern TimestampTz ow_ring_take_due(OwPool *pool, TimestampTz now);
 /* False when there is work, so do not sleep */
 extern bool ow_ring_sleep(OwPool *pool, int slot);
 extern void ow_ring_awake(OwPool *pool, int slot);
+extern void ow_ring_detain(OwPool *pool, int slot, bool detained);
+
 /* Leaves the pool for good; work there is left to others */
 extern void ow_ring_leave(OwPool *pool, int slot);
+
 /* The same for a process that dies, whose work in hand must be found again */
 extern void ow_ring_abandon(OwPool *pool, int slot);
 
@@ -45,8 +49,10 @@ typedef struct OwRingWake
 extern bool ow_ring_has_work(OwPool *pool, TimestampTz now);
 extern bool ow_ring_is_deep(OwPool *pool);
 extern void ow_ring_push(OwPool *pool, const OwRunRef *run);
+
 /* Whom to wake because of work that has come */
 extern OwRingWake ow_ring_announce(OwPool *pool);
+
 /* To be called without it */
 extern void ow_ring_wake(OwRingWake wake);
 

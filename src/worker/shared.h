@@ -43,7 +43,9 @@ typedef struct OwPool
 	slock_t		mutex;			/* guards what follows */
 	int			executors;		/* slots given to this pool: starting or running */
 	int			idle_head;		/* slots whose executor sleeps, linked by next_idle */
+	int			idle;			/* how many */
 	int			woken;			/* taken off that list, not yet awake */
+	int			detained;		/* busy with something that may take long */
 	bool		rescan;			/* the ring does not know all that is ready */
 	bool		scan_open;		/* a walk through the tables has begun, to go on at scan_position */
 	int			scanner;		/* the slot that takes a step of it right now */
@@ -107,6 +109,7 @@ typedef struct OwSlot
 	/* Under the pool's mutex */
 	OwSlotRest	rest;
 	int			next_idle;
+	bool		detained;		/* its executor may be busy for long */
 
 	/* Written by the worker alone, read by views */
 	bool		connected;
@@ -166,8 +169,10 @@ extern OwSlot *ow_shared_slots;
 extern OwSuspectNote *ow_shared_suspects;
 
 extern void ow_shared_init(void);
+
 /* Sets the latch of a process; OW_NONE: nobody */
 extern void ow_shared_wake(int pgprocno);
+
 /* Moves a time to an earlier one; true when it was later */
 extern bool ow_shared_earlier(pg_atomic_uint64 *time, TimestampTz candidate);
 

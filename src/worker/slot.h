@@ -14,6 +14,7 @@ extern int	ow_slot_mine;
  * The launcher: reserve, start a process, and free the slot once the postmaster knows of none.
  */
 extern int	ow_slot_reserve(OwSlotKind kind, Oid database, Oid role, int pool, uint32 *generation);
+
 /* reason: what to say of a pool whose process never came */
 extern void ow_slot_free(int slot, uint32 generation, const char *reason);
 
@@ -23,6 +24,7 @@ extern void ow_slot_free(int slot, uint32 generation, const char *reason);
 /* False when it is not wanted any more.  The slot is given up when the process exits. */
 extern bool ow_slot_attach(int slot, uint32 generation);
 extern void ow_slot_note_connected(void);
+
 /* It has left its pool, or done its work: its exit is no failure */
 extern void ow_slot_note_leaving(void);
 extern uint32 ow_slot_asked(void);
@@ -35,6 +37,7 @@ extern void ow_slot_ask(int slot, uint32 what);
  * Holds: no worker is started in the database till this transaction ends.
  */
 extern void ow_slot_hold_database(Oid database);
+
 /* Sends away those that are there, and waits until they are gone */
 extern void ow_slot_stop_database(Oid database);
 extern void ow_slot_release_holds(void);

@@ -17,13 +17,17 @@ extern void ow_wakeup_init(void);
 
 /* At commit: the run is ready for an executor of owner in this database. */
 extern void ow_wakeup_run(Oid owner, const OwRunRef *run);
+
 /* At commit: a timer of owner falls due then. */
 extern void ow_wakeup_at(Oid owner, TimestampTz due_at);
+
 /* At commit: the workflow has closed; key from ow_wakeup_key(workflow_id). */
 extern void ow_wakeup_closed(uint32 key);
 extern uint32 ow_wakeup_key(const char *workflow_id);
+
 /* At commit or abort: the run's row lock held by this transaction is gone. */
 extern void ow_wakeup_locked(Oid owner, const OwRunRef *run);
+
 /* At commit or abort: a scanner looks into all tables of the database. */
 extern void ow_wakeup_scan(Oid database);
 

@@ -11,13 +11,13 @@ use Test::More;
 my $node = new_cluster('crash', 'order_workflow.crash_limit = 2');
 install($node, 'postgres', 'alice', 'bob', 'carol');
 
-sub kill_executor
+# Kills a process, and waits until the server has come back.
+sub crash
 {
-	my ($role) = @_;
-	my $pid = executor_pid($node, $role);
-
-	# The process that accepts connections is the postmaster of before, so wait for the crash first.
+	my ($pid) = @_;
 	my $log = -s $node->logfile;
+
+	die "no process to kill" unless $pid =~ /^\d+$/ && $pid > 1;
 	kill 'KILL', $pid;
 	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $log);
 	return $node->poll_query_until('postgres', 'SELECT 1', '1');
@@ -28,24 +28,22 @@ start_workflow($node, 'postgres', 'slow', 'bob', 'victim');
 start_workflow($node, 'postgres', 'timed', 'carol', 'bystander');
 ok(is_running($node, 'alice') && is_running($node, 'bob'), 'two activities are running');
 
-ok(kill_executor('alice'), 'the server recovers from a crash of an executor');
+ok(crash(executor_pid($node, 'alice')), 'the server recovers from a crash of an executor');
 wait_for_status($node, 'postgres', 'bystander', 'Completed', 'other work goes on');
 ok(is_running($node, 'alice') && is_running($node, 'bob'), 'both activities run again');
 my $crashes = q{SELECT string_agg(workflow_id || ' ' || crashes, ', ' ORDER BY workflow_id)
 	FROM workflow.execution WHERE workflow_id IN ('culprit', 'victim')};
 is($node->safe_psql('postgres', $crashes), 'culprit 1, victim 0', 'only the culprit is charged');
 
-kill_executor('alice');
+crash(executor_pid($node, 'alice'));
 wait_for_status($node, 'postgres', 'culprit', 'Stuck', 'one that keeps crashing the server is stopped');
 ok(is_running($node, 'bob'), 'the other one goes on');
 is($node->safe_psql('postgres', $crashes), 'culprit 2, victim 0', 'and is not charged');
 
 # A client's crash, and an immediate shutdown, are nobody's fault here
-my $log = -s $node->logfile;
 my $client = $node->background_psql('postgres');
-kill 'KILL', $client->query('SELECT pg_backend_pid()');
-$node->wait_for_log(qr/all server processes terminated; reinitializing/, $log);
-$node->poll_query_until('postgres', 'SELECT 1', '1');
+my $client_pid = $client->query('SELECT pg_backend_pid()');
+crash($client_pid);
 ok(is_running($node, 'bob'), 'after the crash of a client the activity runs again');
 $node->stop('immediate');
 $node->start;

@@ -24,8 +24,6 @@ $node->safe_psql(
 	SELECT workflow.register_activity('Settings', 'app.settings(jsonb)'::regprocedure);
 	SELECT workflow.register('settings',
 		$asl${"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "Settings", "End": true}}}$asl$::jsonb);
-	SELECT workflow.register_activity('Fails', 'pg_catalog.jsonb_object_keys_fails(jsonb)'::regprocedure)
-		WHERE false;
 });
 $node->safe_psql(
 	'postgres', q{
@@ -36,7 +34,7 @@ $node->safe_psql(
 	ALTER ROLE alice SET role = 'bob';
 	ALTER ROLE alice SET statement_timeout = '10ms';
 	ALTER ROLE alice SET default_transaction_read_only = on;
-	ALTER ROLE alice SET search_path = 'app, nowhere';
+	ALTER ROLE alice SET search_path = app, nowhere;
 	ALTER ROLE alice SET work_mem = '7MB';
 	ALTER ROLE alice SET row_security = off;
 	ALTER ROLE alice SET exit_on_error = on;
