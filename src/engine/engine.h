@@ -9,6 +9,7 @@
 #define OW_ENGINE_H
 
 #include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
 #include "nodes/pg_list.h"
 #include "utils/uuid.h"
 
@@ -60,13 +61,16 @@ extern bool ow_engine_installed(void);
 extern bool ow_engine_quarantined(void);
 extern List *ow_engine_find_owners(void);	/* of OwOwnerWork * */
 
+/* 200 characters (workflow.activity) in any server encoding */
+#define OW_MAX_ACTIVITY_BYTES (200 * MAX_MULTIBYTE_CHAR_LEN + 1)
+
 /* Charge a crash to the activity that was running; quarantines it when it crashed too often. */
 typedef struct OwCrashSuspect
 {
 	Oid			database;
 	Oid			owner;
 	OwRunRef	run;
-	char		activity[NAMEDATALEN * 2];
+	char		activity[OW_MAX_ACTIVITY_BYTES];
 } OwCrashSuspect;
 
 extern void ow_engine_charge_crash(const OwCrashSuspect *suspect);

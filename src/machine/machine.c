@@ -309,6 +309,7 @@ terminate_run(OwMachine *machine, const OwInput *input)
 	ow_machine_decide(machine, OW_STATUS_TERMINATED, "OW.Terminated", input->reason, NULL);
 }
 
+/* A stuck run need not be repaired to be canceled. */
 static void
 request_cancel(OwMachine *machine, const OwInput *input)
 {
@@ -319,6 +320,11 @@ request_cancel(OwMachine *machine, const OwInput *input)
 	ow_object_add_text(&object, "requested_by", input->requested_by);
 	ow_machine_record(machine, "WorkflowExecutionCancelRequested", NULL, ow_object_end(&object));
 	machine->run->cancel_requested = true;
+	if (machine->run->status == OW_STATUS_STUCK)
+	{
+		machine->run->status = OW_STATUS_RUNNING;
+		machine->run->stuck = NULL;
+	}
 }
 
 static void

@@ -5,7 +5,7 @@
  * As referential-integrity triggers do, the session's user is switched for the length of a store
  * section only, with SECURITY_LOCAL_USERID_CHANGE, so that no user code can reach the switched
  * identity.  An error needs no cleaning up here: the abort of the (sub)transaction restores the user,
- * the search path and SPI; `section_level` tells a section that was left that way.
+ * the search path and SPI; a section left that way is told by its subtransaction, which is over.
  */
 #include "postgres.h"
 
@@ -31,11 +31,11 @@
 
 #define SCHEMA "workflow"
 
-/* The open section; lxid tells one that was left by an error of an earlier transaction */
+/* The open section */
 static struct
 {
 	LocalTransactionId lxid;
-	int			nest_level;
+	SubTransactionId subtransaction;
 	Oid			saved_user;
 	int			saved_security;
 	bool		pushed_snapshot;
@@ -46,7 +46,7 @@ bool
 ow_store_is_open(void)
 {
 	return section.lxid != InvalidLocalTransactionId && section.lxid == MyProc->lxid &&
-		section.nest_level <= GetCurrentTransactionNestLevel() && section.nest_level > 0;
+		section.subtransaction == GetCurrentSubTransactionId();
 }
 
 Oid
@@ -96,7 +96,7 @@ ow_store_open(void)
 	if (section.pushed_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	section.lxid = MyProc->lxid;
-	section.nest_level = GetCurrentTransactionNestLevel();
+	section.subtransaction = GetCurrentSubTransactionId();
 }
 
 void

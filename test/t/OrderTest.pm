@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(install_shop place_orders slow_down wait_until_closed outcomes check_books
+our @EXPORT = qw(install_shop place_orders set_enabled slow_down wait_until_closed outcomes check_books
   kill_executor kill_backend kill_server wait_until_up);
 
 # Creates a database with the example in it, owned by the role shop, which is created if need be.
@@ -51,6 +51,16 @@ sub place_orders
 
 		$node->safe_psql($database, "SET ROLE shop; SELECT orders.place_orders('$workflow', 100)");
 	}
+	return;
+}
+
+# Lets orders be processed, or not.
+sub set_enabled
+{
+	my ($node, $enabled) = @_;
+
+	$node->append_conf('postgresql.conf', "order_workflow.enabled = $enabled");
+	$node->reload;
 	return;
 }
 
@@ -93,11 +103,12 @@ sub outcomes
 	return $node->safe_psql(
 		$database, q{
 		SELECT o.order_id, o.status, o.public_error, o.internal_error, e.workflow, e.status, e.error,
-			(SELECT string_agg(concat_ws(' ', h.event_type, h.state, h.attributes->>'attempt'), ', '
-					ORDER BY h.event_id)
-				FROM workflow.history h WHERE h.run_id = e.run_id)
+			h.events
 		FROM orders.orders o
 		LEFT JOIN workflow.executions e ON e.workflow_id = orders.workflow_id(o.order_id)
+		LEFT JOIN (SELECT run_id, string_agg(concat_ws(' ', event_type, state, attributes->>'attempt'), ', '
+				ORDER BY event_id) AS events
+			FROM workflow.history GROUP BY run_id) h ON h.run_id = e.run_id
 		ORDER BY o.order_id});
 }
 
@@ -166,13 +177,19 @@ sub kill_backend
 	return 1;
 }
 
-# Kills one of the executors; false when there is none.
+# Kills one of the executors; false when there is none for a while.
 sub kill_executor
 {
 	my ($node) = @_;
-	my @executors = pids($node, "backend_type = 'order_workflow executor'");
 
-	return @executors ? kill_backend($node, $executors[ rand @executors ]) : 0;
+	foreach my $attempt (1 .. 20)
+	{
+		my @executors = pids($node, "backend_type = 'order_workflow executor'");
+
+		return kill_backend($node, $executors[ rand @executors ]) if @executors;
+		usleep(50_000);
+	}
+	return 0;
 }
 
 # Kills the postmaster and all its children, and starts the server again.
@@ -184,25 +201,31 @@ sub kill_server
 
 	# Stopped, it starts no child that would be missed.
 	kill 'STOP', $postmaster;
-	foreach my $status (glob '/proc/[0-9]*/stat')
+	foreach my $directory (glob '/proc/[0-9]*')
 	{
-		# A process may be gone by now.
-		open my $file, '<', $status or next;
-		my $line = <$file> // '';
-		close $file;
-		push @children, $1 if $line =~ /^(\d+) \(.*\) \S $postmaster /;
+		push @children, basename($directory) if (process_stat(basename($directory)))[1] == $postmaster;
 	}
 	kill 'KILL', @children;
 	$node->kill9;
 
 	# The new server refuses to start as long as one of the old one's processes lives.
-	foreach my $attempt (1 .. 100)
+	while (grep { (process_stat($_))[0] !~ /[ZX]/ } $postmaster, @children)
 	{
-		last unless kill 0, $postmaster, @children;
-		usleep(50_000);
+		usleep(10_000);
 	}
 	$node->start;
 	return;
+}
+
+# A process's state (X: there is none) and parent.
+sub process_stat
+{
+	my ($pid) = @_;
+
+	open my $file, '<', "/proc/$pid/stat" or return ('X', 0);
+	my $line = <$file>;
+	close $file;
+	return defined $line && $line =~ /^\d+ \(.*\) (\S) (\d+) /s ? ($1, $2) : ('X', 0);
 }
 
 sub wait_until_up

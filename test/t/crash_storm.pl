@@ -30,11 +30,13 @@ wait_until_closed($node, 'calm', 'the orders are processed in peace');
 my $expected = outcomes($node, 'calm');
 check_books($node, 'calm');
 
+set_enabled($node, 'off');
 place_orders($node, 'storm', $hundreds);
+set_enabled($node, 'on');
 my %killed = (executor => 0, server => 0, other => 0);
 foreach my $round (1 .. 30)
 {
-	usleep(rand 300_000);
+	usleep(rand 150_000);
 	if ($round % 5 == 0)
 	{
 		kill_server($node);
