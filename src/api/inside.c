@@ -36,7 +36,9 @@ delay_argument(FunctionCallInfo fcinfo, int argument)
 	return (then - now) / 1000;
 }
 
-/* throw(error text, message text, details jsonb, non_retryable boolean, next_retry_delay interval) */
+/*
+ * throw(error text, message text, details jsonb, non_retryable boolean, next_retry_delay interval)
+ */
 Datum
 ow_throw(PG_FUNCTION_ARGS)
 {
@@ -92,7 +94,9 @@ log_level(const char *name)
 	return LOG;
 }
 
-/* {"message", "fields", and what run and attempt it is about}: one line, whatever is in the message */
+/*
+ * {"message", "fields", and what run and attempt it is about}: one line, whatever is in the message
+ */
 static char *
 log_line(const char *message, const Jsonb *fields)
 {

@@ -2,8 +2,8 @@
  * register.c
  *		workflow.register and workflow.validate.
  *
- * Definitions come as jsonb or as text; the text is kept as it came, and only it shows duplicate keys.
- * A definition is compiled here once to find everything that is wrong with it.
+ * Definitions come as jsonb or as text; the text is kept as it came, and only it shows duplicate
+ * keys.  A definition is compiled here once to find everything that is wrong with it.
  */
 #include "postgres.h"
 
@@ -38,7 +38,10 @@ typedef struct Source
 
 /* ---- checking ---- */
 
-/* Parses the text; what is wrong with it as a text is noted.  Duplicate keys do not stop the parser. */
+/*
+ * Parses the text; what is wrong with it as a text is noted.  Duplicate keys do not stop the
+ * parser.
+ */
 static Source
 read_text(char *text, OwProblems *problems)
 {
@@ -58,7 +61,7 @@ read_text(char *text, OwProblems *problems)
 static Source
 read_json(Jsonb *json)
 {
-	Source		source = {.text = ow_json_to_cstring(json),.json = json};
+	Source		source = {.text = ow_json_to_cstring(json), .json = json};
 
 	return source;
 }
@@ -247,7 +250,7 @@ prepare_name(const char *name)
 static Datum
 register_source(const char *name, Source *source, bool make_current, OwProblems *problems)
 {
-	OwDefinitionRow row = {.workflow = name,.source = source->text,.definition = source->json};
+	OwDefinitionRow row = {.workflow = name, .source = source->text, .definition = source->json};
 	Oid			owner;
 	int			version;
 

@@ -2,8 +2,8 @@
  * register_activity.c
  *		workflow.register_activity and workflow.release_activity.
  *
- * A function is stored by schema, name and argument types, all qualified and quoted where needed, so
- * that it is found again after dump, restore and pg_upgrade, whatever the search path.
+ * A function is stored by schema, name and argument types, all qualified and quoted where needed,
+ * so that it is found again after dump, restore and pg_upgrade, whatever the search path.
  */
 #include "postgres.h"
 
@@ -152,7 +152,7 @@ Datum
 ow_register_activity(PG_FUNCTION_ARGS)
 {
 	char	   *name = ow_api_text(fcinfo, ARG_NAME, "name");
-	OwActivityRow row = {.name = name,.owner = GetUserId()};
+	OwActivityRow row = {.name = name, .owner = GetUserId()};
 	Oid			function = function_argument(fcinfo);
 
 	PreventCommandIfReadOnly("workflow.register_activity()");

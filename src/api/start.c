@@ -2,10 +2,10 @@
  * start.c
  *		workflow.start and workflow.start_many.
  *
- * The unique key on open workflow ids decides who starts a run: insert first, then look why not.  What
- * concerns closed runs (id_reuse_policy) is looked up after the insert, in a later statement: the
- * insert has waited for a run that was just closing.  A request id is guarded by a lock that lasts
- * until the transaction ends, so that the second start with it finds what the first one made.
+ * The unique key on open workflow ids decides who starts a run: insert first, then look why not.
+ * What concerns closed runs (id_reuse_policy) is looked up after the insert, in a later statement:
+ * the insert has waited for a run that was just closing.  A request id is guarded by a lock that
+ * lasts until the transaction ends, so that the second start with it finds what the first one made.
  */
 #include "postgres.h"
 
@@ -373,7 +373,7 @@ fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, FunctionCallInf
 	int			index = 0;
 	char	  **ids = ids_argument(fcinfo, count);
 	TimestampTz now = ow_clock_now();
-	ErrorContextCallback callback = {.callback = element_error,.arg = &index,.previous = error_context_stack};
+	ErrorContextCallback callback = {.callback = element_error, .arg = &index, .previous = error_context_stack};
 
 	read_array(fcinfo, 1, JSONBOID, &inputs, &nulls, &count);
 	error_context_stack = &callback;

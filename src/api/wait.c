@@ -2,9 +2,10 @@
  * wait.c
  *		workflow.wait, wait_for_close and result.
  *
- * Waiting goes: enter shared memory as a waiter, look with a fresh snapshot, sleep on the latch until
- * whoever closes the run wakes us, look again.  The function holds the snapshot of the statement that
- * called it all the while; the procedure commits before every sleep, and holds nothing.
+ * Waiting goes: enter shared memory as a waiter, look with a fresh snapshot, sleep on the latch
+ * until whoever closes the run wakes us, look again.  The function holds the snapshot of the
+ * statement that called it all the while; the procedure commits before every sleep, and holds
+ * nothing.
  */
 #include "postgres.h"
 
@@ -79,7 +80,10 @@ set_json(Datum *values, bool *nulls, int column, Jsonb *json)
 	values[column] = JsonbPGetDatum(json);
 }
 
-/* A closed run as workflow.execution_result.  Error and cause are internal: for the owner's people only. */
+/*
+ * A closed run as workflow.execution_result.  Error and cause are internal: for the owner's people
+ * only.
+ */
 static Datum
 result_row(const OwFoundRun *run)
 {

@@ -2,9 +2,9 @@
  * activity.c
  *		Calling a SQL activity's function: arguments from the input, the result as jsonb.
  *
- * chain.c calls this in the activity's subtransaction, with a snapshot, as the run's owner.  What is
- * wrong with the input is raised with an SQLSTATE of its own, which activity_failure.c turns into
- * OW.InvalidInput.
+ * chain.c calls this in the activity's subtransaction, with a snapshot, as the run's owner.  What
+ * is wrong with the input is raised with an SQLSTATE of its own, which activity_failure.c turns
+ * into OW.InvalidInput.
  */
 #include "postgres.h"
 
@@ -233,7 +233,10 @@ check_named(const char *activity, const Jsonb *input, const OwFunctionCall *call
 
 /* ---- converting the input ---- */
 
-/* Errors of the conversion itself ("abc" is no integer) are about the input, whatever their SQLSTATE. */
+/*
+ * Errors of the conversion itself ("abc" is no integer) are about the input, whatever their
+ * SQLSTATE.
+ */
 static void
 conversion_error(void *activity)
 {
@@ -250,7 +253,7 @@ static void
 convert_fields(OwFunctionCall *call, const Jsonb *members, Datum *values, bool *nulls)
 {
 	LOCAL_FCINFO(fcinfo, 1);
-	ReturnSetInfo expected = {.type = T_ReturnSetInfo,.expectedDesc = call->fields};
+	ReturnSetInfo expected = {.type = T_ReturnSetInfo, .expectedDesc = call->fields};
 	HeapTupleHeader header;
 	HeapTupleData tuple = {0};
 
@@ -287,7 +290,7 @@ read_fields(OwFunctionCall *call, const OwActivityCall *activity_call, Datum *va
 	const char *activity = activity_call->activity->name;
 	const Jsonb *input = activity_call->input;
 	bool		composite = false;
-	ErrorContextCallback callback = {.callback = conversion_error,.arg = (void *) activity};
+	ErrorContextCallback callback = {.callback = conversion_error, .arg = (void *) activity};
 
 	for (int i = 0; i < call->nargs; i++)
 	{
@@ -371,8 +374,8 @@ result_to_jsonb(OwFunctionCall *call, Datum result, bool isnull)
 }
 
 /*
- * Raises the error that a missing EXECUTE privilege is, in a way that activity_failure.c can tell from
- * one raised inside the function.
+ * Raises the error that a missing EXECUTE privilege is, in a way that activity_failure.c can tell
+ * from one raised inside the function.
  */
 static void
 check_execute(const OwActivity *activity, Oid function)

@@ -3,9 +3,10 @@
  *		Errors of activities as failures: what workflow.throw was given, or the SQL error's condition.
  *
  * A throw can carry any jsonb, so its data does not travel in the error's text: it stays in this
- * backend's memory, and a serial number in the error's datatype_name says which throw it was.  A throw
- * that the function's EXCEPTION block caught is thus never mixed up with an error raised later, and one
- * that is raised again (RAISE without arguments) is still known.  The latest few are kept.
+ * backend's memory, and a serial number in the error's datatype_name says which throw it was.  A
+ * throw that the function's EXCEPTION block caught is thus never mixed up with an error raised
+ * later, and one that is raised again (RAISE without arguments) is still known.  The latest few are
+ * kept.
  */
 #include "postgres.h"
 

@@ -207,7 +207,9 @@ look_up_with_type(Oid function, FmgrInfo *flinfo, Oid argument_type, Oid result_
 											 InvalidOid, COERCE_EXPLICIT_CALL), flinfo);
 }
 
-/* The row that jsonb_to_record fills: one column for each argument taken from the input's members */
+/*
+ * The row that jsonb_to_record fills: one column for each argument taken from the input's members
+ */
 static void
 prepare_fields(OwFunctionCall *call)
 {

@@ -4,13 +4,14 @@
  *
  * What can change lives in a generation: one memory context with all of it.  An invalidation marks
  * the generation stale; the next lookup starts a new one, and the old one is freed when the
- * transaction ends, so that nobody's pointer dies under him in mid-batch.  Definitions are immutable
- * and stay for the life of the backend; only DDL on their table (DROP EXTENSION) retires them, in the
- * same way.  There is no limit: a backend holds the definitions and activities it has used.
+ * transaction ends, so that nobody's pointer dies under him in mid-batch.  Definitions are
+ * immutable and stay for the life of the backend; only DDL on their table (DROP EXTENSION) retires
+ * them, in the same way.  There is no limit: a backend holds the definitions and activities it has
+ * used.
  *
  * An entry may be read by a snapshot that is older than the invalidation that came in meanwhile, so
- * every load is repeated until none did.  What a transaction-long snapshot (REPEATABLE READ) has read
- * is forgotten when the transaction ends.
+ * every load is repeated until none did.  What a transaction-long snapshot (REPEATABLE READ) has
+ * read is forgotten when the transaction ends.
  */
 #include "postgres.h"
 
@@ -159,7 +160,9 @@ relation_changed(Datum arg, Oid relation)
 	invalidations++;
 }
 
-/* A function or schema was made, changed or dropped: what an activity's name stands for may differ. */
+/*
+ * A function or schema was made, changed or dropped: what an activity's name stands for may differ.
+ */
 static void
 function_changed(Datum arg, int cache, uint32 hash)
 {
@@ -236,7 +239,7 @@ retire(MemoryContext context)
 static HTAB *
 make_hash(const char *name, Size key_size, Size entry_size, bool strings, MemoryContext context)
 {
-	HASHCTL		control = {.keysize = key_size,.entrysize = entry_size,.hcxt = context};
+	HASHCTL		control = {.keysize = key_size, .entrysize = entry_size, .hcxt = context};
 
 	return hash_create(name, 32, &control, HASH_ELEM | HASH_CONTEXT | (strings ? HASH_STRINGS : HASH_BLOBS));
 }

@@ -3,8 +3,8 @@
  *		Finding a run for the SQL API, and sending it a message.
  *
  * A run moves from execution to closed_execution in one transaction, so looking at open runs first
- * and at closed ones in a later statement misses none.  (A closed run may be reopened in between, so
- * open ones are looked at once more before giving up.)
+ * and at closed ones in a later statement misses none.  (A closed run may be reopened in between,
+ * so open ones are looked at once more before giving up.)
  */
 #include "postgres.h"
 
@@ -131,7 +131,9 @@ written_here(void)
 	return !isnull && TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 }
 
-/* Fills run, which is allocated in the caller's context, from the first row of the current result. */
+/*
+ * Fills run, which is allocated in the caller's context, from the first row of the current result.
+ */
 static OwFoundRun *
 read_found(OwFoundRun *run)
 {

@@ -61,11 +61,10 @@ bool
 ow_identity_is_foreign(void)
 {
 	bool		matches = true;
-	bool		isnull;
 
 	ow_store_open();
 	if (execute_with_identity(&compare) > 0)
-		matches = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		matches = ow_store_bool(0, 1);
 	ow_store_close();
 	return !matches;
 }

@@ -2,8 +2,9 @@
  * registry.c
  *		Writing workflow types, definitions and activities.
  *
- * Definitions are never updated: new content gets a new version, content that is there already gives
- * its version.  Contents are compared by digest first; the type's row lock keeps numbers apart.
+ * Definitions are never updated: new content gets a new version, content that is there already
+ * gives its version.  Contents are compared by digest first; the type's row lock keeps numbers
+ * apart.
  */
 #include "postgres.h"
 

@@ -10,7 +10,8 @@
  *		byte 9-11	random
  *		byte 12-15	shard key
  *
- * Ids are thus ordered by time.  The bucket is the leaf of the history ring (sql/schema/30_history.sql).
+ * Ids are thus ordered by time.  The bucket is the leaf of the history ring
+ * (sql/schema/30_history.sql).
  */
 #include "postgres.h"
 
@@ -77,7 +78,10 @@ static OwStatement insert_timers = {
 
 /* ---- keys ---- */
 
-/* Hashes alike on every architecture, since the keys are stored and dumped (FNV-1a, then a finalizer). */
+/*
+ * Hashes alike on every architecture, since the keys are stored and dumped (FNV-1a, then a
+ * finalizer).
+ */
 static int32
 hash_text(const char *text)
 {
@@ -212,7 +216,10 @@ has_own_id(const OwNewRun *run)
 	return parse_run_id(run->workflow_id, &id) && memcmp(&id, &run->ref.run_id, UUID_LEN) == 0;
 }
 
-/* A run that waits before it starts needs the timers of a waiting run; others get them when they wait. */
+/*
+ * A run that waits before it starts needs the timers of a waiting run; others get them when they
+ * wait.
+ */
 static bool
 has_deadline_timer(const OwNewRun *run)
 {
@@ -314,7 +321,7 @@ timer_row(const OwNewRun *run, const char *kind, TimestampTz due_at)
 static void
 mark_inserted(OwNewRun *runs, int count, uint64 rows)
 {
-	HASHCTL		control = {.keysize = UUID_LEN,.entrysize = UUID_LEN,.hcxt = CurrentMemoryContext};
+	HASHCTL		control = {.keysize = UUID_LEN, .entrysize = UUID_LEN, .hcxt = CurrentMemoryContext};
 	HTAB	   *inserted;
 
 	if (rows == (uint64) count)

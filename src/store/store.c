@@ -217,6 +217,52 @@ ow_store_jsonb(uint64 row, int column)
 	return isnull ? NULL : DatumGetJsonbP(value);
 }
 
+static Datum
+raw_datum(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+int32
+ow_store_int(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = raw_datum(row, column, &isnull);
+
+	if (isnull)
+		return 0;
+	return TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attlen == sizeof(int16) ?
+		DatumGetInt16(value) : DatumGetInt32(value);
+}
+
+bool
+ow_store_bool(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = raw_datum(row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+TimestampTz
+ow_store_time(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = raw_datum(row, column, &isnull);
+
+	return isnull ? DT_NOEND : DatumGetTimestampTz(value);
+}
+
+pg_uuid_t
+ow_store_uuid(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = raw_datum(row, column, &isnull);
+
+	Assert(!isnull);
+	return *DatumGetUUIDP(value);
+}
+
 Datum
 ow_store_row(const char *table, Datum *values, bool *nulls)
 {

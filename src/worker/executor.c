@@ -55,7 +55,6 @@ typedef enum Permission
 
 static Oid	my_database;
 static Oid	my_role = InvalidOid;
-static int	my_pool_no;
 static OwPool *my_pool;
 static MemoryContext loop_context;
 
@@ -137,8 +136,7 @@ start_up(int slot)
 	if (!ow_slot_attach(slot, generation))
 		proc_exit(0);
 	my_database = ow_shared_slots[slot].database;
-	my_pool_no = ow_shared_slots[slot].pool;
-	my_pool = &ow_shared_pools[my_pool_no];
+	my_pool = &ow_shared_pools[ow_shared_slots[slot].pool];
 	if (ow_slot_asked() != 0)
 		leave();
 
@@ -333,7 +331,7 @@ static void
 note_success(void)
 {
 	if (in_trouble)
-		ow_pool_note_running(my_pool_no, NULL);
+		ow_pool_note_running(my_database, my_role, NULL);
 	in_trouble = false;
 }
 
@@ -391,7 +389,7 @@ recover(void)
 		put_back();
 	n_batch = 0;
 	batch_limit = 1;
-	ow_pool_note_running(my_pool_no, error->message);
+	ow_pool_note_running(my_database, my_role, error->message);
 	in_trouble = true;
 	RESUME_INTERRUPTS();
 
@@ -534,7 +532,7 @@ check_permission(void)
 			ow_pool_forget_database(my_database);
 			break;
 		case QUARANTINED:
-			ow_pool_park(my_pool_no, DT_NOEND,
+			ow_pool_park(my_database, my_role, DT_NOEND,
 						 "the engine is quarantined until workflow.resume_engine() is called");
 			break;
 	}

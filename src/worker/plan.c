@@ -140,7 +140,7 @@ serve_pool(Plan *plan, const OwPoolView *view)
 	if (ow_scanner_has_suspects(view->database))
 		return;					/* to be charged first; the scanner's end wakes us */
 	if (view->waiting_since == 0)
-		ow_pool_note_waiting(view->index, plan->now);
+		ow_pool_note_waiting(view->database, view->role, plan->now);
 	if (plan->executors + plan->leaving >= ow_max_workers)
 		plan->waiting++;
 	else if (check_pool(plan, view))
@@ -167,7 +167,7 @@ may_try_at(Plan *plan, const OwPoolView *view)
 static void
 serve_deep_pool(Plan *plan, const OwPoolView *view)
 {
-	if (view->executors == 0 || view->idle > 0 || !view->deep ||
+	if (view->executors == 0 || view->idle > 0 || !view->deep || view->retry_at > plan->now ||
 		plan->executors + plan->leaving >= ow_max_workers)
 		return;
 	if (check_pool(plan, view))
@@ -195,7 +195,7 @@ check_pool(Plan *plan, const OwPoolView *view)
 	bool		gone = false;
 
 	/* From here on, what comes is news */
-	ow_pool_clear_told(view->index);
+	ow_pool_clear_told(view->database, view->role);
 
 	StartTransactionCommand();
 	obstacle = find_obstacle(view->database, view->role, &gone);
@@ -204,7 +204,7 @@ check_pool(Plan *plan, const OwPoolView *view)
 	else if (obstacle != NULL)
 	{
 		retry_at = TimestampTzPlusMilliseconds(plan->now, PARKED_RETRY_MS);
-		ow_pool_park(view->index, retry_at, obstacle);
+		ow_pool_park(view->database, view->role, retry_at, obstacle);
 		plan->wake_at = Min(plan->wake_at, retry_at);
 	}
 	CommitTransactionCommand();

@@ -25,8 +25,6 @@
 
 /* Work that found no pool is looked for again after this */
 #define OVERFLOW_RETRY_MS 5000
-/* An executor that dies at once is started again after 1 s, 2 s … and at most this */
-#define MAX_BACKOFF_S 60
 
 static OwPool *lock_pool(Oid database, Oid role);
 static OwPool *find_pool(Oid database, Oid role);
@@ -35,6 +33,8 @@ static OwPool *give_one_up(void);
 static void reset_pool(OwPool *pool, Oid database, Oid role);
 static void note_overflow(TimestampTz due);
 static void forget_pool(OwPool *pool);
+static OwPool *lock_known_pool(Oid database, Oid role);
+static void unlock_known_pool(OwPool *pool);
 static void view_pool(int index, OwPoolView *view);
 static OwPoolInfo *describe_pool(OwPool *pool);
 static const char *slot_state_name(const OwSlot *slot);
@@ -371,77 +371,87 @@ view_pool(int index, OwPoolView *view)
 }
 
 /*
- * Notes since when a pool has had work and no executor (0: no longer).
+ * Finds a pool that there was a moment ago; returns with the lock and the pool's mutex held, or
+ * without a pool and without either.
+ */
+static OwPool *
+lock_known_pool(Oid database, Oid role)
+{
+	OwPool	   *pool;
+
+	LWLockAcquire(ow_shared->lock, LW_SHARED);
+	pool = find_pool(database, role);
+	if (pool != NULL)
+		SpinLockAcquire(&pool->mutex);
+	else
+		LWLockRelease(ow_shared->lock);
+	return pool;
+}
+
+static void
+unlock_known_pool(OwPool *pool)
+{
+	SpinLockRelease(&pool->mutex);
+	LWLockRelease(ow_shared->lock);
+}
+
+/*
+ * Notes since when a pool has had work and no executor.
  */
 void
-ow_pool_note_waiting(int index, TimestampTz since)
+ow_pool_note_waiting(Oid database, Oid role, TimestampTz since)
 {
-	OwPool	   *pool = &ow_shared_pools[index];
+	OwPool	   *pool = lock_known_pool(database, role);
 
-	SpinLockAcquire(&pool->mutex);
+	if (pool == NULL)
+		return;
 	pool->waiting_since = since;
-	SpinLockRelease(&pool->mutex);
+	unlock_known_pool(pool);
 }
 
 void
-ow_pool_clear_told(int index)
+ow_pool_clear_told(Oid database, Oid role)
 {
-	OwPool	   *pool = &ow_shared_pools[index];
+	OwPool	   *pool = lock_known_pool(database, role);
 
-	SpinLockAcquire(&pool->mutex);
+	if (pool == NULL)
+		return;
 	pool->told = false;
-	SpinLockRelease(&pool->mutex);
+	unlock_known_pool(pool);
 }
 
 /*
  * Parks a pool: as things are, no executor can run there.
  */
 void
-ow_pool_park(int index, TimestampTz retry_at, const char *reason)
+ow_pool_park(Oid database, Oid role, TimestampTz retry_at, const char *reason)
 {
-	OwPool	   *pool = &ow_shared_pools[index];
 	TimestampTz now = GetCurrentTimestamp();
+	OwPool	   *pool = lock_known_pool(database, role);
 
-	SpinLockAcquire(&pool->mutex);
+	if (pool == NULL)
+		return;
 	pool->parked_at = now;
 	pool->retry_at = retry_at;
 	strlcpy(pool->reason, reason, OW_REASON_LEN);
-	SpinLockRelease(&pool->mutex);
-}
-
-/*
- * Notes that an executor died before it had done anything.
- */
-void
-ow_pool_note_failure(int index, const char *reason)
-{
-	OwPool	   *pool = &ow_shared_pools[index];
-	TimestampTz now = GetCurrentTimestamp();
-	int			seconds;
-
-	SpinLockAcquire(&pool->mutex);
-	seconds = pool->failures > 5 ? MAX_BACKOFF_S : Min(1 << pool->failures, MAX_BACKOFF_S);
-	pool->failures++;
-	pool->parked_at = 0;
-	pool->retry_at = TimestampTzPlusMilliseconds(now, seconds * INT64CONST(1000));
-	strlcpy(pool->reason, reason, OW_REASON_LEN);
-	SpinLockRelease(&pool->mutex);
+	unlock_known_pool(pool);
 }
 
 /*
  * Notes that an executor runs, and what troubles it (NULL: nothing).
  */
 void
-ow_pool_note_running(int index, const char *trouble)
+ow_pool_note_running(Oid database, Oid role, const char *trouble)
 {
-	OwPool	   *pool = &ow_shared_pools[index];
+	OwPool	   *pool = lock_known_pool(database, role);
 
-	SpinLockAcquire(&pool->mutex);
+	if (pool == NULL)
+		return;
 	pool->failures = 0;
 	pool->parked_at = 0;
 	pool->retry_at = 0;
 	strlcpy(pool->reason, trouble != NULL ? trouble : "", OW_REASON_LEN);
-	SpinLockRelease(&pool->mutex);
+	unlock_known_pool(pool);
 }
 
 /*

@@ -19,6 +19,8 @@
 #include "settings.h"
 #include "worker/ring.h"
 
+#define MAX_BACKOFF_S 60
+
 static void push_scanned(OwPool *pool, const OwRunRef *refs, int count);
 static int	wake_one(OwPool *pool);
 static void set_detained(OwPool *pool, int slot, bool detained);
@@ -238,6 +240,26 @@ ow_ring_abandon(OwPool *pool, int slot)
 	wake = ow_ring_announce(pool);
 	SpinLockRelease(&pool->mutex);
 	ow_ring_wake(wake);
+}
+
+/*
+ * Puts off the next start after one that failed.  Views do not show the reason while other executors
+ * see to the pool.
+ */
+void
+ow_ring_note_failure(OwPool *pool, const char *reason)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			seconds;
+
+	SpinLockAcquire(&pool->mutex);
+	seconds = Min(1 << Min(pool->failures, 6), MAX_BACKOFF_S);
+	pool->failures++;
+	pool->parked_at = 0;
+	pool->retry_at = TimestampTzPlusMilliseconds(now, seconds * INT64CONST(1000));
+	if (pool->executors <= 1)
+		strlcpy(pool->reason, reason, OW_REASON_LEN);
+	SpinLockRelease(&pool->mutex);
 }
 
 /*

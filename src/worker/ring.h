@@ -38,6 +38,12 @@ extern void ow_ring_leave(OwPool *pool, int slot);
 extern void ow_ring_abandon(OwPool *pool, int slot);
 
 /*
+ * An executor of the pool has died before it had done anything: the next start has to wait, longer
+ * after each such death in a row.
+ */
+extern void ow_ring_note_failure(OwPool *pool, const char *reason);
+
+/*
  * Shared with pool.c; the caller holds the mutex.
  */
 typedef struct OwRingWake

@@ -109,7 +109,7 @@ init_slot(OwSlot *slot, OwSlotKind kind, Oid database, Oid role)
 	slot->rest = OW_REST_BUSY;
 	slot->connected = false;
 	slot->done = false;
-	slot->started_at = 0;
+	slot->started_at = GetCurrentTimestamp();
 	slot->last_batch_at = 0;
 	slot->batches = 0;
 	slot->runs = 0;
@@ -141,7 +141,7 @@ ow_slot_free(int slot_no, uint32 generation, const char *reason)
 	if (slot->state == OW_SLOT_STARTING && slot->generation == generation)
 	{
 		if (slot->pool != OW_NONE)
-			ow_pool_note_failure(slot->pool, reason);
+			ow_ring_note_failure(&ow_shared_pools[slot->pool], reason);
 		give_up(slot);
 	}
 	if (slot->state == OW_SLOT_ENDED)
@@ -237,8 +237,8 @@ give_up_at_exit(int code, Datum arg)
 
 	LWLockAcquire(ow_shared->lock, LW_EXCLUSIVE);
 	if (slot->pool != OW_NONE && died_early(slot, code))
-		ow_pool_note_failure(slot->pool, slot->error[0] != '\0' ? slot->error :
-							 "an executor could not start; see the server's log");
+		ow_ring_note_failure(&ow_shared_pools[slot->pool],
+							 slot->error[0] != '\0' ? slot->error : OW_UNKNOWN_FAILURE);
 	give_up(slot);
 	LWLockRelease(ow_shared->lock);
 

@@ -208,8 +208,9 @@ sub kill_server
 	kill 'KILL', @children;
 	$node->kill9;
 
-	# The new server refuses to start as long as one of the old one's processes lives.
-	while (grep { (process_stat($_))[0] !~ /[ZX]/ } $postmaster, @children)
+	# The new server refuses to start as long as one of the old one's processes lives.  As for the old
+	# postmaster, it lives to those who find its lock files until somebody has taken note of its death.
+	while (kill(0, $postmaster) || grep { (process_stat($_))[0] !~ /[ZX]/ } @children)
 	{
 		usleep(10_000);
 	}

@@ -15,7 +15,7 @@ my $node = new_cluster('storm',
 	# Who is hit again and again without being to blame must not end up stuck.
 	'order_workflow.crash_limit = 1000',
 	# Small batches have more points at which to be interrupted.
-	'order_workflow.batch_size = 8', 'log_min_messages = warning');
+	'order_workflow.batch_size = 8', 'log_min_messages = debug1');
 
 # The same dice each time, as far as the machine lets us: the seed is in the log.
 my $seed = $ENV{STORM_SEED} // int(rand 2**31);
@@ -25,7 +25,7 @@ note("STORM_SEED=$seed");
 install_shop($node, 'calm');
 place_orders($node, 'calm', $hundreds);
 install_shop($node, 'storm');
-slow_down($node, 'storm', 0.003);
+slow_down($node, 'storm', 0.01);
 wait_until_closed($node, 'calm', 'the orders are processed in peace');
 my $expected = outcomes($node, 'calm');
 check_books($node, 'calm');
