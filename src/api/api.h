@@ -25,6 +25,10 @@ extern void ow_api_check_name(const char *what, const char *name);
 
 /* Raise unless the id, a workflow's or request's, is fit to be stored */
 extern void ow_api_check_id(const char *what, const char *id);
+extern char *ow_api_uuid_text(const pg_uuid_t *uuid);
+
+/* The time an interval after start */
+extern TimestampTz ow_api_add_interval(TimestampTz start, Datum interval);
 
 /* A role's name for messages, also when it has been dropped */
 extern char *ow_api_role_name(Oid role);

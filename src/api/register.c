@@ -97,7 +97,8 @@ has_registered_timeout(const OwDefinition *definition, const OwProblem *problem)
 		const OwState *state = &definition->states[i];
 		const OwActivity *activity;
 
-		if (state->activity == NULL || strcmp(ow_where_member("States", state->name), problem->path) != 0)
+		if (state->activity == NULL ||
+			strcmp(ow_where_member("States", state->name), problem->path) != 0)
 			continue;
 		activity = ow_catalog_activity(state->activity);
 		return activity != NULL && activity->options.start_to_close_ms != OW_UNSET;
@@ -219,11 +220,13 @@ check_can_log_in(Oid owner)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("role \"%s\" cannot own a workflow because it cannot log in", role),
 				 errdetail("Runs are executed in sessions of the workflow's owner."),
-				 errhint("Run ALTER ROLE %s LOGIN, or register as another role.", quote_identifier(role))));
+				 errhint("Run ALTER ROLE %s LOGIN, or register as another role.",
+						 quote_identifier(role))));
 	if (pg_database_aclcheck(MyDatabaseId, owner, ACL_CONNECT) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("role \"%s\" cannot own a workflow because it may not connect to this database", role),
+				 errmsg("role \"%s\" cannot own a workflow because it may not connect to this database",
+						role),
 				 errdetail("Runs are executed in sessions of the workflow's owner."),
 				 errhint("Run GRANT CONNECT ON DATABASE %s TO %s.",
 						 quote_identifier(get_database_name(MyDatabaseId)), quote_identifier(role))));
@@ -237,7 +240,8 @@ check_owner(const char *name, Oid owner)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("must be owner of workflow \"%s\"", name),
-			 errdetail("The name belongs to role \"%s\", which registered it first.", ow_api_role_name(owner))));
+			 errdetail("The name belongs to role \"%s\", which registered it first.",
+					   ow_api_role_name(owner))));
 }
 
 static void

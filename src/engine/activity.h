@@ -28,6 +28,13 @@ extern const OwActivityCall *ow_activity_current(const OwRun **run);
 /* …as workflow.activity_context; errors when none runs */
 extern Datum ow_activity_context(void);
 
+/*
+ * An activity that sends its own run a message (a cancel) is the last one of its chain, so that the
+ * run takes the message in before it goes on.
+ */
+extern void ow_activity_note_message(const pg_uuid_t *run_id);
+extern bool ow_activity_sent_to_itself(void);
+
 /* Forget it after an error passed by */
 extern void ow_activity_reset(void);
 

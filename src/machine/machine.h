@@ -123,7 +123,8 @@ typedef struct OwRun
 	OwStatus	status;
 	OwToken		token;
 	int			next_event_id;	/* from 1 */
-	Jsonb	   *visits;			/* {state: times a Task was entered}; NULL: none */
+	Jsonb	   *visits;			/* {state: times a Task was entered} as loaded; NULL: none */
+	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
 	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */
 	bool		handler_taken;	/* OnError, OnCancel or OnTimeout was entered: never again */
 	OwStatus	sticky_status;	/* CANCELED or TIMED_OUT after OnCancel/OnTimeout; else RUNNING */
@@ -146,6 +147,7 @@ typedef struct OwActivity
 	OwActivityKind kind;
 	OwTaskOptions options;		/* as registered */
 	bool		quarantined;	/* crashed the server too often: not run until released */
+	bool		missing;		/* registered, but its function is gone */
 	void	   *shell;			/* the engine's own data; opaque here */
 } OwActivity;
 
@@ -232,12 +234,16 @@ typedef struct OwMachine
 	TimestampTz now;
 	uint64		random;
 	int			transitions;	/* states entered in this step */
+	const char *cancel_reason;	/* of the cancel that is this step's input; NULL */
 	int			stop_at_event_id;	/* replay: enter no state once this many events exist; 0: live */
 	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
 	Jsonb	   *task_result;	/* for $$.Task.Result while a compensation is recorded */
 } OwMachine;
 
 extern OwStep ow_machine_step(OwMachine *machine, const OwInput *input);
+
+/* The run's visits as stored: {state: times}, NULL when there are none */
+extern Jsonb *ow_machine_visits(const OwRun *run, const OwDefinition *definition);
 
 extern char *ow_uuid_to_cstring(const pg_uuid_t *uuid);
 

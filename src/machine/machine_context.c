@@ -96,18 +96,51 @@ ow_machine_scope(OwMachine *machine, const Jsonb *data, OwScope *scope)
 	scope->make_context_arg = machine;
 }
 
+/* Times each Task was entered, by state index */
+int *
+ow_machine_visit_counts(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
+
+	if (run->visit_counts == NULL)
+	{
+		run->visit_counts = palloc0(sizeof(int) * machine->definition->nstates);
+		for (int i = 0; run->visits != NULL && i < machine->definition->nstates; i++)
+		{
+			JsonbValue	value;
+			int64		visits;
+
+			if (ow_json_member(run->visits, machine->definition->states[i].name, &value) &&
+				ow_json_value_int64(&value, &visits))
+				run->visit_counts[i] = visits;
+		}
+	}
+	return run->visit_counts;
+}
+
+Jsonb *
+ow_machine_visits(const OwRun *run, const OwDefinition *definition)
+{
+	OwObject	object;
+
+	if (run->visit_counts == NULL)
+		return run->visits;
+	ow_object_begin(&object);
+	for (int i = 0; i < definition->nstates; i++)
+	{
+		if (run->visit_counts[i] > 0)
+			ow_object_add_int(&object, definition->states[i].name, run->visit_counts[i]);
+	}
+	return ow_object_end(&object);
+}
+
 /*
  * The key an activity can deduplicate its effects by: the same for every attempt of one visit to a
  * state, and over reset and workflow retry, which inherit the root run.
  */
 char *
-ow_machine_idempotency_key(const OwMachine *machine, const char *state)
+ow_machine_idempotency_key(OwMachine *machine, const OwState *state)
 {
-	const OwRun *run = machine->run;
-	JsonbValue	visits;
-	int64		visit = 1;
-
-	if (run->visits != NULL && ow_json_member(run->visits, state, &visits))
-		(void) ow_json_value_int64(&visits, &visit);
-	return psprintf("%s:%s:" INT64_FORMAT, ow_uuid_to_cstring(&run->root_run_id), state, visit);
+	return psprintf("%s:%s:%d", ow_uuid_to_cstring(&machine->run->root_run_id), state->name,
+					Max(ow_machine_visit_counts(machine)[state->index], 1));
 }

@@ -133,6 +133,8 @@ ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, in
 	OwToken    *token = &machine->run->token;
 	const char *state = token->state == OW_NO_STATE ? NULL : machine->definition->states[token->state].name;
 
+	machine->run->visits = ow_machine_visits(machine->run, machine->definition);
+	machine->run->visit_counts = NULL;
 	machine->definition = definition;
 	machine->run->version = version;
 	machine->task_input = NULL;
@@ -206,6 +208,9 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 
 		if (recorded->event_id >= machine->run->next_event_id && input_of(recorded, &input, &failure, &retry))
 		{
+			/* A start is recorded with the time of the start, and driven when it comes to it. */
+			if (lnext(events, cell) != NULL && input.kind == OW_INPUT_CONTINUE)
+				input.now = ((OwHistoryEvent *) lfirst(lnext(events, cell)))->time;
 			if (input.kind == OW_INPUT_RETRY)
 				follow_version(machine, recorded, definition_for, arg);
 			machine->stop_at_event_id = end_of_step(events, recorded->event_id);

@@ -241,7 +241,9 @@ make_hash(const char *name, Size key_size, Size entry_size, bool strings, Memory
 {
 	HASHCTL		control = {.keysize = key_size, .entrysize = entry_size, .hcxt = context};
 
-	return hash_create(name, 32, &control, HASH_ELEM | HASH_CONTEXT | (strings ? HASH_STRINGS : HASH_BLOBS));
+	int			flags = HASH_ELEM | HASH_CONTEXT | (strings ? HASH_STRINGS : HASH_BLOBS);
+
+	return hash_create(name, 32, &control, flags);
 }
 
 static void
@@ -252,8 +254,10 @@ begin_generation(void)
 	Generation *generation = MemoryContextAllocZero(context, sizeof(Generation));
 
 	generation->context = context;
-	generation->types = make_hash("order_workflow types", NAME_KEY_SIZE, sizeof(CachedType), true, context);
-	generation->activities = make_hash("order_workflow activities", NAME_KEY_SIZE, sizeof(ActivityEntry), true,
+	generation->types = make_hash("order_workflow types", NAME_KEY_SIZE, sizeof(CachedType), true,
+								  context);
+	generation->activities = make_hash("order_workflow activities", NAME_KEY_SIZE,
+									   sizeof(ActivityEntry), true,
 									   context);
 	current = generation;
 }
@@ -263,7 +267,8 @@ begin_definitions(void)
 {
 	definitions_context = AllocSetContextCreate(TopMemoryContext, "order_workflow definitions",
 												ALLOCSET_DEFAULT_SIZES);
-	definitions = make_hash("order_workflow definitions", sizeof(int), sizeof(DefinitionEntry), false,
+	definitions = make_hash("order_workflow definitions", sizeof(int), sizeof(DefinitionEntry),
+							false,
 							definitions_context);
 }
 
@@ -440,8 +445,10 @@ report_broken_definition(const OwCompiled *compiled, const OwProblems *problems)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_INVALID_DEFINITION),
-			 errmsg("version %d of workflow \"%s\" cannot be compiled", compiled->version, compiled->workflow),
-			 first ? errdetail("%s: %s", first->path ? first->path : "definition", first->message) : 0,
+			 errmsg("version %d of workflow \"%s\" cannot be compiled",
+					compiled->version, compiled->workflow),
+			 first ? errdetail("%s: %s", first->path ? first->path : "definition",
+							   first->message) : 0,
 			 errhint("It was registered with another version of the extension. Register a corrected version and move runs to it with workflow.retry().")));
 }
 
@@ -685,7 +692,10 @@ load_activity(const char *name)
 		activity->function.context = current->context;
 		load_options(options, &activity->public.options);
 		if (activity->public.kind == OW_ACTIVITY_SQL)
+		{
 			activity->function.function = resolve_function(&activity->function);
+			activity->public.missing = !OidIsValid(activity->function.function);
+		}
 	}
 	MemoryContextSwitchTo(previous);
 	return activity;
@@ -738,7 +748,9 @@ ow_catalog_may_use(Oid owner, const OwActivity *activity)
 static int64
 interval_us(const Interval *interval)
 {
-	return interval->time + (interval->day + (int64) interval->month * DAYS_PER_MONTH) * USECS_PER_DAY;
+	int64		days = interval->day + (int64) interval->month * DAYS_PER_MONTH;
+
+	return interval->time + days * USECS_PER_DAY;
 }
 
 static int64

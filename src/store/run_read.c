@@ -14,11 +14,11 @@
 static OwStatement read_started = {
 	.sql =
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, deadline, input, memo, request_id, chain_id,"
-	"       root_run_id"
+	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END"
 	"  FROM workflow.execution WHERE shard_key = $1 AND run_id = $3"
 	" UNION ALL "
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, NULL, input, memo, request_id, chain_id,"
-	"       root_run_id"
+	"       root_run_id, NULL"
 	"  FROM workflow.closed_execution WHERE shard_key = $1 AND bucket = $2 AND run_id = $3",
 	.argument_types = "int,int2,uuid"
 };
@@ -72,7 +72,7 @@ ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 	run->next_event_id = 1;
 	run->token.state = OW_NO_STATE;
 	run->token.phase = OW_PHASE_NEW;
-	run->token.due_at = DT_NOEND;
+	run->token.due_at = ow_store_time(0, 12);	/* a start delay */
 	run->token.entered_at = run->token.scheduled_at = DT_NOEND;
 	MemoryContextSwitchTo(previous);
 	return loaded;

@@ -29,6 +29,7 @@ typedef struct OwStatement
 	const char *sql;
 	const char *argument_types;
 	SPIPlanPtr	plan;			/* filled by ow_store_execute */
+	Oid			plan_for;		/* workflow.execution then: CREATE EXTENSION anew makes new types */
 } OwStatement;
 
 extern void ow_store_open(void);

@@ -24,6 +24,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "storage/proc.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
@@ -44,6 +45,9 @@
 /* Runs fetched in one step of the walk through the tables */
 #define SCAN_STEP 512
 #define MAX_BACKOFF_S 60
+
+/* A batch that takes longer has another executor started when there is more to do */
+#define LONG_MS 200
 #define GATHER_RUNS 16			/* a batch worth its commit */
 
 typedef enum Permission
@@ -63,6 +67,7 @@ static int	n_batch;			/* the runs in hand */
 static OwRunRef queue[OW_MAX_BATCH_SIZE * 2];	/* taken over, to be run in later batches */
 static int	n_queue;
 static int	batch_limit;		/* small for a while after an error */
+static TimeoutId long_timeout;
 static int	due_page;			/* due timers fetched at once */
 static int	failures;			/* errors in a row */
 static bool in_trouble = true;	/* views may show an error of ours, or of a failed start */
@@ -77,6 +82,7 @@ static bool run_ready(void);
 static void refill_ring(void);
 static void gather(void);
 static void run_batch(void);
+static void note_long(void);
 static void note_success(void);
 static int	remove_duplicates(OwRunRef *refs, int count);
 static int	recover(void);
@@ -144,6 +150,7 @@ start_up(int slot)
 	my_role = GetSessionUserId();
 	ow_slot_note_connected();
 
+	long_timeout = RegisterTimeout(USER_TIMEOUT, note_long);
 	batch_limit = ow_batch_size;
 	loop_context = AllocSetContextCreate(TopMemoryContext, "order_workflow executor loop",
 										 ALLOCSET_DEFAULT_SIZES);
@@ -170,10 +177,13 @@ take_turn(void)
 	PG_TRY();
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (!PostmasterIsAlive())
+			proc_exit(1);		/* whoever sleeps learns it there, but there may always be work */
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			check_permission(); /* order_workflow.instance may be another */
 		}
 		if (ow_slot_asked() != 0 || !ow_enabled)
 			stay = false;
@@ -312,7 +322,10 @@ run_batch(void)
 	MemoryContextSwitchTo(loop_context);
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, "running workflows");
+	enable_timeout_after(long_timeout, LONG_MS);
 	ow_engine_run_batch(batch, n_batch);
+	disable_timeout(long_timeout, false);
+	ow_ring_note_short(my_pool, ow_slot_mine);
 	ow_again_settle(my_database, my_role, batch, n_batch);
 
 	slot->batches++;
@@ -322,6 +335,15 @@ run_batch(void)
 	failures = 0;
 	batch_limit = Min(batch_limit * 2, OW_MAX_BATCH_SIZE);
 	note_success();
+}
+
+/*
+ * Handler of the timeout: the batch in hand takes long.
+ */
+static void
+note_long(void)
+{
+	ow_ring_note_long(my_pool, ow_slot_mine);
 }
 
 /*
@@ -459,6 +481,8 @@ rest(void)
 
 	if (ow_ring_sleep(my_pool, ow_slot_mine))
 	{
+		if (ow_shared->room_wanted)
+			ow_shared_wake(ow_shared->launcher);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, rest_ms(now),
 						 PG_WAIT_EXTENSION);
 		ow_ring_awake(my_pool, ow_slot_mine);

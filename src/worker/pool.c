@@ -83,12 +83,11 @@ ow_pool_post_due(Oid database, Oid owner, TimestampTz due)
 		return;
 	if (ow_shared_earlier(&pool->next_due, due))
 	{
-		/* Asleep till the earliest time known so far: an executor, or without one the launcher */
+		/* Asleep till the earliest time known so far: an executor, or else the launcher */
 		SpinLockAcquire(&pool->mutex);
 		if (pool->executors > 0)
 			wake = ow_ring_announce(pool);
-		else
-			wake.launcher = true;
+		wake.launcher |= ow_ring_all_long(pool);
 		SpinLockRelease(&pool->mutex);
 	}
 	LWLockRelease(ow_shared->lock);
@@ -113,6 +112,7 @@ ow_pool_post_rescan(Oid database, Oid owner)
 		pool->retry_at = 0;
 	pool->told = false;
 	wake = ow_ring_announce(pool);
+	wake.launcher |= ow_ring_all_long(pool);
 	SpinLockRelease(&pool->mutex);
 	LWLockRelease(ow_shared->lock);
 	ow_ring_wake(wake);
@@ -299,7 +299,7 @@ reset_pool(OwPool *pool, Oid database, Oid role)
 	pool->rescan = false;
 	pool->scan_open = false;
 	pool->told = false;
-	pool->told_deep = false;
+	pool->told_behind = false;
 	pool->waiting_since = 0;
 	pool->retry_at = 0;
 	pool->parked_at = 0;
@@ -358,7 +358,8 @@ view_pool(int index, OwPoolView *view)
 		view->idle++;
 	view->ready = pool->ring_count;
 	view->work = ow_ring_has_work(pool, now);
-	view->deep = ow_ring_is_deep(pool);
+	view->behind = ow_ring_is_behind(pool, now);
+	view->all_long = ow_ring_all_long(pool);
 	view->waiting_since = pool->waiting_since;
 	view->retry_at = pool->retry_at;
 	view->parked_at = pool->parked_at;

@@ -78,7 +78,8 @@ typedef struct OwPoolView
 	int			idle;			/* of them */
 	int			ready;
 	bool		work;			/* something can be done now */
-	bool		deep;			/* more than its executors keep up with */
+	bool		behind;			/* another executor would help */
+	bool		all_long;		/* no executor is about to look for work */
 	TimestampTz next_due;
 	TimestampTz waiting_since;
 	TimestampTz retry_at;

@@ -140,6 +140,7 @@ run_together($node, 'namesakes');
 is(special('namesakes'), 'Failed|foreign_key_violation|First 1', 'a constraint that shares its name is deferred, and then checked');
 others_complete($node, 'namesakes', 'First,Second');
 no_faults($node, 'deferred constraints');
+as_app($node, 'DROP TABLE app.namesake');
 
 # Activities with many subtransactions: a transaction holds no more than the server caches.
 as_app(

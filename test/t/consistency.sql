@@ -7,7 +7,9 @@
 
 -- What a row says of a run's state, as far as history tells.
 CREATE FUNCTION pg_temp.stored_state(wanted uuid) RETURNS jsonb LANGUAGE sql AS $$
-	SELECT to_jsonb(e) - '{ready,crashes,deadline_timer,compensations}'::text[]
+	SELECT to_jsonb(e) - '{ready,crashes,deadline_timer,compensations}'::text[] ||
+		-- Opened again, but no transition has taken that in yet.
+		CASE WHEN e.phase = 'Closed' THEN jsonb_build_object('status', e.outcome->'Status') ELSE '{}' END
 	FROM workflow.execution e WHERE e.run_id = wanted
 	UNION ALL
 	SELECT to_jsonb(c) - '{closed_at,events,output,error,cause,public_error,machine}'::text[] ||
@@ -35,8 +37,9 @@ EXCEPTION WHEN data_corrupted THEN
 END $$;
 
 CREATE FUNCTION pg_temp.faults() RETURNS TABLE (workflow_id text, fault text) LANGUAGE sql AS $$
-	SELECT r.workflow_id, pg_temp.difference(r.run_id) FROM workflow.executions r
-	WHERE pg_temp.difference(r.run_id) IS NOT NULL
+	SELECT r.workflow_id, difference
+	FROM workflow.executions r CROSS JOIN LATERAL (SELECT pg_temp.difference(r.run_id) OFFSET 0) d (difference)
+	WHERE difference IS NOT NULL
 	UNION ALL
 	SELECT r.workflow_id, format('%s events, numbered from %s to %s', count(*), min(event_id), max(event_id))
 	FROM workflow.executions r JOIN workflow.history h USING (run_id)
@@ -47,7 +50,7 @@ CREATE FUNCTION pg_temp.faults() RETURNS TABLE (workflow_id text, fault text) LA
 	FROM workflow.executions r
 	JOIN LATERAL (SELECT h.event_type FROM workflow.history h WHERE h.run_id = r.run_id
 		ORDER BY h.event_id DESC LIMIT 1) last ON true
-	WHERE (r.closed_at IS NOT NULL) <> (last.event_type = 'WorkflowExecution' || r.status)
+	WHERE r.closed_at IS NOT NULL AND last.event_type <> 'WorkflowExecution' || r.status
 	UNION ALL
 	SELECT t.run_id::text, 'a timer is left over' FROM workflow.timer t
 	WHERE NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = t.run_id)
