@@ -543,11 +543,12 @@ OwChainResult
 ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 {
 	MemoryContext previous = MemoryContextSwitchTo(options->context);
-	Chain		chain = {.loaded = loaded,.options = options};
+	Chain		chain = {.loaded = loaded, .options = options};
 	OwLoadedRun before = copy_loaded(loaded);
+
 	/*
-	 * On a test's clock each call counts: calls must not be made, mocks not used up, twice.  And where
-	 * something crashes the server, it should be known which activity it is.
+	 * On a test's clock each call counts: calls must not be made, mocks not used up, twice.  And
+	 * where something crashes the server, it should be known which activity it is.
 	 */
 	TryResult	result = one_try(&chain, ow_clock_is_virtual() || loaded->crashes > 0);
 

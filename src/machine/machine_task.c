@@ -292,8 +292,7 @@ ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptio
 	if (input->recorded_retry != NULL)
 		answer = *input->recorded_retry;
 	else if (backoff == OW_PHASE_COMPENSATE_BACKOFF || !machine->run->cancel_requested)
-		answer = ow_retry_decide(&(OwRetryQuestion)
-								 {
+		answer = ow_retry_decide(&(OwRetryQuestion) {
 									 .retriers = options->retriers,
 									 .nretriers = options->nretriers,
 									 .counts = token->retry_counts,

@@ -64,8 +64,10 @@ extern void ow_run_flush(List *runs);
 
 /* The run as it was when it started, not locked; NULL when there is none. */
 extern OwLoadedRun *ow_run_read_started(const OwRunRef *ref, MemoryContext context);
+
 /* Its history, a list of OwHistoryEvent * */
 extern List *ow_run_read_history(const OwRunRef *ref, MemoryContext context);
+
 /* The run as a row of workflow.execution */
 extern Datum ow_run_row(const OwLoadedRun *loaded);
 

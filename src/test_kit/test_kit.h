@@ -13,6 +13,7 @@
 
 /* A run was started in a transaction on the virtual clock: this session drives it. */
 extern void ow_test_kit_started(const OwRunRef *ref);
+
 /* A run of this test has something to do (message, reopened): drive it again. */
 extern void ow_test_kit_ready(const OwRunRef *ref);
 
