@@ -40,7 +40,7 @@ typedef struct OwLoadedRun
 	int			crashes;		/* server crashes while its activity ran */
 	List	   *messages;		/* of OwMessage *, in the order sent */
 	TimestampTz stored_due_at;	/* the timers that have rows */
-	bool		stored_deadline_timer;
+	TimestampTz stored_deadline;
 	int			stored_compensations;
 	int			stored_event_id;	/* next_event_id when loaded */
 	List	   *events;			/* of OwHistoryEvent *, still to be written */

@@ -154,7 +154,7 @@ read_loaded(uint64 row)
 	loaded->ready = read_bool(row, EXECUTION_READY);
 	loaded->crashes = read_int(row, EXECUTION_CRASHES);
 	loaded->stored_due_at = loaded->run.token.due_at;
-	loaded->stored_deadline_timer = read_bool(row, EXECUTION_DEADLINE_TIMER);
+	loaded->stored_deadline = read_bool(row, EXECUTION_DEADLINE_TIMER) ? loaded->run.deadline : DT_NOEND;
 	loaded->stored_compensations = read_int(row, EXECUTION_COMPENSATIONS);
 	loaded->stored_event_id = loaded->run.next_event_id;
 	return loaded;
