@@ -79,7 +79,9 @@ ow_chain_has_room(void)
 static const OwActivity *
 find_activity(void *arg, const char *name)
 {
-	return ow_catalog_activity(name);
+	const OwActivity *activity = ow_catalog_activity(name);
+
+	return activity != NULL ? activity : ow_test_kit_activity(name);
 }
 
 /* Deterministic, so that nothing random needs recording: from the run and its next event. */
@@ -254,15 +256,20 @@ take_error(Chain *chain, const ErrorData *error, ActivityOutcome *outcome)
 
 /* The guard's flag decides, whatever came out of the activity. */
 static void
-take_overrun(ActivityOutcome *outcome)
+take_overrun(const OwActivityCall *call, ActivityOutcome *outcome)
 {
 	if (outcome->limited_by_batch)
 		outcome->kind = ACTIVITY_INTERFERED;
 	else
 	{
 		outcome->kind = ACTIVITY_TIMED_OUT;
-		(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT, "the attempt took longer than " INT64_FORMAT " ms",
-					   outcome->limit_ms);
+		if (outcome->limit_ms == call->start_to_close_ms)
+			(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT,
+						   "the attempt took longer than its start-to-close timeout of " INT64_FORMAT " ms",
+						   outcome->limit_ms);
+		else
+			(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT,
+						   "the attempt ran into the task's schedule-to-close timeout or the workflow's");
 	}
 }
 
@@ -301,7 +308,7 @@ call_guarded(Chain *chain, const OwActivityCall *call, ActivityOutcome *outcome)
 	}
 	PG_END_TRY();
 	if (outcome->overran)
-		take_overrun(outcome);
+		take_overrun(call, outcome);
 }
 
 /* True when a test has answered in the activity's place. */

@@ -33,6 +33,9 @@ typedef struct OwMockOutcome
 	bool		timed_out;		/* its duration passes start-to-close */
 } OwMockOutcome;
 
+/* Stands for an activity that is mocked but not registered yet; NULL when the test does not mock it */
+extern const OwActivity *ow_test_kit_activity(const char *name);
+
 /*
  * Ask the mocks, and record the call.  A mock's duration moves the virtual clock.  Raises an error
  * for an activity that is neither mocked nor allowed.
