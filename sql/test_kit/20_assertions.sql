@@ -94,12 +94,11 @@ CREATE FUNCTION workflow_test.compensated(workflow_id text, activities text[])
 RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     WITH history AS (SELECT * FROM workflow.get_history(workflow_id))
     SELECT workflow_test._is(
-        ARRAY(SELECT scheduled.attributes ->> 'activity'
+        ARRAY(SELECT (SELECT scheduled.attributes ->> 'activity' FROM history scheduled
+                      WHERE scheduled.event_type = 'ActivityTaskScheduled' AND scheduled.event_id < completed.event_id
+                        AND scheduled.attributes -> 'compensation' = completed.attributes -> 'compensation'
+                      ORDER BY scheduled.event_id DESC LIMIT 1)
               FROM history completed
-              JOIN history scheduled
-                ON scheduled.event_type = 'ActivityTaskScheduled'
-               AND scheduled.attributes -> 'compensation' = completed.attributes -> 'compensation'
-               AND scheduled.attributes -> 'attempt' = completed.attributes -> 'attempt'
               WHERE completed.event_type = 'ActivityTaskCompleted' AND completed.attributes ? 'compensation'
               ORDER BY completed.event_id),
         activities, format('workflow %s was compensated', workflow_id))

@@ -14,6 +14,7 @@
 #include "api/api.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "engine/activity.h"
 #include "engine/identity.h"
 #include "errors.h"
 #include "executor/spi.h"
@@ -137,12 +138,20 @@ look(const Wait *wait)
 static void
 check_can_wait(const OwFoundRun *run)
 {
+	const OwRun *ignored;
+
 	if (run->uncommitted)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot wait for workflow id \"%s\", which was started in this transaction",
 						run->workflow_id),
 				 errhint("Its run begins when the transaction commits. Commit, then wait.")));
+	if (ow_activity_current(&ignored) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot wait for workflow id \"%s\" inside an activity", run->workflow_id),
+				 errdetail("It would hold up the executor that may have to drive that run."),
+				 errhint("Let the definition wait: with a Wait state and a Choice.")));
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -89,14 +89,9 @@ is( $node->safe_psql(
 # What cannot work tells so at once.
 register('wait_for_itself', q{PERFORM workflow.wait(c.workflow_id, '1 s');});
 run_together($node, 'wait_for_itself');
-TODO:
-{
-	local $TODO = 'workflow.wait() does not look who calls it, and times out';
-
-	like(special('wait_for_itself'), qr/^Failed\|object_not_in_prerequisite_state\|/,
-		'a run cannot wait for itself');
-	unlike(cause('wait_for_itself'), qr/timeout/, 'and says why not');
-}
+like(special('wait_for_itself'), qr/^Failed\|object_not_in_prerequisite_state\|/,
+	'a run cannot wait for itself');
+like(cause('wait_for_itself'), qr/inside an activity/, 'and says why not');
 others_complete($node, 'wait_for_itself', 'Call,Work');
 register('wait_for_start', q{PERFORM workflow.wait(workflow.start('child', input));});
 run_together($node, 'wait_for_start');

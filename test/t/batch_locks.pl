@@ -163,7 +163,7 @@ as_app(
 		PERFORM app.note(c);
 		UPDATE app.stock SET sold = sold + 1
 		WHERE product = CASE WHEN ((input->>'n')::int = 1) = (c.state = 'First') THEN 96 ELSE 97 END;
-		-- Each has its first lock before either goes on; what is left behind stays if this is undone.
+		-- Each has its first lock before either goes on, the first time at least.
 		IF c.state = 'First' THEN
 			PERFORM pg_advisory_xact_lock_shared((input->>'n')::int);
 			FOR i IN 1 .. 200 LOOP
@@ -189,6 +189,8 @@ foreach my $n (1, 2)
 		SELECT workflow.start('cross$n', '{"n": $n}', workflow_id => 'cross$n')},
 		extra_params => [ '-U', $role ]);
 }
+# As if the server had crashed because of them: they share no transaction.
+$node->safe_psql('postgres', 'UPDATE workflow.execution SET crashes = 1');
 my $deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'";
 my $deadlocks_before = $node->safe_psql('postgres', $deadlocks);
 start_engine($node);
