@@ -476,7 +476,6 @@ ow_machine_step(OwMachine *machine, const OwInput *input)
 	OwStep		step;
 
 	machine->now = input->now;
-	machine->random = input->random;
 	machine->transitions = 0;
 
 	if (run->token.phase == OW_PHASE_NEW)
