@@ -13,24 +13,24 @@
 #include "utils/numeric.h"
 
 static const OwIntrinsic functions[] = {
-	{"States.Format", 1, OW_ANY_NUMBER, ow_intrinsic_format},
-	{"States.StringToJson", 1, 1, ow_intrinsic_string_to_json},
-	{"States.JsonToString", 1, 1, ow_intrinsic_json_to_string},
-	{"States.Array", 0, OW_ANY_NUMBER, ow_intrinsic_array},
-	{"States.ArrayPartition", 2, 2, ow_intrinsic_array_partition},
-	{"States.ArrayContains", 2, 2, ow_intrinsic_array_contains},
-	{"States.ArrayRange", 3, 3, ow_intrinsic_array_range},
-	{"States.ArrayGetItem", 2, 2, ow_intrinsic_array_get_item},
-	{"States.ArrayLength", 1, 1, ow_intrinsic_array_length},
-	{"States.ArrayUnique", 1, 1, ow_intrinsic_array_unique},
-	{"States.Base64Encode", 1, 1, ow_intrinsic_base64_encode},
-	{"States.Base64Decode", 1, 1, ow_intrinsic_base64_decode},
-	{"States.Hash", 2, 2, ow_intrinsic_hash},
-	{"States.JsonMerge", 3, 3, ow_intrinsic_json_merge},
-	{"States.MathRandom", 2, 3, ow_intrinsic_math_random},
-	{"States.MathAdd", 2, 2, ow_intrinsic_math_add},
-	{"States.StringSplit", 2, 2, ow_intrinsic_string_split},
-	{"States.UUID", 0, 0, ow_intrinsic_uuid}
+	{"States.Format", 1, OW_ANY_NUMBER, "s*", ow_intrinsic_format},
+	{"States.StringToJson", 1, 1, "s", ow_intrinsic_string_to_json},
+	{"States.JsonToString", 1, 1, "?", ow_intrinsic_json_to_string},
+	{"States.Array", 0, OW_ANY_NUMBER, "*", ow_intrinsic_array},
+	{"States.ArrayPartition", 2, 2, "an", ow_intrinsic_array_partition},
+	{"States.ArrayContains", 2, 2, "a?", ow_intrinsic_array_contains},
+	{"States.ArrayRange", 3, 3, "nnn", ow_intrinsic_array_range},
+	{"States.ArrayGetItem", 2, 2, "an", ow_intrinsic_array_get_item},
+	{"States.ArrayLength", 1, 1, "a", ow_intrinsic_array_length},
+	{"States.ArrayUnique", 1, 1, "a", ow_intrinsic_array_unique},
+	{"States.Base64Encode", 1, 1, "s", ow_intrinsic_base64_encode},
+	{"States.Base64Decode", 1, 1, "s", ow_intrinsic_base64_decode},
+	{"States.Hash", 2, 2, "?s", ow_intrinsic_hash},
+	{"States.JsonMerge", 3, 3, "oob", ow_intrinsic_json_merge},
+	{"States.MathRandom", 2, 3, "nnn", ow_intrinsic_math_random},
+	{"States.MathAdd", 2, 2, "nn", ow_intrinsic_math_add},
+	{"States.StringSplit", 2, 2, "ss", ow_intrinsic_string_split},
+	{"States.UUID", 0, 0, "", ow_intrinsic_uuid}
 };
 
 const OwIntrinsic *
@@ -137,7 +137,7 @@ ow_call_return_text(OwCall *call, const char *text)
 static bool
 evaluate_call(const OwExpression *expression, OwScope *scope, JsonbValue *value, OwFailure *failure)
 {
-	OwCall		call = {.expression = expression,.scope = scope,.result = value,.failure = failure};
+	OwCall		call = {.expression = expression, .scope = scope, .result = value, .failure = failure};
 
 	check_stack_depth();
 	call.arguments = palloc(Max(expression->narguments, 1) * sizeof(JsonbValue));

@@ -47,6 +47,12 @@ struct OwIntrinsic
 	const char *name;
 	int			least;
 	int			most;			/* OW_ANY_NUMBER */
+
+	/*
+	 * What the arguments must be, for literals that can be checked at once: s string, n number, b
+	 * true or false, a array, o object, ? anything; *: anything from here on
+	 */
+	const char *types;
 	bool		(*evaluate) (OwCall *call);
 };
 
@@ -58,7 +64,7 @@ extern bool ow_call_refuse(OwCall *call, const char *format, ...) pg_attribute_p
 
 /* Arguments of a wanted kind, counted from 0; false (refused) when it is of another */
 extern bool ow_call_text(OwCall *call, int argument, char **text);
-extern bool ow_call_integer(OwCall *call, int argument, int64 *number);	/* rounded half up */
+extern bool ow_call_integer(OwCall *call, int argument, int64 *number); /* rounded half up */
 extern bool ow_call_array(OwCall *call, int argument, JsonbValue **elements, int *count);
 
 extern bool ow_call_return(OwCall *call, const Jsonb *result);	/* true */

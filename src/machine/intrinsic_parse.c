@@ -173,6 +173,42 @@ expected_count(const OwIntrinsic *function)
 	return psprintf("%d or %d", function->least, function->most);
 }
 
+/* Tells whether a literal can be what the function wants; arrays and objects are never literals. */
+static bool
+literal_fits(const JsonbValue *literal, char type)
+{
+	switch (type)
+	{
+		case 's':
+			return literal->type == jbvString;
+		case 'n':
+			return literal->type == jbvNumeric;
+		case 'b':
+			return literal->type == jbvBool;
+		case 'a':
+		case 'o':
+			return false;
+		default:
+			return true;
+	}
+}
+
+static bool
+check_literals(OwCallParser *parser, const OwExpression *call)
+{
+	const char *type = call->function->types;
+
+	for (int i = 0; i < call->narguments && *type != '*'; i++, type++)
+	{
+		const OwExpression *argument = call->arguments[i];
+
+		if (argument->kind == OW_EXPRESSION_LITERAL && !literal_fits(&argument->literal, *type))
+			return give_up(parser, psprintf("argument %d of %s cannot be %s", i + 1, call->function->name,
+											ow_json_type_phrase(&argument->literal))) != NULL;
+	}
+	return true;
+}
+
 /* Checks what can be told of the arguments before they have values. */
 static bool
 check_arguments(OwCallParser *parser, const OwExpression *call)
@@ -183,6 +219,8 @@ check_arguments(OwCallParser *parser, const OwExpression *call)
 		(function->most != OW_ANY_NUMBER && call->narguments > function->most))
 		return give_up(parser, psprintf("%s takes %s arguments, not %d", function->name, expected_count(function),
 										call->narguments)) != NULL;
+	if (!check_literals(parser, call))
+		return false;
 	if (function->evaluate == ow_intrinsic_format && call->arguments[0]->escaped != NULL &&
 		ow_format_count_holes(call->arguments[0]->escaped) != call->narguments - 1)
 		return give_up(parser, psprintf("%s needs one argument for each {} of its template", function->name)) != NULL;

@@ -68,7 +68,7 @@ Jsonb *
 ow_json_parse(const char *text)
 {
 	bool		fits = true;
-	JsonSemAction actions = {.semstate = &fits,.scalar = check_scalar};
+	JsonSemAction actions = {.semstate = &fits, .scalar = check_scalar};
 	JsonLexContext *lex;
 
 	if (ow_json_text_nesting(text) > MAX_DATA_NESTING)

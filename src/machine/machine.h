@@ -168,7 +168,8 @@ typedef struct OwActivityCall
 	Jsonb	   *input;
 	int			attempt;
 	TimestampTz scheduled_at;	/* of the first attempt */
-	TimestampTz close_by;		/* the attempt's deadline from schedule-to-close and the run's; DT_NOEND */
+	TimestampTz close_by;		/* the attempt's deadline from schedule-to-close and the run's;
+								 * DT_NOEND */
 	int64		start_to_close_ms;	/* OW_UNSET */
 	char	   *idempotency_key;
 	Jsonb	   *last_failure;

@@ -241,7 +241,7 @@ ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *fail
 		OwObject	object;
 		Jsonb	   *data;
 
-		if (!ow_error_matches(failure->error, catcher->errors, catcher->nerrors))
+		if (!ow_error_matches(failure->error, catcher->errors, catcher->nerrors, true))
 			continue;
 		ow_object_begin(&object);
 		ow_object_add_text(&object, "Error", failure->error);
@@ -307,8 +307,7 @@ ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptio
 	if (input->recorded_retry != NULL)
 		answer = *input->recorded_retry;
 	else if (backoff == OW_PHASE_COMPENSATE_BACKOFF || !machine->run->cancel_requested)
-		answer = ow_retry_decide(&(OwRetryQuestion)
-								 {
+		answer = ow_retry_decide(&(OwRetryQuestion) {
 									 .retriers = options->retriers,
 									 .nretriers = options->nretriers,
 									 .counts = token->retry_counts,

@@ -612,7 +612,7 @@ ow_variable_name_is_valid(const char *name)
 OwPath *
 ow_path_parse(const char *text, const char **end, const char **error)
 {
-	OwPathParser parser = {.at = text,.is_argument = end != NULL};
+	OwPathParser parser = {.at = text, .is_argument = end != NULL};
 	OwPath	   *path = NULL;
 
 	if (ow_expression_is_call(text))
