@@ -64,6 +64,7 @@ $(TEST_KIT_SCRIPT): $(TEST_KIT_PARTS) $(wildcard sql/*/)
 .PHONY: $(TASKS)
 
 test:
+	dev/install_packages.sh test
 	dev/test.sh
 
 conformance:

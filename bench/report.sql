@@ -36,7 +36,7 @@ FROM sample
 WHERE section = 'throughput' AND metric = 'rate'
 WINDOW r AS (PARTITION BY round);
 
--- Resident memory of executors that were there from the first sample to the last.
+-- Resident memory of the executors (one, if all is well) that were there from the first sample to the last.
 CREATE TEMP VIEW executor AS
 SELECT leg AS pid, array_agg(value ORDER BY round) AS kilobytes
 FROM sample
@@ -69,7 +69,7 @@ UNION ALL
 SELECT 8, 'transactions while idle, 10,000 runs waiting on timers', 'at most', 0, '', value
 FROM sample WHERE leg = 'database' AND metric = 'transactions'
 UNION ALL
-SELECT 9, 'growth of the executors after the first 10,000 workflows, per workflow', 'at most', 1, 'bytes',
+SELECT 9, 'growth of an executor after the first 10,000 workflows, per workflow', 'at most', 1, 'bytes',
        sum((SELECT max(k) FROM unnest(kilobytes) AS k) - kilobytes[1]) * 1024
        / (SELECT value * ((SELECT max(round) FROM sample WHERE section = 'memory') - 1)
           FROM sample WHERE metric = 'step')
@@ -99,10 +99,10 @@ SELECT EXISTS (SELECT FROM sample WHERE section = 'throughput') AS has_throughpu
 \qecho
 \qecho '## Memory'
 \qecho
-SELECT format('`RssAnon` of each executor in kB, after every %s workflows:', pg_temp.show(value))
+SELECT format('`RssAnon` of the executor in kB, after every %s workflows:', pg_temp.show(value))
 FROM sample WHERE metric = 'step';
 \qecho
-SELECT format('* executor %s: %s', row_number() OVER (ORDER BY pid), array_to_string(kilobytes, ', '))
+SELECT array_to_string(kilobytes, ', ')
 FROM executor;
 \endif
 

@@ -58,7 +58,7 @@ $quick || ((${#sections[@]})) || results=$here/RESULTS.md
 naive_seconds=8 batches=60 by_one=24000 by_many=60000
 latency_seconds=20 latency_rate=20
 memory_step=10000 memory_steps=10
-parked=10000 settle_seconds=30 idle_seconds=10
+parked=10000 settle_seconds=15 idle_seconds=10
 if $quick; then
 	rounds=${rounds:-1} naive_seconds=2 batches=10 by_one=4000 by_many=10000
 	latency_seconds=3 memory_step=1000 settle_seconds=5
@@ -93,6 +93,17 @@ bench() {
 
 per_second() {
 	sed -n 's/^tps = \([0-9.]*\) .*/\1/p'
+}
+
+# Changes settings of the running server: SET NAME = VALUE, or RESET NAME.
+configure() {
+	local change
+
+	for change in "$@"; do
+		sql -c "ALTER SYSTEM $change"
+	done
+	sql -o "$work/out" -c "SELECT pg_reload_conf()"
+	sleep 0.5
 }
 
 # Waits until no run is open; prints the commits this took.
@@ -147,10 +158,11 @@ set_up() {
 # Memory
 #
 
-# Private memory of each executor, which logs in as the workflows' owner.
+# Private memory of an executor, which logs in as the workflows' owner and does all the work.
 measure_memory() {
 	local pid resident
 
+	configure 'SET order_workflow.max_workers = 1'
 	record executors step "$memory_step"
 	for ((round = 1; round <= memory_steps; round++)); do
 		start_many order_4 "$memory_step"
@@ -162,6 +174,7 @@ measure_memory() {
 		done
 	done
 	round=0
+	configure 'RESET order_workflow.max_workers'
 }
 
 #
@@ -333,10 +346,11 @@ queries() {
 measure_idle() {
 	local before after
 
+	# Executors stay; PostgreSQL's own housekeeping is not what is measured.
+	configure "SET order_workflow.idle_timeout = '1h'" 'SET autovacuum = off'
 	start_many wait_an_hour "$parked"
 	sql -c "CALL harness.wait_until_parked($parked)"
-	# PostgreSQL's own housekeeping is not what is measured.
-	sql -c "VACUUM ANALYZE" -c "ALTER SYSTEM SET autovacuum = off" -c "SELECT pg_reload_conf()" -c "CHECKPOINT" >"$work/out"
+	sql -c "VACUUM ANALYZE" -c "CHECKPOINT"
 	sleep "$settle_seconds"
 
 	before=$(queries)
@@ -357,7 +371,7 @@ measure_idle() {
 		record "$kind" ticks "$ticks"
 		record "$kind" wakeups "$wakeups"
 	done
-	sql -c "ALTER SYSTEM RESET autovacuum" -c "SELECT pg_reload_conf()" >"$work/out"
+	configure 'RESET order_workflow.idle_timeout' 'RESET autovacuum'
 }
 
 #
@@ -382,12 +396,14 @@ report() {
 		| | |
 		|---|---|
 		| machine | $(machine) |
+		| load before | $load_before |
 		| PostgreSQL | $(sql -c "SELECT version()") |
 		| settings | $(sql -c "SELECT harness.settings()") |
 	HEAD
 	sql -f "$here/report.sql" <"$samples"
 }
 
+load_before=$(cut -d ' ' -f 1 /proc/loadavg)
 set_up
 for section in "${sections[@]}"; do
 	say "$section"

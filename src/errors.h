@@ -17,11 +17,9 @@
 #define ERRCODE_OW_ALREADY_STARTED			MAKE_SQLSTATE('O','W','0','0','4')
 #define ERRCODE_OW_EXECUTION_NOT_FOUND		MAKE_SQLSTATE('O','W','0','0','5')
 #define ERRCODE_OW_VERSION_NOT_FOUND		MAKE_SQLSTATE('O','W','0','0','6')
-#define ERRCODE_OW_NOT_DECLARED				MAKE_SQLSTATE('O','W','0','0','7')
 #define ERRCODE_OW_NOT_CLOSED				MAKE_SQLSTATE('O','W','0','0','8')
 #define ERRCODE_OW_ALREADY_CLOSED			MAKE_SQLSTATE('O','W','0','0','9')
 #define ERRCODE_OW_WAIT_TIMEOUT				MAKE_SQLSTATE('O','W','0','1','0')
-#define ERRCODE_OW_UPDATE_REJECTED			MAKE_SQLSTATE('O','W','0','1','1')
 #define ERRCODE_OW_INVALID_STATUS			MAKE_SQLSTATE('O','W','0','1','2')
 
 /* OW1xx: how an execution ended, raised to those who ask for its result */
@@ -33,7 +31,6 @@
 /* OW2xx: activities */
 #define ERRCODE_OW_ACTIVITY_ERROR			MAKE_SQLSTATE('O','W','2','0','1')	/* workflow.throw */
 #define ERRCODE_OW_NO_CURRENT_ACTIVITY		MAKE_SQLSTATE('O','W','2','0','2')
-#define ERRCODE_OW_ACTIVITY_QUARANTINED		MAKE_SQLSTATE('O','W','2','0','3')
 #define ERRCODE_OW_INVALID_INPUT			MAKE_SQLSTATE('O','W','2','0','4')
 
 /* OW3xx: the engine */

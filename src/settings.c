@@ -120,8 +120,8 @@ static void
 define_safety_settings(void)
 {
 	DefineCustomIntVariable("order_workflow.crash_limit",
-							"Sets how often an activity may crash the server before it is quarantined.",
-							NULL,
+							"Sets how often a run may crash the server before it is left stuck.",
+							"An activity that has left two runs stuck that way is quarantined.",
 							&ow_crash_limit, 3, 1, 1000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("order_workflow.instance",

@@ -25,14 +25,14 @@ COMMENT ON FUNCTION workflow.wait(uuid, interval) IS
 --   execution  OUT: how the run ended
 -- Raises what wait raises, and invalid_transaction_termination in a transaction block or a function.
 CREATE PROCEDURE workflow.wait_for_close(workflow_id text, timeout interval DEFAULT '30s',
-    INOUT execution workflow.execution_result DEFAULT NULL)
+    IN OUT execution workflow.execution_result DEFAULT NULL)
     LANGUAGE c
     AS 'MODULE_PATHNAME', 'ow_wait_for_close';
 COMMENT ON PROCEDURE workflow.wait_for_close(text, interval, workflow.execution_result) IS
     'Commits, and waits until a run has closed';
 
 CREATE PROCEDURE workflow.wait_for_close(run_id uuid, timeout interval DEFAULT '30s',
-    INOUT execution workflow.execution_result DEFAULT NULL)
+    IN OUT execution workflow.execution_result DEFAULT NULL)
     LANGUAGE c
     AS 'MODULE_PATHNAME', 'ow_wait_for_close';
 COMMENT ON PROCEDURE workflow.wait_for_close(uuid, interval, workflow.execution_result) IS

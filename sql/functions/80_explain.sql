@@ -15,7 +15,7 @@ DECLARE
     pool     record;
     activity text;
     failure  text;
-    -- What is to be done first when nothing at all runs
+    halted   text; -- what is to be done first, when nothing runs for this owner
     engine   CONSTANT text := CASE workflow.engine_status()
                  WHEN 'Quarantined' THEN 'workflow.resume_engine(): this is a copy of another database'
                  WHEN 'Disabled' THEN 'order_workflow.enabled = on'
@@ -45,24 +45,24 @@ BEGIN
     SELECT p.activity INTO activity
     FROM workflow.pending_activities p
     WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id;
+    SELECT * INTO pool FROM workflow.pool_stats() p WHERE p.role = run.owner;
+    halted := coalesce(engine, 'a mended role: ' || pool.parked_reason);
 
     IF run.status = 'Stuck' AND NOT run.has_messages THEN
         waiting_for := concat_ws(': ', 'somebody to mend it', run.stuck->>'Error', run.stuck->>'Cause');
         moved_by := CASE run.stuck->>'Error'
                         WHEN 'OW.ActivityNotRegistered' THEN 'workflow.register_activity(), then workflow.retry()'
                         WHEN 'OW.ActivityQuarantined' THEN
-                            'a repaired function: workflow.register_activity(), then workflow.retry()'
+                            'a repaired function, workflow.release_activity(), then workflow.retry()'
                         ELSE 'workflow.retry(), with a repaired version of the workflow if need be'
                     END;
     ELSIF run.ready OR run.has_messages THEN
-        SELECT * INTO pool FROM workflow.pool_stats() p WHERE p.role = run.owner;
         waiting_for := concat('an executor of role ', run.owner, ', to run activity "' || activity || '"');
         IF run.phase IN ('Activity', 'Compensate') AND run.attempt = 1 THEN
             since := coalesce(run.scheduled_at, since);
         END IF;
         moved_by := CASE
-                        WHEN engine IS NOT NULL THEN engine
-                        WHEN pool.parked_reason IS NOT NULL THEN 'a mended role: ' || pool.parked_reason
+                        WHEN halted IS NOT NULL THEN halted
                         WHEN pool.executors > 0 THEN
                             format('one of its %s executors, which have %s runs ready', pool.executors, pool.ready)
                         ELSE 'an executor, which will start'
@@ -77,10 +77,7 @@ BEGIN
                            WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
                            ELSE 'its next transition'
                        END;
-        moved_by := coalesce(engine, 'time');
-        IF NOT run.cancel_requested THEN
-            moved_by := moved_by || ', or workflow.cancel()';
-        END IF;
+        moved_by := coalesce(halted, CASE WHEN run.cancel_requested THEN 'time' ELSE 'time, or workflow.cancel()' END);
     END IF;
 END
 $$;

@@ -6,7 +6,7 @@
 CREATE TABLE workflow.execution (
     shard_key        int NOT NULL,
     run_id           uuid NOT NULL,
-    workflow_id      text NOT NULL,
+    workflow_id      text COLLATE "C" NOT NULL,
     bucket           smallint NOT NULL,
     definition_id    int NOT NULL,
     owner            regrole NOT NULL,

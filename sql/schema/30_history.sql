@@ -8,7 +8,7 @@ CREATE TABLE workflow.closed_execution (
     shard_key     int NOT NULL,
     bucket        smallint NOT NULL,
     run_id        uuid NOT NULL,
-    workflow_id   text NOT NULL,
+    workflow_id   text COLLATE "C" NOT NULL,
     definition_id int NOT NULL,
     owner         regrole NOT NULL,
     started_by    regrole NOT NULL,

@@ -45,7 +45,7 @@ CROSS JOIN LATERAL jsonb_array_elements(h.events) WITH ORDINALITY AS e (event, n
 UNION ALL
 SELECT workflow_id, run_id, 1, started_at, 'WorkflowExecutionStarted', NULL,
        CASE WHEN NOT redacted THEN jsonb_build_object(
-           'workflow', workflow, 'version', version, 'input', input, 'started_by', started_by::text) END,
+           'workflow', workflow, 'version', version, 'input', input) END,
        shard_key
 FROM workflow.readable_execution
 WHERE next_event_id = 1;

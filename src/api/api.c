@@ -12,8 +12,10 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 /* ---- arguments ---- */
@@ -64,7 +66,8 @@ ow_api_check_name(const char *what, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NAME_TOO_LONG),
 				 errmsg("the name of %s is too long", what),
-				 errdetail("It has %d characters; at most %d are allowed.", pg_mbstrlen(name), OW_MAX_NAME_LENGTH)));
+				 errdetail("It has %d characters; at most %d are allowed.",
+						   pg_mbstrlen(name), OW_MAX_NAME_LENGTH)));
 }
 
 void
@@ -78,7 +81,21 @@ ow_api_check_id(const char *what, const char *id)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is too long", what),
-				 errdetail("It has %zu bytes; at most %d are allowed.", strlen(id), OW_MAX_ID_LENGTH)));
+				 errdetail("It has %zu bytes; at most %d are allowed.",
+						   strlen(id), OW_MAX_ID_LENGTH)));
+}
+
+char *
+ow_api_uuid_text(const pg_uuid_t *uuid)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
+}
+
+TimestampTz
+ow_api_add_interval(TimestampTz start, Datum interval)
+{
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(start), interval));
 }
 
 char *
@@ -110,7 +127,7 @@ run_by_workflow_id(FunctionCallInfo fcinfo, int privileges)
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
 				 errmsg("workflow id \"%s\" has no run", workflow_id),
-				 errhint("It was never started, its data is gone by retention, or you may not see it.")));
+				 errhint("It was never started, or you may not see it.")));
 	return run;
 }
 
@@ -126,8 +143,8 @@ run_by_run_id(FunctionCallInfo fcinfo, int privileges)
 	if (run == NULL || !ow_api_may_see(run, privileges))
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
-				 errmsg("run %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(run_id)))),
-				 errhint("It was never started, its data is gone by retention, or you may not see it.")));
+				 errmsg("run %s does not exist", ow_api_uuid_text(run_id)),
+				 errhint("It was never started, or you may not see it.")));
 	return run;
 }
 
@@ -139,7 +156,9 @@ ow_api_run_for(FunctionCallInfo fcinfo, int privileges)
 
 	/* which overload this is; fn_expr would not be there for every caller */
 	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &count);
-	return types[0] == UUIDOID ? run_by_run_id(fcinfo, privileges) : run_by_workflow_id(fcinfo, privileges);
+	if (types[0] == UUIDOID)
+		return run_by_run_id(fcinfo, privileges);
+	return run_by_workflow_id(fcinfo, privileges);
 }
 
 OwFoundRun *
@@ -233,6 +252,7 @@ ow_api_check_activities(const OwCompiled *compiled)
 	if (missing.data != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_ACTIVITY_NOT_REGISTERED),
-				 errmsg("workflow \"%s\" uses activities that are not registered: %s", compiled->workflow, missing.data),
+				 errmsg("workflow \"%s\" uses activities that are not registered: %s",
+						compiled->workflow, missing.data),
 				 errhint("Register them with workflow.register_activity().")));
 }

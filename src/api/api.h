@@ -19,21 +19,29 @@ extern char *ow_api_text(FunctionCallInfo fcinfo, int argument, const char *name
 extern char *ow_api_optional_text(FunctionCallInfo fcinfo, int argument);	/* NULL when null */
 extern Jsonb *ow_api_jsonb(FunctionCallInfo fcinfo, int argument, const char *name);
 extern Jsonb *ow_api_optional_jsonb(FunctionCallInfo fcinfo, int argument);
+
 /* Raise unless the name is one to register under */
 extern void ow_api_check_name(const char *what, const char *name);
+
 /* Raise unless the id, a workflow's or request's, is fit to be stored */
 extern void ow_api_check_id(const char *what, const char *id);
+extern char *ow_api_uuid_text(const pg_uuid_t *uuid);
+
+/* The time an interval after start */
+extern TimestampTz ow_api_add_interval(TimestampTz start, Datum interval);
 
 /* A role's name for messages, also when it has been dropped */
 extern char *ow_api_role_name(Oid role);
 
 /* Did the current user start this run, or has any of these OwPrivileges on its workflow? */
 extern bool ow_api_may_see(const OwFoundRun *run, int privileges);
+
 /*
  * The run named by argument 0, which is a workflow id (its open run, else its latest) or, of an
  * overload, a run id.  Raises when there is none that the current user may read.
  */
 extern OwFoundRun *ow_api_run(FunctionCallInfo fcinfo);
+
 /* …or that he may see by one of these OwPrivileges */
 extern OwFoundRun *ow_api_run_for(FunctionCallInfo fcinfo, int privileges);
 
@@ -42,6 +50,7 @@ extern char *ow_api_problem_lines(const OwProblems *problems);
 
 /* The workflow's definition, or an error that says what there is not; version 0: current */
 extern const OwCompiled *ow_api_definition(const char *workflow, int version);
+
 /* Raise unless all activities of the definition are registered, listing those that are not. */
 extern void ow_api_check_activities(const OwCompiled *compiled);
 

@@ -41,7 +41,8 @@ check_may_control(const OwFoundRun *run)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to control workflow \"%s\"", run->workflow),
-			 errhint("Its owner \"%s\" can grant \"cancel\" with workflow.grant_workflow().", ow_api_role_name(run->owner))));
+			 errhint("Its owner \"%s\" can grant \"cancel\" with workflow.grant_workflow().",
+					 ow_api_role_name(run->owner))));
 }
 
 /* Cancel and Terminate: a reason, for the history */

@@ -27,8 +27,7 @@ delay_argument(FunctionCallInfo fcinfo, int argument)
 
 	if (PG_ARGISNULL(argument))
 		return OW_UNSET;
-	then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
-												   PG_GETARG_DATUM(argument)));
+	then = ow_api_add_interval(now, PG_GETARG_DATUM(argument));
 	if (then < now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -36,7 +35,9 @@ delay_argument(FunctionCallInfo fcinfo, int argument)
 	return (then - now) / 1000;
 }
 
-/* throw(error text, message text, details jsonb, non_retryable boolean, next_retry_delay interval) */
+/*
+ * throw(error text, message text, details jsonb, non_retryable boolean, next_retry_delay interval)
+ */
 Datum
 ow_throw(PG_FUNCTION_ARGS)
 {
@@ -92,7 +93,9 @@ log_level(const char *name)
 	return LOG;
 }
 
-/* {"message", "fields", and what run and attempt it is about}: one line, whatever is in the message */
+/*
+ * {"message", "fields", and what run and attempt it is about}: one line, whatever is in the message
+ */
 static char *
 log_line(const char *message, const Jsonb *fields)
 {
@@ -107,8 +110,7 @@ log_line(const char *message, const Jsonb *fields)
 	{
 		ow_object_add_text(&object, "workflow", run->workflow);
 		ow_object_add_text(&object, "workflow_id", run->workflow_id);
-		ow_object_add_text(&object, "run_id",
-						   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&run->run_id))));
+		ow_object_add_text(&object, "run_id", ow_api_uuid_text(&run->run_id));
 		ow_object_add_text(&object, "activity", call->activity->name);
 		ow_object_add_int(&object, "attempt", call->attempt);
 	}
@@ -123,7 +125,8 @@ ow_log(PG_FUNCTION_ARGS)
 	char	   *message = ow_api_text(fcinfo, 1, "message");
 
 	ereport(level,
-			(errmsg_internal("workflow log: %s", log_line(message, ow_api_optional_jsonb(fcinfo, 2))),
+			(errmsg_internal("workflow log: %s",
+							 log_line(message, ow_api_optional_jsonb(fcinfo, 2))),
 			 errhidestmt(true),
 			 errhidecontext(true)));
 	PG_RETURN_VOID();

@@ -72,6 +72,11 @@ ow_rebuild_state(PG_FUNCTION_ARGS)
 	OwLoadedRun *loaded;
 	List	   *events;
 
+	if (!ow_catalog_may(GetUserId(), found->workflow, found->owner, OW_PRIVILEGE_READ))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to read the state of workflow \"%s\"", found->workflow),
+				 errhint("Its owner can grant \"read\" with workflow.grant_workflow().")));
 	ow_store_open();
 	loaded = ow_run_read_started(&found->ref, context);
 	events = loaded == NULL ? NIL : ow_run_read_history(&found->ref, context);

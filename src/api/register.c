@@ -2,8 +2,8 @@
  * register.c
  *		workflow.register and workflow.validate.
  *
- * Definitions come as jsonb or as text; the text is kept as it came, and only it shows duplicate keys.
- * A definition is compiled here once to find everything that is wrong with it.
+ * Definitions come as jsonb or as text; the text is kept as it came, and only it shows duplicate
+ * keys.  A definition is compiled here once to find everything that is wrong with it.
  */
 #include "postgres.h"
 
@@ -38,7 +38,10 @@ typedef struct Source
 
 /* ---- checking ---- */
 
-/* Parses the text; what is wrong with it as a text is noted.  Duplicate keys do not stop the parser. */
+/*
+ * Parses the text; what is wrong with it as a text is noted.  Duplicate keys do not stop the
+ * parser.
+ */
 static Source
 read_text(char *text, OwProblems *problems)
 {
@@ -58,7 +61,7 @@ read_text(char *text, OwProblems *problems)
 static Source
 read_json(Jsonb *json)
 {
-	Source		source = {.text = ow_json_to_cstring(json),.json = json};
+	Source		source = {.text = ow_json_to_cstring(json), .json = json};
 
 	return source;
 }
@@ -94,7 +97,8 @@ has_registered_timeout(const OwDefinition *definition, const OwProblem *problem)
 		const OwState *state = &definition->states[i];
 		const OwActivity *activity;
 
-		if (state->activity == NULL || strcmp(ow_where_member("States", state->name), problem->path) != 0)
+		if (state->activity == NULL ||
+			strcmp(ow_where_member("States", state->name), problem->path) != 0)
 			continue;
 		activity = ow_catalog_activity(state->activity);
 		return activity != NULL && activity->options.start_to_close_ms != OW_UNSET;
@@ -216,11 +220,13 @@ check_can_log_in(Oid owner)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("role \"%s\" cannot own a workflow because it cannot log in", role),
 				 errdetail("Runs are executed in sessions of the workflow's owner."),
-				 errhint("Run ALTER ROLE %s LOGIN, or register as another role.", quote_identifier(role))));
+				 errhint("Run ALTER ROLE %s LOGIN, or register as another role.",
+						 quote_identifier(role))));
 	if (pg_database_aclcheck(MyDatabaseId, owner, ACL_CONNECT) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("role \"%s\" cannot own a workflow because it may not connect to this database", role),
+				 errmsg("role \"%s\" cannot own a workflow because it may not connect to this database",
+						role),
 				 errdetail("Runs are executed in sessions of the workflow's owner."),
 				 errhint("Run GRANT CONNECT ON DATABASE %s TO %s.",
 						 quote_identifier(get_database_name(MyDatabaseId)), quote_identifier(role))));
@@ -234,7 +240,8 @@ check_owner(const char *name, Oid owner)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("must be owner of workflow \"%s\"", name),
-			 errdetail("The name belongs to role \"%s\", which registered it first.", ow_api_role_name(owner))));
+			 errdetail("The name belongs to role \"%s\", which registered it first.",
+					   ow_api_role_name(owner))));
 }
 
 static void
@@ -247,7 +254,7 @@ prepare_name(const char *name)
 static Datum
 register_source(const char *name, Source *source, bool make_current, OwProblems *problems)
 {
-	OwDefinitionRow row = {.workflow = name,.source = source->text,.definition = source->json};
+	OwDefinitionRow row = {.workflow = name, .source = source->text, .definition = source->json};
 	Oid			owner;
 	int			version;
 

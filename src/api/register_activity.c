@@ -2,8 +2,8 @@
  * register_activity.c
  *		workflow.register_activity and workflow.release_activity.
  *
- * A function is stored by schema, name and argument types, all qualified and quoted where needed, so
- * that it is found again after dump, restore and pg_upgrade, whatever the search path.
+ * A function is stored by schema, name and argument types, all qualified and quoted where needed,
+ * so that it is found again after dump, restore and pg_upgrade, whatever the search path.
  */
 #include "postgres.h"
 
@@ -43,7 +43,10 @@ enum
 static Oid
 function_argument(FunctionCallInfo fcinfo)
 {
-	int			kinds = !PG_ARGISNULL(ARG_FUNCTION) + !PG_ARGISNULL(ARG_TASK_QUEUE) + !PG_ARGISNULL(ARG_URL);
+	int			kinds = 0;
+
+	for (int argument = ARG_FUNCTION; argument <= ARG_URL; argument++)
+		kinds += !PG_ARGISNULL(argument);
 
 	if (kinds != 1)
 		ereport(ERROR,
@@ -52,7 +55,8 @@ function_argument(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(ARG_FUNCTION))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("activities by %s are not supported yet", PG_ARGISNULL(ARG_URL) ? "task_queue" : "url"),
+				 errmsg("activities by %s are not supported yet",
+						PG_ARGISNULL(ARG_URL) ? "task_queue" : "url"),
 				 errhint("Give a function.")));
 	return PG_GETARG_OID(ARG_FUNCTION);
 }
@@ -60,16 +64,18 @@ function_argument(FunctionCallInfo fcinfo)
 static Jsonb *
 options_argument(FunctionCallInfo fcinfo, const char *name)
 {
-	Jsonb	   *options = PG_ARGISNULL(ARG_OPTIONS) ? ow_json_empty_object() : PG_GETARG_JSONB_P(ARG_OPTIONS);
+	Jsonb	   *options = ow_api_optional_jsonb(fcinfo, ARG_OPTIONS);
 	OwProblems	problems = {0};
 
+	if (options == NULL)
+		options = ow_json_empty_object();
 	(void) ow_task_options_compile(options, "options", &problems);
 	if (problems.errors > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid options of activity \"%s\"", name),
 				 errdetail("%s", ow_api_problem_lines(&problems)),
-				 errhint("Options are the fields of a Task that say how it is run: Retry, StartToCloseSeconds and so on.")));
+				 errhint("Options are the fields of a Task that say how it is run, such as Retry and StartToCloseSeconds.")));
 	return options;
 }
 
@@ -88,7 +94,8 @@ check_function(Oid function, Form_pg_proc form)
 	if (reason != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-				 errmsg("function %s cannot be an activity: it %s", format_procedure(function), reason),
+				 errmsg("function %s cannot be an activity: it %s",
+						format_procedure(function), reason),
 				 errhint("%s", hint)));
 	if (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, NameStr(form->proname));
@@ -102,7 +109,8 @@ check_owner(const char *name, Oid owner)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("must be owner of activity \"%s\"", name),
-			 errdetail("The name belongs to role \"%s\", which registered it first.", ow_api_role_name(owner))));
+			 errdetail("The name belongs to role \"%s\", which registered it first.",
+					   ow_api_role_name(owner))));
 }
 
 /* ---- storing ---- */
@@ -123,7 +131,8 @@ argument_types(Form_pg_proc form)
 			elog(ERROR, "cache lookup failed for type %u", form->proargtypes.values[i]);
 		type = (Form_pg_type) GETSTRUCT(tuple);
 		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "",
-						 quote_qualified_identifier(get_namespace_name(type->typnamespace), NameStr(type->typname)));
+						 quote_qualified_identifier(get_namespace_name(type->typnamespace),
+													NameStr(type->typname)));
 		ReleaseSysCache(tuple);
 	}
 	return text.data;
@@ -152,7 +161,7 @@ Datum
 ow_register_activity(PG_FUNCTION_ARGS)
 {
 	char	   *name = ow_api_text(fcinfo, ARG_NAME, "name");
-	OwActivityRow row = {.name = name,.owner = GetUserId()};
+	OwActivityRow row = {.name = name, .owner = GetUserId()};
 	Oid			function = function_argument(fcinfo);
 
 	PreventCommandIfReadOnly("workflow.register_activity()");
@@ -164,7 +173,8 @@ ow_register_activity(PG_FUNCTION_ARGS)
 		if (!ow_registry_lock_activity(name, &row.owner))
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to a concurrent registration of activity \"%s\"", name)));
+					 errmsg("could not serialize access due to a concurrent registration of activity \"%s\"",
+							name)));
 		check_owner(name, row.owner);
 		ow_registry_replace_activity(&row);
 	}

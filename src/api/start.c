@@ -2,10 +2,10 @@
  * start.c
  *		workflow.start and workflow.start_many.
  *
- * The unique key on open workflow ids decides who starts a run: insert first, then look why not.  What
- * concerns closed runs (id_reuse_policy) is looked up after the insert, in a later statement: the
- * insert has waited for a run that was just closing.  A request id is guarded by a lock that lasts
- * until the transaction ends, so that the second start with it finds what the first one made.
+ * The unique key on open workflow ids decides who starts a run: insert first, then look why not.
+ * What concerns closed runs (id_reuse_policy) is looked up after the insert, in a later statement:
+ * the insert has waited for a run that was just closing.  A request id is guarded by a lock that
+ * lasts until the transaction ends, so that the second start with it finds what the first one made.
  */
 #include "postgres.h"
 
@@ -21,7 +21,6 @@
 #include "store/start.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
@@ -67,7 +66,9 @@ typedef struct StartOptions
 	ConflictPolicy conflict;
 } StartOptions;
 
-static const char *const reuse_names[] = {"AllowDuplicate", "AllowDuplicateFailedOnly", "RejectDuplicate"};
+static const char *const reuse_names[] = {
+	"AllowDuplicate", "AllowDuplicateFailedOnly", "RejectDuplicate"
+};
 static const char *const conflict_names[] = {"Fail", "UseExisting", "TerminateExisting"};
 
 /* ---- arguments ---- */
@@ -97,7 +98,8 @@ options_argument(FunctionCallInfo fcinfo)
 	StartOptions options;
 
 	options.reuse = policy_argument(fcinfo, ARG_REUSE_POLICY, "id_reuse_policy", reuse_names);
-	options.conflict = policy_argument(fcinfo, ARG_CONFLICT_POLICY, "id_conflict_policy", conflict_names);
+	options.conflict = policy_argument(fcinfo, ARG_CONFLICT_POLICY, "id_conflict_policy",
+									   conflict_names);
 	if (options.conflict == CONFLICT_TERMINATE_EXISTING)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -110,8 +112,7 @@ options_argument(FunctionCallInfo fcinfo)
 static TimestampTz
 add_interval(FunctionCallInfo fcinfo, int argument, const char *name, TimestampTz start)
 {
-	TimestampTz end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(start),
-															  PG_GETARG_DATUM(argument)));
+	TimestampTz end = ow_api_add_interval(start, PG_GETARG_DATUM(argument));
 
 	if (end <= start)
 		ereport(ERROR,
@@ -177,8 +178,7 @@ report_already_started(const char *workflow_id, const char *why, const OwFoundRu
 			(errcode(ERRCODE_OW_ALREADY_STARTED),
 			 errmsg("workflow id \"%s\" %s", workflow_id, why),
 			 visible ? errdetail("It is run %s of workflow \"%s\".",
-								 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&run->ref.run_id))),
-								 run->workflow) : 0));
+								 ow_api_uuid_text(&run->ref.run_id), run->workflow) : 0));
 }
 
 /* After the insert: does a closed run of the same id forbid the new one? */
@@ -221,7 +221,7 @@ name_run(OwNewRun *run)
 	}
 	else
 		ow_run_id_make_own(bucket, &run->ref.run_id, &run->ref.shard_key);
-	run->workflow_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&run->ref.run_id)));
+	run->workflow_id = ow_api_uuid_text(&run->ref.run_id);
 }
 
 static TimestampTz
@@ -252,8 +252,12 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, OwNewRun *run)
 	/* the time to close in counts from when it may begin */
 	run->deadline = definition_deadline(compiled, run->start_at);
 	if (!PG_ARGISNULL(ARG_EXECUTION_TIMEOUT))
-		run->deadline = Min(run->deadline,
-							add_interval(fcinfo, ARG_EXECUTION_TIMEOUT, "execution_timeout", run->start_at));
+	{
+		TimestampTz end = add_interval(fcinfo, ARG_EXECUTION_TIMEOUT, "execution_timeout",
+									   run->start_at);
+
+		run->deadline = Min(run->deadline, end);
+	}
 }
 
 /* The run that an earlier start with the same request id made */
@@ -263,7 +267,8 @@ find_earlier_request(const OwNewRun *run, const char *workflow_id)
 	OwFoundRun *earlier;
 
 	ow_find_lock_request(run->ref.shard_key, run->request_id);
-	earlier = ow_find_request(run->ref.shard_key, workflow_id, run->compiled->workflow, run->request_id);
+	earlier = ow_find_request(run->ref.shard_key, workflow_id, run->compiled->workflow,
+							  run->request_id);
 	return earlier != NULL && ow_api_may_see(earlier, OW_PRIVILEGE_READ) ? earlier : NULL;
 }
 
@@ -325,7 +330,8 @@ ow_start(PG_FUNCTION_ARGS)
 /* ---- many runs ---- */
 
 static void
-read_array(FunctionCallInfo fcinfo, int argument, Oid type, Datum **values, bool **nulls, int *count)
+read_array(FunctionCallInfo fcinfo, int argument, Oid type,
+		   Datum **values, bool **nulls, int *count)
 {
 	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(argument);
 
@@ -373,9 +379,12 @@ fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, FunctionCallInf
 	int			index = 0;
 	char	  **ids = ids_argument(fcinfo, count);
 	TimestampTz now = ow_clock_now();
-	ErrorContextCallback callback = {.callback = element_error,.arg = &index,.previous = error_context_stack};
+	ErrorContextCallback callback;
 
 	read_array(fcinfo, 1, JSONBOID, &inputs, &nulls, &count);
+	callback.callback = element_error;
+	callback.arg = &index;
+	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	for (index = 0; index < count; index++)
 	{
@@ -428,7 +437,8 @@ ow_start_many(PG_FUNCTION_ARGS)
 	char	   *workflow = ow_api_text(fcinfo, 0, "workflow");
 	const OwCompiled *compiled = prepare(workflow, 0);
 	int			count = count_inputs(fcinfo);
-	OwNewRun   *runs = palloc_extended(sizeof(OwNewRun) * Max(count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	OwNewRun   *runs = palloc_extended(sizeof(OwNewRun) * Max(count, 1),
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	fill_many(runs, count, compiled, fcinfo);
 	ow_start_runs(runs, count);

@@ -2,9 +2,10 @@
  * wait.c
  *		workflow.wait, wait_for_close and result.
  *
- * Waiting goes: enter shared memory as a waiter, look with a fresh snapshot, sleep on the latch until
- * whoever closes the run wakes us, look again.  The function holds the snapshot of the statement that
- * called it all the while; the procedure commits before every sleep, and holds nothing.
+ * Waiting goes: enter shared memory as a waiter, look with a fresh snapshot, sleep on the latch
+ * until whoever closes the run wakes us, look again.  The function holds the snapshot of the
+ * statement that called it all the while; the procedure commits before every sleep, and holds
+ * nothing.
  */
 #include "postgres.h"
 
@@ -13,6 +14,7 @@
 #include "api/api.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "engine/identity.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -79,20 +81,25 @@ set_json(Datum *values, bool *nulls, int column, Jsonb *json)
 	values[column] = JsonbPGetDatum(json);
 }
 
-/* A closed run as workflow.execution_result.  Error and cause are internal: for the owner's people only. */
+/*
+ * A closed run as workflow.execution_result.  Error and cause are internal: for who may read it all
+ * only.
+ */
 static Datum
 result_row(const OwFoundRun *run)
 {
 	Datum		values[RESULT_COLUMNS] = {0};
 	bool		nulls[RESULT_COLUMNS] = {0};
-	bool		internal = has_privs_of_role(GetUserId(), run->owner);
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("execution_result"),
-									   ObjectIdGetDatum(get_namespace_oid("workflow", false)));
+	bool		internal = ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_READ);
+	Oid			schema = get_namespace_oid("workflow", false);
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									   CStringGetDatum("execution_result"), ObjectIdGetDatum(schema));
 	TupleDesc	descriptor = lookup_rowtype_tupdesc(type, -1);
 	HeapTuple	tuple;
 
 	if (descriptor->natts != RESULT_COLUMNS)
-		elog(ERROR, "type workflow.execution_result has %d columns instead of %d", descriptor->natts, RESULT_COLUMNS);
+		elog(ERROR, "type workflow.execution_result has %d columns instead of %d",
+			 descriptor->natts, RESULT_COLUMNS);
 	set_text(values, nulls, RESULT_WORKFLOW_ID, run->workflow_id);
 	values[RESULT_RUN_ID] = UUIDPGetDatum(&run->ref.run_id);
 	set_text(values, nulls, RESULT_WORKFLOW, run->workflow);
@@ -133,7 +140,8 @@ check_can_wait(const OwFoundRun *run)
 	if (run->uncommitted)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot wait for workflow id \"%s\", which was started in this transaction", run->workflow_id),
+				 errmsg("cannot wait for workflow id \"%s\", which was started in this transaction",
+						run->workflow_id),
 				 errhint("Its run begins when the transaction commits. Commit, then wait.")));
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
@@ -144,8 +152,15 @@ check_can_wait(const OwFoundRun *run)
 	if (!ow_pool_available())
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_ENGINE_NOT_AVAILABLE),
-				 errmsg("cannot wait for workflow id \"%s\" because nothing runs workflows here", run->workflow_id),
+				 errmsg("cannot wait for workflow id \"%s\" because nothing runs workflows here",
+						run->workflow_id),
 				 errhint("Add order_workflow to shared_preload_libraries and restart the server.")));
+	if (ow_identity_is_foreign())
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_ENGINE_QUARANTINED),
+				 errmsg("cannot wait for workflow id \"%s\" because this is a copy of another database",
+						run->workflow_id),
+				 errhint("Call workflow.resume_engine() if workflows are to run here from now on.")));
 }
 
 static void
@@ -207,8 +222,7 @@ timeout_argument(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(1))
 		return DT_NOEND;
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()),
-												   PG_GETARG_DATUM(1)));
+	return ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
 }
 
 /* Waits for the run that the arguments name.  The key is entered before the look that counts. */
@@ -245,7 +259,8 @@ ow_wait(PG_FUNCTION_ARGS)
 static void
 check_may_commit(FunctionCallInfo fcinfo)
 {
-	if (fcinfo->context != NULL && IsA(fcinfo->context, CallContext) && !((CallContext *) fcinfo->context)->atomic)
+	if (fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!((CallContext *) fcinfo->context)->atomic)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
@@ -254,7 +269,7 @@ check_may_commit(FunctionCallInfo fcinfo)
 			 errhint("Call it by itself, or use workflow.wait().")));
 }
 
-/* The procedure's row: its INOUT argument, which is the run's row */
+/* The procedure's row: its output argument, which is the run's row */
 static Datum
 procedure_row(FunctionCallInfo fcinfo, Datum row)
 {
@@ -266,7 +281,7 @@ procedure_row(FunctionCallInfo fcinfo, Datum row)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), &row, &isnull));
 }
 
-/* wait_for_close(workflow_id text | run_id uuid, timeout interval, INOUT execution) */
+/* wait_for_close(workflow_id text | run_id uuid, timeout interval, execution) */
 Datum
 ow_wait_for_close(PG_FUNCTION_ARGS)
 {
@@ -311,9 +326,11 @@ failure_errcode(OwStatus status)
 static void
 report_failure(const OwFoundRun *run)
 {
-	char	   *code = run->public_error ? ow_json_get_string(run->public_error, "Code") : NULL;
-	char	   *message = run->public_error ? ow_json_get_string(run->public_error, "Message") : NULL;
-	bool		internal = run->error != NULL && has_privs_of_role(GetUserId(), run->owner);
+	const Jsonb *public = run->public_error;
+	char	   *code = public ? ow_json_get_string(public, "Code") : NULL;
+	char	   *message = public ? ow_json_get_string(public, "Message") : NULL;
+	bool		internal = run->error != NULL &&
+	ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_READ);
 
 	if (code != NULL)
 		ereport(ERROR,
@@ -323,7 +340,8 @@ report_failure(const OwFoundRun *run)
 			(errcode(failure_errcode(run->status)),
 			 internal ? errmsg("workflow id \"%s\" has closed with status %s: %s", run->workflow_id,
 							   ow_status_name(run->status), run->error) :
-			 errmsg("workflow id \"%s\" has closed with status %s", run->workflow_id, ow_status_name(run->status)),
+			 errmsg("workflow id \"%s\" has closed with status %s", run->workflow_id,
+					ow_status_name(run->status)),
 			 internal && run->cause ? errdetail("%s", run->cause) : 0));
 }
 

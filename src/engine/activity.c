@@ -2,9 +2,9 @@
  * activity.c
  *		Calling a SQL activity's function: arguments from the input, the result as jsonb.
  *
- * chain.c calls this in the activity's subtransaction, with a snapshot, as the run's owner.  What is
- * wrong with the input is raised with an SQLSTATE of its own, which activity_failure.c turns into
- * OW.InvalidInput.
+ * chain.c calls this in the activity's subtransaction, with a snapshot, as the run's owner.  What
+ * is wrong with the input is raised with an SQLSTATE of its own, which activity_failure.c turns
+ * into OW.InvalidInput.
  */
 #include "postgres.h"
 
@@ -58,6 +58,9 @@ static struct
 	TimestampTz deadline;		/* DT_NOEND: none */
 }			running;
 
+/* The activity that ran last sent its own run a message */
+static bool sent_to_itself;
+
 /* ---- the activity's context ---- */
 
 const OwActivityCall *
@@ -75,14 +78,32 @@ ow_activity_reset(void)
 	running.run = NULL;
 }
 
+void
+ow_activity_note_message(const pg_uuid_t *run_id)
+{
+	if (running.run != NULL && memcmp(&running.run->run_id, run_id, UUID_LEN) == 0)
+		sent_to_itself = true;
+}
+
+bool
+ow_activity_sent_to_itself(void)
+{
+	return sent_to_itself;
+}
+
 static void
 set_running(const OwActivityCall *call, const OwRun *run)
 {
+	sent_to_itself = false;
 	running.call = call;
 	running.run = run;
 	running.deadline = call->close_by;
 	if (call->start_to_close_ms != OW_UNSET)
-		running.deadline = Min(running.deadline, ow_instant_add_ms(ow_clock_now(), call->start_to_close_ms));
+	{
+		TimestampTz end = ow_instant_add_ms(ow_clock_now(), call->start_to_close_ms);
+
+		running.deadline = Min(running.deadline, end);
+	}
 }
 
 Datum
@@ -119,7 +140,8 @@ ow_activity_context(void)
 
 	descriptor = lookup_rowtype_tupdesc(ow_activity_context_type(), -1);
 	if (descriptor->natts != CONTEXT_COLUMNS)
-		elog(ERROR, "type workflow.activity_context has %d columns instead of %d", descriptor->natts, CONTEXT_COLUMNS);
+		elog(ERROR, "type workflow.activity_context has %d columns instead of %d",
+			 descriptor->natts, CONTEXT_COLUMNS);
 	tuple = heap_form_tuple(descriptor, values, nulls);
 	ReleaseTupleDesc(descriptor);
 	return HeapTupleGetDatum(tuple);
@@ -135,7 +157,8 @@ report_not_object(const char *activity, const Jsonb *input)
 	ow_json_as_value(input, &value);
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_INVALID_INPUT),
-			 errmsg("input of activity \"%s\" is not an object but of type %s", activity, ow_json_type_name(&value)),
+			 errmsg("input of activity \"%s\" is not an object but of type %s",
+					activity, ow_json_type_name(&value)),
 			 errhint("Its function takes the members of an object as arguments: choose them with Parameters.")));
 }
 
@@ -233,7 +256,10 @@ check_named(const char *activity, const Jsonb *input, const OwFunctionCall *call
 
 /* ---- converting the input ---- */
 
-/* Errors of the conversion itself ("abc" is no integer) are about the input, whatever their SQLSTATE. */
+/*
+ * Errors of the conversion itself ("abc" is no integer) are about the input, whatever their
+ * SQLSTATE.
+ */
 static void
 conversion_error(void *activity)
 {
@@ -250,7 +276,7 @@ static void
 convert_fields(OwFunctionCall *call, const Jsonb *members, Datum *values, bool *nulls)
 {
 	LOCAL_FCINFO(fcinfo, 1);
-	ReturnSetInfo expected = {.type = T_ReturnSetInfo,.expectedDesc = call->fields};
+	ReturnSetInfo expected = {.type = T_ReturnSetInfo, .expectedDesc = call->fields};
 	HeapTupleHeader header;
 	HeapTupleData tuple = {0};
 
@@ -287,7 +313,7 @@ read_fields(OwFunctionCall *call, const OwActivityCall *activity_call, Datum *va
 	const char *activity = activity_call->activity->name;
 	const Jsonb *input = activity_call->input;
 	bool		composite = false;
-	ErrorContextCallback callback = {.callback = conversion_error,.arg = (void *) activity};
+	ErrorContextCallback callback;
 
 	for (int i = 0; i < call->nargs; i++)
 	{
@@ -299,6 +325,8 @@ read_fields(OwFunctionCall *call, const OwActivityCall *activity_call, Datum *va
 	}
 	if (!composite)
 		check_named(activity, input, call);
+	callback.callback = conversion_error;
+	callback.arg = (void *) activity;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	convert_fields(call, input, values, nulls);
@@ -340,7 +368,8 @@ fill_arguments(OwFunctionCall *call, const OwActivityCall *activity_call, Functi
 				target->value = ow_activity_context();
 				break;
 			case OW_ARGUMENT_NAMED:
-				if (arg->default_value != NULL && !ow_json_member(activity_call->input, arg->name, &ignored))
+				if (arg->default_value != NULL &&
+					!ow_json_member(activity_call->input, arg->name, &ignored))
 				{
 					target->value = evaluate_default(arg, &target->isnull);
 					field++;
@@ -371,8 +400,8 @@ result_to_jsonb(OwFunctionCall *call, Datum result, bool isnull)
 }
 
 /*
- * Raises the error that a missing EXECUTE privilege is, in a way that activity_failure.c can tell from
- * one raised inside the function.
+ * Raises the error that a missing EXECUTE privilege is, in a way that activity_failure.c can tell
+ * from one raised inside the function.
  */
 static void
 check_execute(const OwActivity *activity, Oid function)
@@ -383,9 +412,10 @@ check_execute(const OwActivity *activity, Oid function)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for function %s.%s of activity \"%s\"", stored->schema, stored->name,
-					activity->name),
-			 errhint("Grant EXECUTE on it to role \"%s\", which owns the workflow.", GetUserNameFromId(GetUserId(), false)),
+			 errmsg("permission denied for function %s.%s of activity \"%s\"",
+					stored->schema, stored->name, activity->name),
+			 errhint("Grant EXECUTE on it to role \"%s\", which owns the workflow.",
+					 GetUserNameFromId(GetUserId(), false)),
 			 err_generic_string(PG_DIAG_DATATYPE_NAME, OW_PERMISSIONS_TOKEN)));
 }
 
@@ -413,7 +443,8 @@ ow_activity_call(const OwActivityCall *activity_call, const OwRun *run)
 	Assert(ActiveSnapshotSet());
 	check_execute(activity_call->activity, call->function);
 	set_running(activity_call, run);
-	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->nargs, DEFAULT_COLLATION_OID, NULL, NULL);
+	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->nargs, DEFAULT_COLLATION_OID,
+							 NULL, NULL);
 	if (fill_arguments(call, activity_call, fcinfo))
 	{
 		value = invoke(call, fcinfo);

@@ -14,15 +14,27 @@
  * Call the function of call->activity with call->input: f(jsonb), f(jsonb,
  * workflow.activity_context), one composite argument, or named arguments filled by key (unknown or
  * missing key: OW.InvalidInput).  The result is made jsonb by to_jsonb, void and NULL become null.
- * Allocates the result in the context current at the call.  Raises whatever the function raises, and
- * errors of its own when the function is gone or the current user may not execute it.
+ * Allocates the result in the context current at the call.  Raises whatever the function raises,
+ * and errors of its own when the function is gone or the current user may not execute it.
  */
 extern Jsonb *ow_activity_call(const OwActivityCall *call, const OwRun *run);
 
-/* The context of the activity that runs in this backend, for workflow.current_activity(); NULL: none */
+/*
+ * The context of the activity that runs in this backend, for workflow.current_activity(); NULL:
+ * none
+ */
 extern const OwActivityCall *ow_activity_current(const OwRun **run);
+
 /* …as workflow.activity_context; errors when none runs */
 extern Datum ow_activity_context(void);
+
+/*
+ * An activity that sends its own run a message (a cancel) is the last one of its chain, so that the
+ * run takes the message in before it goes on.
+ */
+extern void ow_activity_note_message(const pg_uuid_t *run_id);
+extern bool ow_activity_sent_to_itself(void);
+
 /* Forget it after an error passed by */
 extern void ow_activity_reset(void);
 
@@ -33,8 +45,8 @@ extern void ow_activity_reset(void);
 extern const char *ow_activity_refuse(Oid function, const char **hint);
 
 /*
- * Raise the failure, for workflow.throw.  Its data stays in this backend's memory, tied to the error
- * by a token, until ow_activity_failure asks for it.
+ * Raise the failure, for workflow.throw.  Its data stays in this backend's memory, tied to the
+ * error by a token, until ow_activity_failure asks for it.
  */
 extern void ow_activity_throw(const OwFailure *failure) pg_attribute_noreturn();
 

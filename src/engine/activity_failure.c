@@ -3,9 +3,10 @@
  *		Errors of activities as failures: what workflow.throw was given, or the SQL error's condition.
  *
  * A throw can carry any jsonb, so its data does not travel in the error's text: it stays in this
- * backend's memory, and a serial number in the error's datatype_name says which throw it was.  A throw
- * that the function's EXCEPTION block caught is thus never mixed up with an error raised later, and one
- * that is raised again (RAISE without arguments) is still known.  The latest few are kept.
+ * backend's memory, and a serial number in the error's datatype_name says which throw it was.  A
+ * throw that the function's EXCEPTION block caught is thus never mixed up with an error raised
+ * later, and one that is raised again (RAISE without arguments) is still known.  The latest few are
+ * kept.
  */
 #include "postgres.h"
 
@@ -38,7 +39,8 @@ keep(const OwFailure *failure)
 	MemoryContext previous;
 
 	if (slot->context == NULL)
-		slot->context = AllocSetContextCreate(TopMemoryContext, "order_workflow throw", ALLOCSET_SMALL_SIZES);
+		slot->context = AllocSetContextCreate(TopMemoryContext, "order_workflow throw",
+											  ALLOCSET_SMALL_SIZES);
 	slot->serial = 0;
 	MemoryContextReset(slot->context);
 	previous = MemoryContextSwitchTo(slot->context);
@@ -59,7 +61,8 @@ ow_activity_throw(const OwFailure *failure)
 	snprintf(token, sizeof(token), TOKEN_PREFIX UINT64_FORMAT, keep(failure));
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_ACTIVITY_ERROR),
-			 failure->cause ? errmsg("%s: %s", failure->error, failure->cause) : errmsg("%s", failure->error),
+			 failure->cause ? errmsg("%s: %s", failure->error, failure->cause) :
+			 errmsg("%s", failure->error),
 			 failure->details ? errdetail("%s", ow_json_to_cstring(failure->details)) : 0,
 			 err_generic_string(PG_DIAG_DATATYPE_NAME, token)));
 	pg_unreachable();

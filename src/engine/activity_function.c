@@ -24,7 +24,9 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-#define FORMS_HINT "An activity's function takes jsonb, one composite argument, or named arguments, and may take a workflow.activity_context besides."
+#define FORMS_HINT \
+	"An activity's function takes jsonb, one composite argument, or named arguments, " \
+	"and may take a workflow.activity_context besides."
 
 Oid
 ow_activity_context_type(void)
@@ -99,7 +101,9 @@ sole_argument_kind(Oid type)
 		return OW_ARGUMENT_JSONB;
 	if (type == JSONOID)
 		return OW_ARGUMENT_JSON;
-	return get_typtype(getBaseType(type)) == TYPTYPE_COMPOSITE ? OW_ARGUMENT_COMPOSITE : OW_ARGUMENT_NAMED;
+	if (get_typtype(getBaseType(type)) == TYPTYPE_COMPOSITE)
+		return OW_ARGUMENT_COMPOSITE;
+	return OW_ARGUMENT_NAMED;
 }
 
 /* Sorts out the arguments; returns why it cannot, or NULL. */
@@ -207,7 +211,9 @@ look_up_with_type(Oid function, FmgrInfo *flinfo, Oid argument_type, Oid result_
 											 InvalidOid, COERCE_EXPLICIT_CALL), flinfo);
 }
 
-/* The row that jsonb_to_record fills: one column for each argument taken from the input's members */
+/*
+ * The row that jsonb_to_record fills: one column for each argument taken from the input's members
+ */
 static void
 prepare_fields(OwFunctionCall *call)
 {
@@ -242,7 +248,8 @@ report_unfit(const OwActivity *activity, const char *reason, const char *hint)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-			 errmsg("function %s.%s of activity \"%s\" %s", function->schema, function->name, activity->name, reason),
+			 errmsg("function %s.%s of activity \"%s\" %s",
+					function->schema, function->name, activity->name, reason),
 			 errhint("%s", hint)));
 }
 

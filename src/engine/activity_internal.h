@@ -45,6 +45,7 @@ typedef struct OwFunctionCall
 
 /* How to call the activity's function, made on first use.  Raises when it is gone or unfit. */
 extern OwFunctionCall *ow_function_call(const OwActivity *activity);
+
 /* workflow.activity_context; InvalidOid without the extension */
 extern Oid	ow_activity_context_type(void);
 

@@ -15,9 +15,11 @@
 #include "engine/batch.h"
 #include "engine/chain.h"
 #include "engine/engine.h"
+#include "engine/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "settings.h"
+#include "storage/ipc.h"
 #include "store/store.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -30,6 +32,7 @@ typedef struct RefList
 {
 	OwRunRef   *refs;
 	int			count;
+	bool		dangerous;		/* some have crashed the server */
 } RefList;
 
 static void
@@ -55,11 +58,27 @@ flush(List *runs)
 	ow_store_close();
 }
 
-/* A run that crashed the server shares no transaction. */
+/*
+ * A run that crashed the server shares no transaction.  And it goes first: so it is found out before
+ * the next of its kind gets to crash the server as well.
+ */
 static bool
 is_too_dangerous(const OwLoadedRun *loaded, bool shared)
 {
 	return shared && loaded->crashes > 0;
+}
+
+static bool
+any_too_dangerous(List *runs, bool shared)
+{
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		if (is_too_dangerous(lfirst(cell), shared))
+			return true;
+	}
+	return false;
 }
 
 /* The failure of a run that crashed the server too often; NULL when it may run */
@@ -72,7 +91,7 @@ crash_failure(const OwLoadedRun *loaded)
 		return NULL;
 	failure = palloc0(sizeof(OwFailure));
 	(void) ow_fail(failure, "OW.ActivityQuarantined",
-				   "the server crashed %d times while an activity of this run was running", loaded->crashes);
+				   "an activity of this run has crashed the server, or did not stop when it was told to, %d times", loaded->crashes);
 	return failure;
 }
 
@@ -122,6 +141,7 @@ drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, Memo
 	ow_store_close();
 	foreach(cell, contended)
 		rest->contended = lappend(rest->contended, lfirst(cell));
+	rest->dangerous = any_too_dangerous(runs, shared);
 	foreach(cell, runs)
 	{
 		OwLoadedRun *loaded = lfirst(cell);
@@ -134,8 +154,9 @@ drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, Memo
 			rest->alone = lappend(rest->alone, &loaded->ref);
 			continue;
 		}
-		if (shared && cell != list_head(runs) &&
-			(interfered || !ow_chain_has_room() || GetCurrentTimestamp() >= stop_at))
+		if (rest->dangerous ||
+			(shared && cell != list_head(runs) &&
+			 (interfered || !ow_chain_has_room() || GetCurrentTimestamp() >= stop_at)))
 		{
 			rest->left = lappend(rest->left, &loaded->ref);
 			continue;
@@ -191,6 +212,7 @@ drive_transaction(const OwRunRef *refs, int count, bool shared, const OwFailure 
 		(void) drive(refs, count, shared, stuck, context, &rest);
 		collect(left, rest.left);
 		collect(alone, rest.alone);
+		alone->dangerous |= rest.dangerous;
 		foreach(cell, rest.contended)
 			ow_ready_contended(GetSessionUserId(), lfirst(cell));
 		CommitTransactionCommand();
@@ -215,7 +237,7 @@ drive_transaction(const OwRunRef *refs, int count, bool shared, const OwFailure 
 static void
 leave_stuck(const OwRunRef *ref, const char *reason)
 {
-	RefList		ignored = {palloc(sizeof(OwRunRef)), 0};
+	RefList		ignored = {.refs = palloc(sizeof(OwRunRef))};
 	OwFailure	failure;
 
 	(void) ow_fail(&failure, "OW.TransactionFailed", "the transaction of this run failed: %s", reason);
@@ -225,7 +247,7 @@ leave_stuck(const OwRunRef *ref, const char *reason)
 static void
 drive_alone(const OwRunRef *ref)
 {
-	RefList		ignored = {palloc(sizeof(OwRunRef) * 2), 0};
+	RefList		ignored = {.refs = palloc(sizeof(OwRunRef) * 2)};
 	char	   *reason = NULL;
 
 	ow_executor_detain(true);
@@ -248,21 +270,57 @@ drive_shared(const OwRunRef *refs, int count, RefList *left, RefList *alone)
 		add_ref(alone, &refs[i]);
 }
 
+/*
+ * An activity that would not stop ends this process, and would end the next as well.  So it is charged
+ * like one that crashes the server: its run is alone from now on, and stuck in the end.
+ */
+static void
+charge_at_exit(int code, Datum arg)
+{
+	const OwRun *run;
+	const OwActivityCall *call = ow_activity_current(&run);
+	OwCrashSuspect suspect = {.database = MyDatabaseId,.owner = GetSessionUserId()};
+
+	if (!ow_guard_gave_up() || call == NULL)
+		return;
+	suspect.run.shard_key = run->shard_key;
+	suspect.run.run_id = run->run_id;
+	strlcpy(suspect.activity, call->activity->name, sizeof(suspect.activity));
+	AbortOutOfAnyTransaction();
+	StartTransactionCommand();
+	ow_engine_charge_crash(&suspect);
+	CommitTransactionCommand();
+}
+
+static void
+drive_all_alone(RefList *alone)
+{
+	for (int i = 0; i < alone->count; i++)
+		drive_alone(&alone->refs[i]);
+	alone->count = 0;
+	alone->dangerous = false;
+}
+
 void
 ow_engine_run_batch(const OwRunRef *refs, int count)
 {
-	RefList		todo = {palloc(sizeof(OwRunRef) * count), 0};
-	RefList		alone = {palloc(sizeof(OwRunRef) * count), 0};
+	static bool registered = false;
+	RefList		todo = {.refs = palloc(sizeof(OwRunRef) * count)};
+	RefList		alone = {.refs = palloc(sizeof(OwRunRef) * count)};
 
+	if (!registered)
+		before_shmem_exit(charge_at_exit, (Datum) 0);
+	registered = true;
 	memcpy(todo.refs, refs, sizeof(OwRunRef) * count);
 	todo.count = count;
 	while (todo.count > 0)
 	{
-		RefList		left = {palloc(sizeof(OwRunRef) * todo.count), 0};
+		RefList		left = {.refs = palloc(sizeof(OwRunRef) * todo.count)};
 
 		drive_shared(todo.refs, todo.count, &left, &alone);
+		if (alone.dangerous)
+			drive_all_alone(&alone);
 		todo = left;
 	}
-	for (int i = 0; i < alone.count; i++)
-		drive_alone(&alone.refs[i]);
+	drive_all_alone(&alone);
 }

@@ -13,6 +13,7 @@ typedef struct OwDriveRest
 	List	   *left;			/* no room or time left in this transaction */
 	List	   *alone;			/* must have a transaction of its own */
 	List	   *contended;		/* locked by another transaction */
+	bool		dangerous;		/* those in alone have crashed the server */
 } OwDriveRest;
 
 /* Drive the refs alone in the current transaction; the number of runs that moved is returned. */

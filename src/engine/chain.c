@@ -10,7 +10,9 @@
  * In a shared transaction nobody may wait long: when an activity takes longer than
  * order_workflow.batch_wait, or runs into a deadlock or serialization failure with others, the whole
  * chain is rolled back and the run is left for a transaction of its own; no attempt is counted.  So a
- * careful chain in a shared transaction has a subtransaction around all of it as well.
+ * careful chain in a shared transaction has a subtransaction around all of it as well.  Nor is one
+ * counted when a deadlock there may be due to locks of the activities before it: chaining them was our
+ * idea, too.
  *
  *		try_chain -> FINISHED
  *				  -> FAILED_LATE	roll back, restore the run, try_chain carefully
@@ -60,7 +62,9 @@ typedef struct Chain
 	const OwChainOptions *options;
 	OwMachine	machine;
 	bool		careful;		/* a subtransaction per activity */
+	int			done;			/* activities that have ended, well or not, in this try */
 	int			activities;		/* run since the chain's subtransaction was opened */
+	const char *last_activity;	/* the last of them */
 	SubTransaction whole;		/* around the chain */
 	SubTransaction single;		/* carefully: around one activity */
 } Chain;
@@ -68,7 +72,8 @@ typedef struct Chain
 bool
 ow_chain_has_room(void)
 {
-	return MyProc->subxidStatus.count < SUBTRANSACTIONS_PER_BATCH && !MyProc->subxidStatus.overflowed;
+	return MyProc->subxidStatus.count < SUBTRANSACTIONS_PER_BATCH && !MyProc->subxidStatus.overflowed &&
+		ow_session_can_defer();
 }
 
 static const OwActivity *
@@ -164,10 +169,14 @@ typedef struct ActivityOutcome
 	OwFailure	failure;
 } ActivityOutcome;
 
-/* How long the activity may run from now. */
+/*
+ * How long the activity may run from now.  In a shared transaction not so long that a deadlock would be
+ * detected, whose error the activity may catch.
+ */
 static void
 set_time_limit(const Chain *chain, const OwActivityCall *call, ActivityOutcome *outcome)
 {
+	int64		batch_wait = Min(ow_batch_wait_ms, DeadlockTimeout);
 	int64		limit = call->start_to_close_ms;
 
 	if (call->close_by != DT_NOEND)
@@ -176,8 +185,8 @@ set_time_limit(const Chain *chain, const OwActivityCall *call, ActivityOutcome *
 
 		limit = limit == OW_UNSET ? left : Min(limit, left);
 	}
-	outcome->limited_by_batch = chain->options->shared && (limit == OW_UNSET || limit > ow_batch_wait_ms);
-	outcome->limit_ms = outcome->limited_by_batch ? ow_batch_wait_ms : limit;
+	outcome->limited_by_batch = chain->options->shared && (limit == OW_UNSET || limit > batch_wait);
+	outcome->limit_ms = outcome->limited_by_batch ? batch_wait : limit;
 }
 
 static void
@@ -200,12 +209,14 @@ call_function(Chain *chain, const OwActivityCall *call)
 	MemoryContext activity_context = AllocSetContextCreate(chain->options->context, "order_workflow activity",
 														   ALLOCSET_DEFAULT_SIZES);
 	MemoryContext previous = MemoryContextSwitchTo(activity_context);
+	int			session = ow_session_save();
 	Jsonb	   *result;
 
 	SetCurrentStatementStartTimestamp();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	result = ow_activity_call(call, &chain->loaded->run);
 	PopActiveSnapshot();
+	ow_session_restore(session);
 	if (chain->careful)
 		ow_session_fire_constraints();
 	CommandCounterIncrement();
@@ -222,7 +233,7 @@ take_error(Chain *chain, const ErrorData *error, ActivityOutcome *outcome)
 {
 	outcome->kind = ACTIVITY_FAILED;
 	ow_activity_failure(error, &outcome->failure);
-	if (chain->options->shared &&
+	if ((chain->options->shared || chain->done > 0) &&
 		(error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED || error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE))
 		outcome->kind = ACTIVITY_INTERFERED;
 }
@@ -271,6 +282,7 @@ call_guarded(Chain *chain, const OwActivityCall *call, ActivityOutcome *outcome)
 			PG_RE_THROW();		/* somebody cancels a test, not the activity */
 		FlushErrorState();
 		roll_back_activity(chain);
+		ow_session_clean();
 		take_error(chain, error, outcome);
 	}
 	PG_END_TRY();
@@ -316,6 +328,7 @@ run_activity(Chain *chain, ActivityOutcome *outcome)
 						   GetUserNameFromId(chain->loaded->owner, true)),
 				 errhint("Connect as that role, or mock the activity.")));
 	begin_activity(chain);
+	chain->last_activity = call->activity->name;
 	ow_crash_map_enter(chain->loaded->owner, &chain->loaded->ref, call->activity->name);
 	call_guarded(chain, call, outcome);
 	ow_crash_map_leave();
@@ -399,13 +412,13 @@ out_of_time(const Chain *chain)
 
 /* Does the chain have to stop before the activity the machine offers? */
 static bool
-must_stop(Chain *chain, int activities_done, TryResult *result)
+must_stop(Chain *chain, TryResult *result)
 {
 	const OwActivityCall *call = &chain->machine.call;
 
 	if (call->own_transaction && chain->options->shared)
 		*result = NEXT_ALONE;
-	else if (activities_done > 0 && (call->own_transaction || out_of_time(chain)))
+	else if (chain->done > 0 && (call->own_transaction || out_of_time(chain) || ow_activity_sent_to_itself()))
 		*result = FINISHED;
 	else
 		return false;
@@ -419,7 +432,6 @@ try_chain(Chain *chain)
 {
 	OwRun	   *run = &chain->loaded->run;
 	TryResult	result = FINISHED;
-	int			activities_done = 0;
 	OwStep		next = feed_waiting(chain);
 
 	while (next == OW_STEP_ACTIVITY)
@@ -434,18 +446,23 @@ try_chain(Chain *chain)
 			next = step(chain, &input);
 			continue;
 		}
-		if (must_stop(chain, activities_done, &result))
+		if (must_stop(chain, &result))
 			return result;
 		run_activity(chain, &outcome);
-		if (outcome.kind == ACTIVITY_INTERFERED)
+		if (outcome.kind == ACTIVITY_INTERFERED && chain->options->shared)
 			return INTERFERED;
+		if (outcome.kind == ACTIVITY_INTERFERED && chain->careful)
+		{
+			chain->loaded->ready = true;	/* again without the locks of those before it */
+			return FINISHED;
+		}
 		if (outcome.kind != ACTIVITY_COMPLETED && !chain->careful)
 		{
 			if (chain->activities > 1)
 				return FAILED_LATE;
 			chain->careful = true;	/* only the failed activity was undone: go on from here */
 		}
-		activities_done++;
+		chain->done++;
 		next = feed_outcome(chain, &outcome);
 		if (own_transaction && next == OW_STEP_ACTIVITY)
 			next = OW_STEP_YIELD;
@@ -462,6 +479,8 @@ finish_chain(Chain *chain)
 
 	if (!chain->whole.open)
 		return true;
+	/* A crash here may be due to any of them; the next time the run is driven carefully */
+	ow_crash_map_enter(chain->loaded->owner, &chain->loaded->ref, chain->last_activity);
 	PG_TRY();
 	{
 		ow_session_fire_constraints();
@@ -473,6 +492,7 @@ finish_chain(Chain *chain)
 		ok = false;
 	}
 	PG_END_TRY();
+	ow_crash_map_leave();
 	end(&chain->whole, ok);
 	return ok;
 }
@@ -492,6 +512,7 @@ one_try(Chain *chain, bool careful)
 	machine->context = chain->options->context;
 	chain->careful = careful;
 	chain->activities = 0;
+	chain->done = 0;
 	result = try_chain(chain);
 	if (result == FAILED_LATE || result == INTERFERED)
 		end(&chain->whole, false);
@@ -510,9 +531,11 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	MemoryContext previous = MemoryContextSwitchTo(options->context);
 	Chain		chain = {.loaded = loaded,.options = options};
 	OwLoadedRun before = copy_loaded(loaded);
-	int			session = ow_session_save();
-	/* On a test's clock each call counts: calls must not be made, mocks not used up, twice. */
-	TryResult	result = one_try(&chain, ow_clock_is_virtual());
+	/*
+	 * On a test's clock each call counts: calls must not be made, mocks not used up, twice.  And where
+	 * something crashes the server, it should be known which activity it is.
+	 */
+	TryResult	result = one_try(&chain, ow_clock_is_virtual() || loaded->crashes > 0);
 
 	if (result == FAILED_LATE)
 	{
@@ -521,7 +544,6 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	}
 	if (result == INTERFERED)
 		*loaded = before;
-	ow_session_restore(session);
 	MemoryContextSwitchTo(previous);
 	Assert(result != FAILED_LATE);
 	if (result == INTERFERED)

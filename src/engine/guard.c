@@ -16,6 +16,7 @@
 static TimeoutId guard_timeout;
 static bool registered = false;
 static volatile sig_atomic_t firings;
+static volatile sig_atomic_t gave_up;
 
 /* Runs in a signal handler. */
 static void
@@ -25,7 +26,10 @@ guard_fired(void)
 	InterruptPending = true;
 	QueryCancelPending = true;
 	if (firings > FIRINGS_BEFORE_END && IsBackgroundWorker)
+	{
+		gave_up = true;
 		ProcDiePending = true;
+	}
 	SetLatch(MyLatch);
 }
 
@@ -39,6 +43,12 @@ ow_guard_arm(int64 limit_ms)
 	}
 	firings = 0;
 	enable_timeout_every(guard_timeout, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), limit_ms), GRACE_MS);
+}
+
+bool
+ow_guard_gave_up(void)
+{
+	return gave_up;
 }
 
 bool

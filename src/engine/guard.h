@@ -16,4 +16,7 @@ extern void ow_guard_arm(int64 limit_ms);	/* > 0 */
 /* Disarms; true when it fired since it was armed */
 extern bool ow_guard_disarm(void);
 
+/* True when it ends the session */
+extern bool ow_guard_gave_up(void);
+
 #endif							/* OW_GUARD_H */

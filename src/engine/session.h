@@ -8,18 +8,25 @@
 #include "postgres.h"
 
 /*
- * Around a chain of activities, outside its subtransaction.  Settings changed in between go back in
- * any session; in an executor also session-level advisory locks, temporary objects, LISTEN, prepared
- * statements and cursors go.  A caller's session keeps those: pgTAP has its plan in temporary tables.
+ * Around the call of an activity, inside its subtransaction.  Settings changed in between go back in
+ * any session; in an executor also session-level advisory locks, temporary objects, prepared
+ * statements and cursors go (LISTEN is refused in background processes).  A caller's session keeps
+ * those: pgTAP has its plan in temporary tables.
  */
 extern int	ow_session_save(void);
 extern void ow_session_restore(int saved);
 
+/* After an activity that failed, when its subtransaction is rolled back: what has outlived that */
+extern void ow_session_clean(void);
+
 /*
- * Before a subtransaction is released: fire its deferred constraints, as its commit would, and put the
- * initially deferred ones back (SET CONSTRAINTS outlives RELEASE).
+ * Before a subtransaction is released: fire its deferred constraints, as its commit would, and put
+ * the initially deferred ones back (SET CONSTRAINTS outlives RELEASE).
  */
 extern void ow_session_fire_constraints(void);
+
+/* False when some could not be put back: no further activity may run in this transaction */
+extern bool ow_session_can_defer(void);
 
 /* May user code of this owner run here?  session_user = current_user = owner, no security context */
 extern bool ow_session_is_of(Oid owner);

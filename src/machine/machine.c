@@ -169,7 +169,7 @@ cancel_run(OwMachine *machine)
 {
 	OwFailure	failure = {.error = OW_ERROR_CANCELED, .next_retry_delay_ms = OW_UNSET};
 
-	failure.cause = "the workflow was canceled";
+	failure.cause = unconstify(char *, machine->cancel_reason ? machine->cancel_reason : "the workflow was canceled");
 	cancel_running_timer(machine);
 	leave_normal_path(machine, machine->definition->on_cancel, OW_STATUS_CANCELED, &failure);
 }
@@ -180,12 +180,15 @@ is_compensating(const OwRun *run)
 	return run->token.phase == OW_PHASE_COMPENSATE || run->token.phase == OW_PHASE_COMPENSATE_BACKOFF;
 }
 
-/* A requested cancel takes effect between states, never while compensations run. */
+/*
+ * A requested cancel takes effect between states, never while compensations run.  A stored result is
+ * evaluated first: the task's compensation is recorded by that.
+ */
 static bool
 cancel_is_due(const OwRun *run)
 {
 	return run->cancel_requested && run->sticky_status == OW_STATUS_RUNNING &&
-		!run->outcome.decided && !is_compensating(run);
+		!run->outcome.decided && !is_compensating(run) && run->token.phase != OW_PHASE_EXIT;
 }
 
 static void
@@ -238,6 +241,7 @@ start_run(OwMachine *machine)
 	ow_object_add_int(&object, "version", run->version);
 	ow_object_add(&object, "input", run->input);
 	ow_machine_record(machine, "WorkflowExecutionStarted", NULL, ow_object_end(&object));
+	((OwHistoryEvent *) llast(machine->events))->time = run->started_at;
 	ow_machine_go(machine, machine->definition->start_at, run->input);
 }
 
@@ -309,7 +313,7 @@ terminate_run(OwMachine *machine, const OwInput *input)
 	ow_machine_decide(machine, OW_STATUS_TERMINATED, "OW.Terminated", input->reason, NULL);
 }
 
-/* A stuck run need not be repaired to be canceled. */
+/* A stuck run goes on to be canceled, once a stored result, if any, can be evaluated. */
 static void
 request_cancel(OwMachine *machine, const OwInput *input)
 {
@@ -320,6 +324,7 @@ request_cancel(OwMachine *machine, const OwInput *input)
 	ow_object_add_text(&object, "requested_by", input->requested_by);
 	ow_machine_record(machine, "WorkflowExecutionCancelRequested", NULL, ow_object_end(&object));
 	machine->run->cancel_requested = true;
+	machine->cancel_reason = input->reason;
 	if (machine->run->status == OW_STATUS_STUCK)
 	{
 		machine->run->status = OW_STATUS_RUNNING;
@@ -477,6 +482,7 @@ ow_machine_step(OwMachine *machine, const OwInput *input)
 
 	machine->now = input->now;
 	machine->transitions = 0;
+	machine->cancel_reason = NULL;
 
 	if (run->token.phase == OW_PHASE_NEW)
 		start_run(machine);

@@ -125,7 +125,8 @@ typedef struct OwRun
 	OwStatus	status;
 	OwToken		token;
 	int			next_event_id;	/* from 1 */
-	Jsonb	   *visits;			/* {state: times a Task was entered}; NULL: none */
+	Jsonb	   *visits;			/* {state: times a Task was entered} as loaded; NULL: none */
+	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
 	Jsonb	   *variables;		/* {name: value}, from Assign; NULL: none */
 	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */
 	bool		handler_taken;	/* OnError, OnCancel or OnTimeout was entered: never again */
@@ -149,6 +150,7 @@ typedef struct OwActivity
 	OwActivityKind kind;
 	OwTaskOptions options;		/* as registered */
 	bool		quarantined;	/* crashed the server too often: not run until released */
+	bool		missing;		/* registered, but its function is gone */
 	void	   *shell;			/* the engine's own data; opaque here */
 } OwActivity;
 
@@ -234,6 +236,7 @@ typedef struct OwMachine
 	OwActivityCall call;
 	TimestampTz now;
 	int			transitions;	/* states entered in this step */
+	const char *cancel_reason;	/* of the cancel that is this step's input; NULL */
 	int			stop_at_event_id;	/* replay: enter no state once this many events exist; 0: live */
 	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
 	Jsonb	   *assigned;		/* the variables as they are when the state has been left */
@@ -241,6 +244,9 @@ typedef struct OwMachine
 } OwMachine;
 
 extern OwStep ow_machine_step(OwMachine *machine, const OwInput *input);
+
+/* The run's visits as stored: {state: times}, NULL when there are none */
+extern Jsonb *ow_machine_visits(const OwRun *run, const OwDefinition *definition);
 
 extern char *ow_uuid_to_cstring(const pg_uuid_t *uuid);
 

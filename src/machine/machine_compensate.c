@@ -49,9 +49,9 @@ running_compensation(const OwMachine *machine)
 
 /* The recorded-when-scheduled compensation of the task that is running now */
 static OwRecordedCompensation *
-scheduled_compensation(const OwMachine *machine, const OwState *state)
+scheduled_compensation(OwMachine *machine, const OwState *state)
 {
-	char	   *key = ow_machine_idempotency_key(machine, state->name);
+	char	   *key = ow_machine_idempotency_key(machine, state);
 	ListCell   *cell;
 
 	foreach(cell, machine->run->compensations)
@@ -75,7 +75,7 @@ forward_call(OwMachine *machine, const OwState *state, Jsonb *result)
 	ow_object_add_text(&object, "state", state->name);
 	ow_object_add(&object, "input", machine->task_input);
 	ow_object_add(&object, "result", result);
-	ow_object_add_text(&object, "idempotency_key", ow_machine_idempotency_key(machine, state->name));
+	ow_object_add_text(&object, "idempotency_key", ow_machine_idempotency_key(machine, state));
 	return ow_object_end(&object);
 }
 
@@ -225,7 +225,7 @@ ow_machine_offer_compensation(OwMachine *machine)
 	OwTaskOptions options;
 	char	   *forward_key;
 
-	if (activity == NULL || activity->quarantined)
+	if (activity == NULL || activity->quarantined || activity->missing)
 	{
 		ow_machine_stick_unrunnable(machine, compensation->activity, activity);
 		return false;

@@ -91,18 +91,6 @@ make_context(void *arg)
 	return ow_object_end(&object);
 }
 
-/* How often the run has entered this Task by now, this time included */
-static int64
-visits_of(const OwRun *run, const char *state)
-{
-	JsonbValue	value;
-	int64		visits = 1;
-
-	if (run->visits != NULL && ow_json_member(run->visits, state, &value))
-		(void) ow_json_value_int64(&value, &visits);
-	return visits;
-}
-
 static uint64
 run_seed(const OwRun *run)
 {
@@ -127,7 +115,7 @@ ow_machine_random(const OwMachine *machine)
  * states evaluate each thing once, between two events.
  */
 static uint64
-evaluation_seed(const OwMachine *machine, OwEvaluation what)
+evaluation_seed(OwMachine *machine, OwEvaluation what)
 {
 	const OwRun *run = machine->run;
 	const OwState *state = ow_machine_state(machine);
@@ -135,7 +123,7 @@ evaluation_seed(const OwMachine *machine, OwEvaluation what)
 
 	if (state->type == OW_STATE_TASK)
 		seed = run_seed(run) ^ hash_bytes_extended((const unsigned char *) state->name, strlen(state->name),
-												   (uint64) visits_of(run, state->name));
+												   (uint64) ow_machine_visit_counts(machine)[state->index]);
 	else
 		seed = ow_machine_random(machine);
 	for (int i = 0; i <= (int) what; i++)
@@ -155,14 +143,51 @@ ow_machine_scope(OwMachine *machine, const Jsonb *data, OwEvaluation what, OwSco
 	scope->random = evaluation_seed(machine, what);
 }
 
+/* Times each Task was entered, by state index */
+int *
+ow_machine_visit_counts(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
+
+	if (run->visit_counts == NULL)
+	{
+		run->visit_counts = palloc0(sizeof(int) * machine->definition->nstates);
+		for (int i = 0; run->visits != NULL && i < machine->definition->nstates; i++)
+		{
+			JsonbValue	value;
+			int64		visits;
+
+			if (ow_json_member(run->visits, machine->definition->states[i].name, &value) &&
+				ow_json_value_int64(&value, &visits))
+				run->visit_counts[i] = visits;
+		}
+	}
+	return run->visit_counts;
+}
+
+Jsonb *
+ow_machine_visits(const OwRun *run, const OwDefinition *definition)
+{
+	OwObject	object;
+
+	if (run->visit_counts == NULL)
+		return run->visits;
+	ow_object_begin(&object);
+	for (int i = 0; i < definition->nstates; i++)
+	{
+		if (run->visit_counts[i] > 0)
+			ow_object_add_int(&object, definition->states[i].name, run->visit_counts[i]);
+	}
+	return ow_object_end(&object);
+}
+
 /*
  * The key an activity can deduplicate its effects by: the same for every attempt of one visit to a
  * state, and over reset and workflow retry, which inherit the root run.
  */
 char *
-ow_machine_idempotency_key(const OwMachine *machine, const char *state)
+ow_machine_idempotency_key(OwMachine *machine, const OwState *state)
 {
-	const OwRun *run = machine->run;
-
-	return psprintf("%s:%s:" INT64_FORMAT, ow_uuid_to_cstring(&run->root_run_id), state, visits_of(run, state));
+	return psprintf("%s:%s:%d", ow_uuid_to_cstring(&machine->run->root_run_id), state->name,
+					Max(ow_machine_visit_counts(machine)[state->index], 1));
 }

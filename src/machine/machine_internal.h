@@ -64,6 +64,7 @@ extern void ow_machine_compensation_failed(OwMachine *machine, const OwInput *in
 /* machine_context.c */
 extern void ow_machine_scope(OwMachine *machine, const Jsonb *data, OwEvaluation what, OwScope *scope);
 extern uint64 ow_machine_random(const OwMachine *machine);
-extern char *ow_machine_idempotency_key(const OwMachine *machine, const char *state);
+extern int *ow_machine_visit_counts(OwMachine *machine);
+extern char *ow_machine_idempotency_key(OwMachine *machine, const OwState *state);
 
 #endif							/* OW_MACHINE_INTERNAL_H */

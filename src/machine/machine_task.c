@@ -24,18 +24,6 @@ ow_failure_json(const OwFailure *failure)
 	return ow_object_end(&object);
 }
 
-static void
-count_visit(OwMachine *machine, const OwState *state)
-{
-	OwRun	   *run = machine->run;
-	JsonbValue	value;
-	int64		visits = 0;
-
-	if (run->visits != NULL && ow_json_member(run->visits, state->name, &value))
-		(void) ow_json_value_int64(&value, &visits);
-	run->visits = ow_json_with_member(run->visits, state->name, ow_json_int(visits + 1));
-}
-
 /*
  * Records that an attempt may run now.  The input is kept with the first attempt only: it is the same
  * for all of them.
@@ -60,7 +48,7 @@ ow_machine_enter_task(OwMachine *machine, const OwState *state)
 	OwToken    *token = &machine->run->token;
 	OwFailure	failure;
 
-	count_visit(machine, state);
+	ow_machine_visit_counts(machine)[state->index]++;
 	if (!ow_machine_input(machine, state, &machine->task_input, &failure))
 	{
 		ow_machine_record(machine, "StateEntered", state->name, NULL);
@@ -90,6 +78,9 @@ ow_machine_stick_unrunnable(OwMachine *machine, const char *activity_name, const
 
 	if (activity == NULL)
 		(void) ow_fail(&failure, "OW.ActivityNotRegistered", "activity \"%s\" is not registered", activity_name);
+	else if (activity->missing)
+		(void) ow_fail(&failure, "OW.ActivityNotRegistered", "the function of activity \"%s\" does not exist",
+					   activity_name);
 	else
 		(void) ow_fail(&failure, "OW.ActivityQuarantined", "activity \"%s\" crashed the server too often and is quarantined",
 					   activity_name);
@@ -145,7 +136,7 @@ ow_machine_offer_task(OwMachine *machine)
 	OwTaskOptions options;
 	OwFailure	failure;
 
-	if (activity == NULL || activity->quarantined)
+	if (activity == NULL || activity->quarantined || activity->missing)
 	{
 		ow_machine_stick_unrunnable(machine, state->activity, activity);
 		return false;
@@ -160,7 +151,7 @@ ow_machine_offer_task(OwMachine *machine)
 	ow_machine_call(machine, activity, &options);
 	machine->call.state = state->name;
 	machine->call.input = machine->task_input;
-	machine->call.idempotency_key = ow_machine_idempotency_key(machine, state->name);
+	machine->call.idempotency_key = ow_machine_idempotency_key(machine, state);
 	if (machine->run->deadline < machine->call.close_by)
 		machine->call.close_by = machine->run->deadline;
 	return true;

@@ -7,6 +7,7 @@
  * is taken for an input:
  *
  *		WorkflowExecutionStarted			continue a new run
+ *		StateEntered, ActivityTaskScheduled	continue a run that had given others a turn
  *		ActivityTaskCompleted, Failed, TimedOut	the attempt's outcome, with the recorded retry decision
  *		ActivityTaskScheduled				(attempt > 1) the back-off is over
  *		TimerFired							the Wait is over; with "timer": "WorkflowTimeout" the deadline
@@ -14,6 +15,9 @@
  *		WorkflowTaskFailed					the shell could not go on
  *		WorkflowTaskScheduled				an operator retried the stuck run
  *		CompensationRetryRequested
+ *
+ * The machine is stopped where the step that made the events was: before the next event that came from
+ * outside, and before one of another time, since all events of a step have the same.
  */
 #include "postgres.h"
 
@@ -62,6 +66,16 @@ read_retry(const OwHistoryEvent *event, OwRetryAnswer *answer)
 	answer->retrier = index;
 }
 
+static bool
+is_first_attempt(const OwHistoryEvent *event)
+{
+	JsonbValue	value;
+	int64		attempt;
+
+	return ow_json_member(event->attributes, "attempt", &value) && ow_json_value_int64(&value, &attempt) &&
+		attempt == 1;
+}
+
 /* The input that left this event; false when the event is not an input's. */
 static bool
 input_of(const OwHistoryEvent *event, OwInput *input, OwFailure *failure, OwRetryAnswer *retry)
@@ -74,7 +88,7 @@ input_of(const OwHistoryEvent *event, OwInput *input, OwFailure *failure, OwRetr
 		input->requested_by = ow_json_get_string(event->attributes, "requested_by");
 	}
 
-	if (strcmp(event->type, "WorkflowExecutionStarted") == 0)
+	if (strcmp(event->type, "WorkflowExecutionStarted") == 0 || strcmp(event->type, "StateEntered") == 0)
 		input->kind = OW_INPUT_CONTINUE;
 	else if (strcmp(event->type, "ActivityTaskCompleted") == 0)
 	{
@@ -90,7 +104,7 @@ input_of(const OwHistoryEvent *event, OwInput *input, OwFailure *failure, OwRetr
 		input->recorded_retry = retry;
 	}
 	else if (strcmp(event->type, "ActivityTaskScheduled") == 0)
-		input->kind = OW_INPUT_TIMER_FIRED;
+		input->kind = is_first_attempt(event) ? OW_INPUT_CONTINUE : OW_INPUT_TIMER_FIRED;
 	else if (strcmp(event->type, "TimerFired") == 0)
 		input->kind = event->attributes ? OW_INPUT_DEADLINE_REACHED : OW_INPUT_TIMER_FIRED;
 	else if (strcmp(event->type, "WorkflowExecutionCancelRequested") == 0)
@@ -119,6 +133,8 @@ ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, in
 	OwToken    *token = &machine->run->token;
 	const char *state = token->state == OW_NO_STATE ? NULL : machine->definition->states[token->state].name;
 
+	machine->run->visits = ow_machine_visits(machine->run, machine->definition);
+	machine->run->visit_counts = NULL;
 	machine->definition = definition;
 	machine->run->version = version;
 	machine->task_input = NULL;
@@ -135,6 +151,28 @@ follow_version(OwMachine *machine, const OwHistoryEvent *event, OwDefinitionForV
 	if (event->attributes != NULL && ow_json_member(event->attributes, "version", &value) &&
 		ow_json_value_int64(&value, &version) && version != machine->run->version)
 		ow_machine_use_definition(machine, definition_for(arg, version), version);
+}
+
+/* Does this event belong to another step than the one before it? */
+static bool
+begins_step(const OwHistoryEvent *event, const OwHistoryEvent *previous)
+{
+	OwInput		input;
+	OwFailure	failure;
+	OwRetryAnswer retry;
+
+	return event->time != previous->time ||
+		(input_of(event, &input, &failure, &retry) && input.kind != OW_INPUT_CONTINUE);
+}
+
+/* The last event of the step that made this one */
+static int
+end_of_step(List *events, int event_id)
+{
+	while (event_id < list_length(events) &&
+		   !begins_step(list_nth(events, event_id), list_nth(events, event_id - 1)))
+		event_id++;
+	return event_id;
 }
 
 static char *
@@ -159,7 +197,6 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 	ListCell   *cell;
 
 	machine->host = &replay_host;
-	machine->stop_at_event_id = list_length(events);
 	machine->events = NIL;
 	foreach(cell, events)
 	{
@@ -171,8 +208,12 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 
 		if (recorded->event_id >= machine->run->next_event_id && input_of(recorded, &input, &failure, &retry))
 		{
+			/* A start is recorded with the time of the start, and driven when it comes to it. */
+			if (lnext(events, cell) != NULL && input.kind == OW_INPUT_CONTINUE)
+				input.now = ((OwHistoryEvent *) lfirst(lnext(events, cell)))->time;
 			if (input.kind == OW_INPUT_RETRY)
 				follow_version(machine, recorded, definition_for, arg);
+			machine->stop_at_event_id = end_of_step(events, recorded->event_id);
 			(void) ow_machine_step(machine, &input);
 		}
 		difference = compare_events(recorded, recorded->event_id > list_length(machine->events) ? NULL :

@@ -4,13 +4,14 @@
  *
  * What can change lives in a generation: one memory context with all of it.  An invalidation marks
  * the generation stale; the next lookup starts a new one, and the old one is freed when the
- * transaction ends, so that nobody's pointer dies under him in mid-batch.  Definitions are immutable
- * and stay for the life of the backend; only DDL on their table (DROP EXTENSION) retires them, in the
- * same way.  There is no limit: a backend holds the definitions and activities it has used.
+ * transaction ends, so that nobody's pointer dies under him in mid-batch.  Definitions are
+ * immutable and stay for the life of the backend; only DDL on their table (DROP EXTENSION) retires
+ * them, in the same way.  There is no limit: a backend holds the definitions and activities it has
+ * used.
  *
  * An entry may be read by a snapshot that is older than the invalidation that came in meanwhile, so
- * every load is repeated until none did.  What a transaction-long snapshot (REPEATABLE READ) has read
- * is forgotten when the transaction ends.
+ * every load is repeated until none did.  What a transaction-long snapshot (REPEATABLE READ) has
+ * read is forgotten when the transaction ends.
  */
 #include "postgres.h"
 
@@ -159,7 +160,9 @@ relation_changed(Datum arg, Oid relation)
 	invalidations++;
 }
 
-/* A function or schema was made, changed or dropped: what an activity's name stands for may differ. */
+/*
+ * A function or schema was made, changed or dropped: what an activity's name stands for may differ.
+ */
 static void
 function_changed(Datum arg, int cache, uint32 hash)
 {
@@ -236,9 +239,11 @@ retire(MemoryContext context)
 static HTAB *
 make_hash(const char *name, Size key_size, Size entry_size, bool strings, MemoryContext context)
 {
-	HASHCTL		control = {.keysize = key_size,.entrysize = entry_size,.hcxt = context};
+	HASHCTL		control = {.keysize = key_size, .entrysize = entry_size, .hcxt = context};
 
-	return hash_create(name, 32, &control, HASH_ELEM | HASH_CONTEXT | (strings ? HASH_STRINGS : HASH_BLOBS));
+	int			flags = HASH_ELEM | HASH_CONTEXT | (strings ? HASH_STRINGS : HASH_BLOBS);
+
+	return hash_create(name, 32, &control, flags);
 }
 
 static void
@@ -249,8 +254,10 @@ begin_generation(void)
 	Generation *generation = MemoryContextAllocZero(context, sizeof(Generation));
 
 	generation->context = context;
-	generation->types = make_hash("order_workflow types", NAME_KEY_SIZE, sizeof(CachedType), true, context);
-	generation->activities = make_hash("order_workflow activities", NAME_KEY_SIZE, sizeof(ActivityEntry), true,
+	generation->types = make_hash("order_workflow types", NAME_KEY_SIZE, sizeof(CachedType), true,
+								  context);
+	generation->activities = make_hash("order_workflow activities", NAME_KEY_SIZE,
+									   sizeof(ActivityEntry), true,
 									   context);
 	current = generation;
 }
@@ -260,7 +267,8 @@ begin_definitions(void)
 {
 	definitions_context = AllocSetContextCreate(TopMemoryContext, "order_workflow definitions",
 												ALLOCSET_DEFAULT_SIZES);
-	definitions = make_hash("order_workflow definitions", sizeof(int), sizeof(DefinitionEntry), false,
+	definitions = make_hash("order_workflow definitions", sizeof(int), sizeof(DefinitionEntry),
+							false,
 							definitions_context);
 }
 
@@ -437,8 +445,10 @@ report_broken_definition(const OwCompiled *compiled, const OwProblems *problems)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_INVALID_DEFINITION),
-			 errmsg("version %d of workflow \"%s\" cannot be compiled", compiled->version, compiled->workflow),
-			 first ? errdetail("%s: %s", first->path ? first->path : "definition", first->message) : 0,
+			 errmsg("version %d of workflow \"%s\" cannot be compiled",
+					compiled->version, compiled->workflow),
+			 first ? errdetail("%s: %s", first->path ? first->path : "definition",
+							   first->message) : 0,
 			 errhint("It was registered with another version of the extension. Register a corrected version and move runs to it with workflow.retry().")));
 }
 
@@ -682,7 +692,10 @@ load_activity(const char *name)
 		activity->function.context = current->context;
 		load_options(options, &activity->public.options);
 		if (activity->public.kind == OW_ACTIVITY_SQL)
+		{
 			activity->function.function = resolve_function(&activity->function);
+			activity->public.missing = !OidIsValid(activity->function.function);
+		}
 	}
 	MemoryContextSwitchTo(previous);
 	return activity;
@@ -735,7 +748,9 @@ ow_catalog_may_use(Oid owner, const OwActivity *activity)
 static int64
 interval_us(const Interval *interval)
 {
-	return interval->time + (interval->day + (int64) interval->month * DAYS_PER_MONTH) * USECS_PER_DAY;
+	int64		days = interval->day + (int64) interval->month * DAYS_PER_MONTH;
+
+	return interval->time + days * USECS_PER_DAY;
 }
 
 static int64

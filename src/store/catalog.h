@@ -3,12 +3,12 @@
  *		Workflow types, definitions, activities and grants, cached per backend.
  *
  * Definitions are immutable and compiled once per backend, each in its own memory context under the
- * cache.  Types, activities and grants change: every change calls ow_catalog_changed, whose relcache
- * invalidation makes every backend forget them when the change commits.
+ * cache.  Types, activities and grants change: every change calls ow_catalog_changed, whose
+ * relcache invalidation makes every backend forget them when the change commits.
  *
- * Whatever is returned stays valid until the end of the transaction, also when it is changed meanwhile.
- * All but ow_catalog_init and ow_catalog_changed open the store themselves when they must read: call
- * them outside a store section.
+ * Whatever is returned stays valid until the end of the transaction, also when it is changed
+ * meanwhile.  All but ow_catalog_init and ow_catalog_changed open the store themselves when they
+ * must read: call them outside a store section.
  */
 #ifndef OW_CATALOG_H
 #define OW_CATALOG_H
@@ -49,17 +49,26 @@ extern void ow_catalog_changed(void);	/* after writing to any of these tables */
 
 /* By id: for runs.  Raises when there is no such row (cannot happen short of tampering). */
 extern const OwCompiled *ow_catalog_definition(int definition_id);
+
 /* By name; version 0 = current.  NULL when unknown. */
 extern const OwCompiled *ow_catalog_find_definition(const char *workflow, int version);
+
 /* NULL when not registered */
 extern const OwActivity *ow_catalog_activity(const char *name);
-/* False when the workflow type is unknown; current_version may be NULL, and is 0 when there is none */
+
+/*
+ * False when the workflow type is unknown; current_version may be NULL, and is 0 when there is none
+ */
 extern bool ow_catalog_find_type(const char *workflow, Oid *owner, int *current_version);
+
 /* Microseconds that share one leaf of the history ring */
 extern int64 ow_catalog_retention(void);
 
-/* Is role the workflow's owner, a member of it, a superuser, or granted any of these OwPrivileges? */
+/*
+ * Is role the workflow's owner, a member of it, a superuser, or granted any of these OwPrivileges?
+ */
 extern bool ow_catalog_may(Oid role, const char *workflow, Oid owner, int privileges);
+
 /* May a definition of owner use this activity? */
 extern bool ow_catalog_may_use(Oid owner, const OwActivity *activity);
 

@@ -91,19 +91,8 @@ end_reading(void)
 static void
 read_ref(uint64 row, OwRunRef *ref)
 {
-	bool		isnull;
-
-	ref->shard_key = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &isnull));
-	ref->run_id = *DatumGetUUIDP(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2, &isnull));
-}
-
-static TimestampTz
-read_due(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return isnull ? DT_NOEND : DatumGetTimestampTz(value);
+	ref->shard_key = ow_store_int(row, 1);
+	ref->run_id = ow_store_uuid(row, 2);
 }
 
 int
@@ -138,11 +127,11 @@ ow_engine_find_due(Oid owner, TimestampTz from, TimestampTz now, OwRunRef *refs,
 	for (int i = 0; i < count; i++)
 		read_ref(i, &refs[i]);
 	if (count == limit)
-		*next_due = read_due(count - 1, 3);
+		*next_due = ow_store_time(count - 1, 3);
 	else
 	{
 		values[1] = TimestampTzGetDatum(now);
-		*next_due = ow_store_execute(&find_next_due, values, NULL) > 0 ? read_due(0, 1) : DT_NOEND;
+		*next_due = ow_store_execute(&find_next_due, values, NULL) > 0 ? ow_store_time(0, 1) : DT_NOEND;
 	}
 	end_reading();
 	return count;
@@ -173,11 +162,10 @@ ow_engine_find_owners(void)
 	{
 		MemoryContext previous = MemoryContextSwitchTo(caller);
 		OwOwnerWork *work = palloc0(sizeof(OwOwnerWork));
-		bool		isnull;
 
-		work->owner = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &isnull));
-		work->ready = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2, &isnull));
-		work->next_due = read_due(row, 3);
+		work->owner = (Oid) ow_store_int(row, 1);
+		work->ready = ow_store_bool(row, 2);
+		work->next_due = ow_store_time(row, 3);
 		owners = lappend(owners, work);
 		MemoryContextSwitchTo(previous);
 	}
@@ -194,11 +182,10 @@ ow_engine_charge_crash(const OwCrashSuspect *suspect)
 {
 	Datum		values[2] = {Int32GetDatum(suspect->run.shard_key), UUIDPGetDatum(&suspect->run.run_id)};
 	int			crashes = 0;
-	bool		isnull;
 
 	ow_store_open();
 	if (ow_store_execute(&charge_run, values, NULL) > 0)
-		crashes = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		crashes = ow_store_int(0, 1);
 	if (crashes == ow_crash_limit)
 	{
 		values[0] = CStringGetTextDatum(suspect->activity);

@@ -3,13 +3,14 @@
  *		Finding a run for the SQL API, and sending it a message.
  *
  * A run moves from execution to closed_execution in one transaction, so looking at open runs first
- * and at closed ones in a later statement misses none.  (A closed run may be reopened in between, so
- * open ones are looked at once more before giving up.)
+ * and at closed ones in a later statement misses none.  (A closed run may be reopened in between,
+ * so open ones are looked at once more before giving up.)
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "common/hashfn.h"
+#include "engine/activity.h"
 #include "engine/clock.h"
 #include "machine/json.h"
 #include "miscadmin.h"
@@ -45,14 +46,16 @@ enum
 };
 
 #define COMMON_COLUMNS \
-	"e.shard_key, e.run_id, e.workflow_id, d.workflow, d.version, e.owner, e.started_by, e.started_at," \
-	" e.status, e.request_id, e.chain_id"
+	"e.shard_key, e.run_id, e.workflow_id, d.workflow, d.version, e.owner, e.started_by," \
+	" e.started_at, e.status, e.request_id, e.chain_id"
 #define SELECT_OPEN \
-	"SELECT " COMMON_COLUMNS ", NULL::timestamptz, NULL::jsonb, NULL::text, NULL::text, NULL::jsonb, e.xmin" \
+	"SELECT " COMMON_COLUMNS ", NULL::timestamptz, NULL::jsonb, NULL::text, NULL::text, NULL::jsonb," \
+	"       e.xmin" \
 	"  FROM workflow.execution e JOIN workflow.definition d ON d.definition_id = e.definition_id"
 #define SELECT_CLOSED \
 	"SELECT " COMMON_COLUMNS ", e.closed_at, e.output, e.error, e.cause, e.public_error, NULL::xid" \
-	"  FROM workflow.closed_execution e JOIN workflow.definition d ON d.definition_id = e.definition_id"
+	"  FROM workflow.closed_execution e" \
+	"  JOIN workflow.definition d ON d.definition_id = e.definition_id"
 #define LATEST " ORDER BY e.started_at DESC, e.run_id DESC LIMIT 1"
 
 static OwStatement open_by_workflow = {
@@ -108,7 +111,8 @@ static OwStatement failed_compensations = {
 
 static OwStatement insert_message = {
 	.sql =
-	"INSERT INTO workflow.message (shard_key, run_id, message_id, owner, kind, payload, sent_by, sent_at)"
+	"INSERT INTO workflow.message"
+	"       (shard_key, run_id, message_id, owner, kind, payload, sent_by, sent_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 	.argument_types = "int,uuid,uuid,regrole,text,jsonb,regrole,timestamptz"
 };
@@ -131,7 +135,9 @@ written_here(void)
 	return !isnull && TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 }
 
-/* Fills run, which is allocated in the caller's context, from the first row of the current result. */
+/*
+ * Fills run, which is allocated in the caller's context, from the first row of the current result.
+ */
 static OwFoundRun *
 read_found(OwFoundRun *run)
 {
@@ -179,7 +185,9 @@ OwFoundRun *
 ow_find_workflow(const char *workflow_id)
 {
 	OwStatement *statements[] = {&open_by_workflow, &closed_by_workflow, &open_by_workflow, NULL};
-	Datum		values[2] = {Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)};
+	Datum		values[2] = {
+		Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)
+	};
 
 	return find_first(statements, values, NULL);
 }
@@ -188,7 +196,9 @@ OwFoundRun *
 ow_find_open(const char *workflow_id)
 {
 	OwStatement *statements[] = {&open_by_workflow, NULL};
-	Datum		values[2] = {Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)};
+	Datum		values[2] = {
+		Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)
+	};
 
 	return find_first(statements, values, NULL);
 }
@@ -197,7 +207,9 @@ OwFoundRun *
 ow_find_last_closed(const char *workflow_id)
 {
 	OwStatement *statements[] = {&closed_by_workflow, NULL};
-	Datum		values[2] = {Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)};
+	Datum		values[2] = {
+		Int32GetDatum(ow_shard_key(workflow_id)), CStringGetTextDatum(workflow_id)
+	};
 
 	return find_first(statements, values, NULL);
 }
@@ -216,7 +228,8 @@ ow_find_run(const pg_uuid_t *run_id)
 }
 
 OwFoundRun *
-ow_find_request(int32 shard_key, const char *workflow_id, const char *workflow, const char *request_id)
+ow_find_request(int32 shard_key, const char *workflow_id, const char *workflow,
+				const char *request_id)
 {
 	OwStatement *statements[] = {&open_by_request, &closed_by_request, &open_by_request, NULL};
 	Datum		values[4] = {
@@ -232,7 +245,8 @@ ow_find_continuation(const OwFoundRun *run)
 {
 	OwStatement *statements[] = {&open_of_chain, &closed_of_chain, &open_of_chain, NULL};
 	Datum		values[3] = {
-		Int32GetDatum(run->ref.shard_key), CStringGetTextDatum(run->workflow_id), UUIDPGetDatum(&run->chain_id)
+		Int32GetDatum(run->ref.shard_key), CStringGetTextDatum(run->workflow_id),
+		UUIDPGetDatum(&run->chain_id)
 	};
 
 	return find_first(statements, values, NULL);
@@ -244,7 +258,8 @@ ow_find_lock_request(int32 shard_key, const char *request_id)
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) shard_key,
-						 hash_bytes((const unsigned char *) request_id, strlen(request_id)), REQUEST_LOCK_CLASS);
+						 hash_bytes((const unsigned char *) request_id, strlen(request_id)),
+						 REQUEST_LOCK_CLASS);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
@@ -281,5 +296,6 @@ ow_message_send(const OwFoundRun *run, const char *kind, Jsonb *payload, Oid sen
 	ow_store_open();
 	ow_store_execute(&insert_message, values, NULL);
 	ow_store_close();
+	ow_activity_note_message(&run->ref.run_id);
 	ow_wakeup_run(run->owner, &run->ref);
 }

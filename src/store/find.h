@@ -2,8 +2,8 @@
  * find.h
  *		Finding a run for the SQL API, open or closed, and sending it a message.
  *
- * Each call looks with a snapshot of its own (but for REPEATABLE READ and above), takes no locks, and
- * opens the store itself.  Whether the caller may see the run is for the caller to check.
+ * Each call looks with a snapshot of its own (but for REPEATABLE READ and above), takes no locks,
+ * and opens the store itself.  Whether the caller may see the run is for the caller to check.
  */
 #ifndef OW_FIND_H
 #define OW_FIND_H
@@ -39,9 +39,11 @@ extern OwFoundRun *ow_find_workflow(const char *workflow_id);
 extern OwFoundRun *ow_find_run(const pg_uuid_t *run_id);
 extern OwFoundRun *ow_find_open(const char *workflow_id);
 extern OwFoundRun *ow_find_last_closed(const char *workflow_id);
+
 /* The run that a start with this request id made; workflow_id NULL: with an id of its own */
 extern OwFoundRun *ow_find_request(int32 shard_key, const char *workflow_id, const char *workflow,
 								   const char *request_id);
+
 /* The run that followed by continue-as-new, last of the chain so far */
 extern OwFoundRun *ow_find_continuation(const OwFoundRun *run);
 

@@ -1,6 +1,9 @@
 /*
  * identity.c
  *		Claiming a database for this cluster, and noticing that it belongs to another.
+ *
+ * The claim is made before the first run.  Runs without one are those of a copy that is still being
+ * restored, in an order of its own.
  */
 #include "postgres.h"
 
@@ -14,7 +17,9 @@
 static OwStatement claim = {
 	.sql =
 	"INSERT INTO workflow.engine_identity (system_identifier, database_oid, instance)"
-	" VALUES ($1, $2, $3) ON CONFLICT (singleton) DO NOTHING",
+	" SELECT $1, $2, $3"
+	" WHERE NOT EXISTS (SELECT FROM workflow.engine_identity) AND NOT EXISTS (SELECT FROM workflow.execution)"
+	" ON CONFLICT (singleton) DO NOTHING",
 	.argument_types = "int8,int8,text"
 };
 
@@ -29,7 +34,9 @@ static OwStatement claim_anew = {
 
 static OwStatement compare = {
 	.sql =
-	"SELECT system_identifier = $1 AND database_oid = $2 AND instance = $3 FROM workflow.engine_identity",
+	"SELECT coalesce((SELECT system_identifier = $1 AND database_oid = $2 AND instance = $3"
+	"                   FROM workflow.engine_identity),"
+	"                NOT EXISTS (SELECT FROM workflow.execution))",
 	.argument_types = "int8,int8,text"
 };
 
@@ -61,11 +68,10 @@ bool
 ow_identity_is_foreign(void)
 {
 	bool		matches = true;
-	bool		isnull;
 
 	ow_store_open();
 	if (execute_with_identity(&compare) > 0)
-		matches = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		matches = ow_store_bool(0, 1);
 	ow_store_close();
 	return !matches;
 }

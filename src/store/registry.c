@@ -2,8 +2,9 @@
  * registry.c
  *		Writing workflow types, definitions and activities.
  *
- * Definitions are never updated: new content gets a new version, content that is there already gives
- * its version.  Contents are compared by digest first; the type's row lock keeps numbers apart.
+ * Definitions are never updated: new content gets a new version, content that is there already
+ * gives its version.  Contents are compared by digest first; the type's row lock keeps numbers
+ * apart.
  */
 #include "postgres.h"
 
@@ -45,13 +46,15 @@ static OwStatement add_version = {
 
 static OwStatement make_current = {
 	.sql =
-	"UPDATE workflow.workflow_type SET current_version = $2 WHERE name = $1 AND current_version <> $2",
+	"UPDATE workflow.workflow_type SET current_version = $2"
+	" WHERE name = $1 AND current_version <> $2",
 	.argument_types = "text,int"
 };
 
 static OwStatement add_activity = {
 	.sql =
-	"INSERT INTO workflow.activity (name, owner, kind, function_schema, function_name, function_arguments, options)"
+	"INSERT INTO workflow.activity"
+	"       (name, owner, kind, function_schema, function_name, function_arguments, options)"
 	" VALUES ($1, $2, 'sql', $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
 	.argument_types = "text,regrole,text,text,text,jsonb"
 };
@@ -59,8 +62,8 @@ static OwStatement add_activity = {
 static OwStatement replace_activity = {
 	.sql =
 	"UPDATE workflow.activity"
-	"   SET kind = 'sql', function_schema = $3, function_name = $4, function_arguments = $5, options = $6,"
-	"       task_queue = NULL, registered_at = clock_timestamp()"
+	"   SET kind = 'sql', function_schema = $3, function_name = $4, function_arguments = $5,"
+	"       options = $6, task_queue = NULL, registered_at = clock_timestamp()"
 	" WHERE name = $1 AND owner = $2",
 	.argument_types = "text,regrole,text,text,text,jsonb"
 };
@@ -118,7 +121,8 @@ ow_registry_lock_type(const char *workflow, Oid role)
 		if (!find_owner(&lock_type, workflow, &owner))
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to a concurrent registration of workflow \"%s\"", workflow)));
+					 errmsg("could not serialize access due to a concurrent registration of workflow \"%s\"",
+							workflow)));
 	}
 	ow_store_close();
 	return owner;
@@ -128,8 +132,8 @@ int
 ow_registry_add_version(const OwDefinitionRow *row)
 {
 	Datum		values[5] = {
-		CStringGetTextDatum(row->workflow), digest_of(row->definition), JsonbPGetDatum(row->definition),
-		CStringGetTextDatum(row->source), ObjectIdGetDatum(row->created_by)
+		CStringGetTextDatum(row->workflow), digest_of(row->definition),
+		JsonbPGetDatum(row->definition), CStringGetTextDatum(row->source), ObjectIdGetDatum(row->created_by)
 	};
 	bool		isnull;
 	int			version;

@@ -30,16 +30,20 @@ typedef struct OwActivityRow
 
 /* Lock the type's row, made with role as its owner if it is new.  Returns the owner. */
 extern Oid	ow_registry_lock_type(const char *workflow, Oid role);
+
 /* The version with this content, added if it is new; the type is locked. */
 extern int	ow_registry_add_version(const OwDefinitionRow *row);
 extern void ow_registry_make_current(const char *workflow, int version);
 
 /* Insert a SQL activity; false when the name is taken. */
 extern bool ow_registry_add_activity(const OwActivityRow *row);
+
 /* Lock an activity's row; false when there is none. */
 extern bool ow_registry_lock_activity(const char *name, Oid *owner);
+
 /* Replace what a locked activity is; its owner, crashes and quarantine stay. */
 extern void ow_registry_replace_activity(const OwActivityRow *row);
+
 /* Lift the quarantine of a locked activity; false when there was none. */
 extern bool ow_registry_release_activity(const char *name);
 

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type_d.h"
 #include "machine/history.h"
+#include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run.h"
 #include "store/run_columns.h"
@@ -235,7 +236,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	set_json(&row, EXECUTION_DATA, token->data);
 	set_json(&row, EXECUTION_RESULT, token->result);
 	set_json(&row, EXECUTION_LAST_FAILURE, token->last_failure);
-	set_json(&row, EXECUTION_VISITS, run->visits);
+	set_json(&row, EXECUTION_VISITS, ow_machine_visits(run, loaded->compiled->definition));
 	set_json(&row, EXECUTION_VARIABLES, run->variables);
 	set_json(&row, EXECUTION_ERROR, run->error);
 	set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
@@ -263,19 +264,22 @@ has_failed_compensation(const OwRun *run)
 
 /* What only a run that may come back for its failed compensations needs; see run_reopen.c */
 static Jsonb *
-machine_json(const OwRun *run)
+machine_json(const OwLoadedRun *loaded)
 {
+	const OwRun *run = &loaded->run;
 	OwObject	object;
 
 	if (!has_failed_compensation(run))
 		return NULL;
 	ow_object_begin(&object);
 	ow_object_add(&object, "data", run->token.data);
-	ow_object_add(&object, "visits", run->visits);
+	ow_object_add(&object, "visits", ow_machine_visits(run, loaded->compiled->definition));
 	ow_object_add(&object, "error", run->error);
 	ow_object_add_bool(&object, "handler_taken", run->handler_taken);
 	ow_object_add_bool(&object, "cancel_requested", run->cancel_requested);
 	ow_object_add_text(&object, "sticky_status", ow_status_name(run->sticky_status));
+	ow_object_add_text(&object, "entered_at", ow_instant_format(run->token.entered_at));
+	ow_object_add_text(&object, "scheduled_at", ow_instant_format(run->token.scheduled_at));
 	return ow_object_end(&object);
 }
 
@@ -308,7 +312,7 @@ closed_row(const OwLoadedRun *loaded)
 	set_text(&row, CLOSED_REQUEST_ID, loaded->request_id);
 	set(&row, CLOSED_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
 	set(&row, CLOSED_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
-	set_json(&row, CLOSED_MACHINE, machine_json(run));
+	set_json(&row, CLOSED_MACHINE, machine_json(loaded));
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 

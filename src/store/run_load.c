@@ -27,7 +27,7 @@ static OwStatement lock_runs = {
 
 static OwStatement find_open = {
 	.sql =
-	"SELECT e.run_id"
+	"SELECT e.shard_key, e.run_id"
 	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)"
 	"  JOIN workflow.execution e ON e.shard_key = wanted.shard_key AND e.run_id = wanted.run_id",
 	.argument_types = "int[],uuid[]"
@@ -61,61 +61,14 @@ static OwStatement read_compensations = {
 	.argument_types = "int[],int[],uuid[]"
 };
 
-/* Typed readers over one row of the current result; column positions count from 0 here */
-static int32
-read_int(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, &isnull);
-
-	return isnull ? 0 : DatumGetInt32(value);
-}
-
-static Oid
-read_oid(uint64 row, int column)
-{
-	return (Oid) read_int(row, column);
-}
-
-static bool
-read_bool(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, &isnull);
-
-	return !isnull && DatumGetBool(value);
-}
-
-static TimestampTz
-read_time(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, &isnull);
-
-	return isnull ? DT_NOEND : DatumGetTimestampTz(value);
-}
-
-static pg_uuid_t
-read_uuid(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column + 1, &isnull);
-
-	Assert(!isnull);
-	return *DatumGetUUIDP(value);
-}
-
-static char *
-read_text(uint64 row, int column)
-{
-	return ow_store_text(row, column + 1);
-}
-
-static Jsonb *
-read_json(uint64 row, int column)
-{
-	return ow_store_jsonb(row, column + 1);
-}
+/* run_columns.h counts from 0, the store's readers from 1. */
+#define read_int(row, column) ow_store_int(row, (column) + 1)
+#define read_oid(row, column) ((Oid) ow_store_int(row, (column) + 1))
+#define read_bool(row, column) ow_store_bool(row, (column) + 1)
+#define read_time(row, column) ow_store_time(row, (column) + 1)
+#define read_uuid(row, column) ow_store_uuid(row, (column) + 1)
+#define read_text(row, column) ow_store_text(row, (column) + 1)
+#define read_json(row, column) ow_store_jsonb(row, (column) + 1)
 
 static void
 read_retry_counts(uint64 row, int *counts)
@@ -194,7 +147,7 @@ read_loaded(uint64 row)
 	loaded->ref.run_id = loaded->run.run_id;
 	loaded->definition_id = read_int(row, EXECUTION_DEFINITION_ID);
 	loaded->state_name = read_text(row, EXECUTION_STATE);
-	loaded->bucket = (int16) read_int(row, EXECUTION_BUCKET);
+	loaded->bucket = read_int(row, EXECUTION_BUCKET);
 	loaded->owner = read_oid(row, EXECUTION_OWNER);
 	loaded->started_by = read_oid(row, EXECUTION_STARTED_BY);
 	loaded->memo = read_json(row, EXECUTION_MEMO);
@@ -226,22 +179,29 @@ find_loaded(List *runs, const pg_uuid_t *run_id)
 
 /* The two key arrays that every statement starts from */
 static void
-key_arrays(List *runs, Datum *values)
+ref_arrays(const OwRunRef *refs, int count, Datum *values)
 {
-	int			count = list_length(runs);
 	int32	   *shard_keys = palloc(sizeof(int32) * count);
 	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * count);
-	ListCell   *cell;
 
-	foreach(cell, runs)
+	for (int i = 0; i < count; i++)
 	{
-		const OwLoadedRun *loaded = lfirst(cell);
-
-		shard_keys[foreach_current_index(cell)] = loaded->ref.shard_key;
-		run_ids[foreach_current_index(cell)] = loaded->ref.run_id;
+		shard_keys[i] = refs[i].shard_key;
+		run_ids[i] = refs[i].run_id;
 	}
 	values[0] = ow_store_int_array(shard_keys, count);
 	values[1] = ow_store_uuid_array(run_ids, count);
+}
+
+static void
+key_arrays(List *runs, Datum *values)
+{
+	OwRunRef   *refs = palloc(sizeof(OwRunRef) * list_length(runs));
+	ListCell   *cell;
+
+	foreach(cell, runs)
+		refs[foreach_current_index(cell)] = ((OwLoadedRun *) lfirst(cell))->ref;
+	ref_arrays(refs, list_length(runs), values);
 }
 
 static OwInputKind
@@ -346,40 +306,32 @@ load_compensations(List *runs, MemoryContext context)
 static List *
 find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext context)
 {
-	int32	   *shard_keys = palloc(sizeof(int32) * count);
-	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * count);
-	int			missing = 0;
+	OwRunRef   *missing = palloc(sizeof(OwRunRef) * count);
+	int			missing_count = 0;
 	List	   *contended = NIL;
 	Datum		values[2];
 	uint64		found;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (find_loaded(runs, &refs[i].run_id) != NULL)
-			continue;
-		shard_keys[missing] = refs[i].shard_key;
-		run_ids[missing++] = refs[i].run_id;
+		if (find_loaded(runs, &refs[i].run_id) == NULL)
+			missing[missing_count++] = refs[i];
 	}
-	if (missing == 0)
+	if (missing_count == 0)
 		return NIL;
-	values[0] = ow_store_int_array(shard_keys, missing);
-	values[1] = ow_store_uuid_array(run_ids, missing);
+	ref_arrays(missing, missing_count, values);
 	found = ow_store_execute(&find_open, values, NULL);
 	for (uint64 row = 0; row < found; row++)
 	{
-		pg_uuid_t	run_id = read_uuid(row, 0);
+		MemoryContext previous = MemoryContextSwitchTo(context);
+		OwRunRef   *ref = palloc(sizeof(OwRunRef));
 
-		for (int i = 0; i < count; i++)
-			if (memcmp(&refs[i].run_id, &run_id, UUID_LEN) == 0)
-			{
-				MemoryContext previous = MemoryContextSwitchTo(context);
-
-				contended = lappend(contended, memcpy(palloc(sizeof(OwRunRef)), &refs[i], sizeof(OwRunRef)));
-				MemoryContextSwitchTo(previous);
-				break;
-			}
+		ref->shard_key = read_int(row, 0);
+		ref->run_id = read_uuid(row, 1);
+		contended = lappend(contended, ref);
+		MemoryContextSwitchTo(previous);
 	}
-	if (found < (uint64) missing)
+	if (found < (uint64) missing_count)
 		ow_store_execute(&delete_undeliverable, values, NULL);
 	return contended;
 }
@@ -388,19 +340,11 @@ find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext contex
 List *
 ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context)
 {
-	int32	   *shard_keys = palloc(sizeof(int32) * count);
-	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * count);
 	List	   *runs = NIL;
 	Datum		values[2];
 	uint64		loaded_count;
 
-	for (int i = 0; i < count; i++)
-	{
-		shard_keys[i] = refs[i].shard_key;
-		run_ids[i] = refs[i].run_id;
-	}
-	values[0] = ow_store_int_array(shard_keys, count);
-	values[1] = ow_store_uuid_array(run_ids, count);
+	ref_arrays(refs, count, values);
 	loaded_count = ow_store_execute(&lock_runs, values, NULL);
 	for (uint64 row = 0; row < loaded_count; row++)
 	{

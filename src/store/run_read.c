@@ -14,11 +14,11 @@
 static OwStatement read_started = {
 	.sql =
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, deadline, input, memo, request_id, chain_id,"
-	"       root_run_id"
+	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END"
 	"  FROM workflow.execution WHERE shard_key = $1 AND run_id = $3"
 	" UNION ALL "
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, NULL, input, memo, request_id, chain_id,"
-	"       root_run_id"
+	"       root_run_id, NULL"
 	"  FROM workflow.closed_execution WHERE shard_key = $1 AND bucket = $2 AND run_id = $3",
 	.argument_types = "int,int2,uuid"
 };
@@ -29,15 +29,6 @@ static OwStatement read_history = {
 	" WHERE shard_key = $1 AND bucket = $2 AND run_id = $3 ORDER BY first_event_id",
 	.argument_types = "int,int2,uuid"
 };
-
-static Datum
-column(uint64 row, int number)
-{
-	bool		isnull;
-	Datum		value = ow_store_datum(row, number, &isnull);
-
-	return isnull ? (Datum) 0 : value;
-}
 
 static void
 key_values(const OwRunRef *ref, Datum *values)
@@ -63,27 +54,25 @@ ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 	run = &loaded->run;
 	loaded->ref = *ref;
 	loaded->bucket = ow_run_id_bucket(&ref->run_id);
-	loaded->definition_id = DatumGetInt32(column(0, 2));
-	loaded->owner = DatumGetObjectId(column(0, 3));
-	loaded->started_by = DatumGetObjectId(column(0, 4));
+	loaded->definition_id = ow_store_int(0, 2);
+	loaded->owner = (Oid) ow_store_int(0, 3);
+	loaded->started_by = (Oid) ow_store_int(0, 4);
 	loaded->memo = ow_store_jsonb(0, 8);
 	loaded->request_id = ow_store_text(0, 9);
-	loaded->chain_id = *DatumGetUUIDP(column(0, 10));
+	loaded->chain_id = ow_store_uuid(0, 10);
 	run->shard_key = ref->shard_key;
 	run->run_id = ref->run_id;
-	run->root_run_id = *DatumGetUUIDP(column(0, 11));
+	run->root_run_id = ow_store_uuid(0, 11);
 	run->workflow_id = ow_store_text(0, 1);
-	run->started_at = DatumGetTimestampTz(column(0, 5));
-	run->deadline = DatumGetTimestampTz(column(0, 6));
-	if (run->deadline == 0)
-		run->deadline = DT_NOEND;
+	run->started_at = ow_store_time(0, 5);
+	run->deadline = ow_store_time(0, 6);
 	run->input = ow_store_jsonb(0, 7);
 	run->status = OW_STATUS_RUNNING;
 	run->sticky_status = OW_STATUS_RUNNING;
 	run->next_event_id = 1;
 	run->token.state = OW_NO_STATE;
 	run->token.phase = OW_PHASE_NEW;
-	run->token.due_at = DT_NOEND;
+	run->token.due_at = ow_store_time(0, 12);	/* a start delay */
 	run->token.entered_at = run->token.scheduled_at = DT_NOEND;
 	MemoryContextSwitchTo(previous);
 	return loaded;
@@ -102,8 +91,8 @@ ow_run_read_history(const OwRunRef *ref, MemoryContext context)
 	{
 		MemoryContext previous = MemoryContextSwitchTo(context);
 
-		events = list_concat(events, ow_history_unpack(ow_store_jsonb(row, 3), DatumGetTimestampTz(column(row, 2)),
-													   DatumGetInt32(column(row, 1))));
+		events = list_concat(events, ow_history_unpack(ow_store_jsonb(row, 3), ow_store_time(row, 2),
+													   ow_store_int(row, 1)));
 		MemoryContextSwitchTo(previous);
 	}
 	return events;

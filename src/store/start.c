@@ -10,7 +10,8 @@
  *		byte 9-11	random
  *		byte 12-15	shard key
  *
- * Ids are thus ordered by time.  The bucket is the leaf of the history ring (sql/schema/30_history.sql).
+ * Ids are thus ordered by time.  The bucket is the leaf of the history ring
+ * (sql/schema/30_history.sql).
  */
 #include "postgres.h"
 
@@ -40,17 +41,19 @@
 
 /* What is set in a new row; the rest is null or has a default */
 #define NEW_COLUMNS \
-	"shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, deadline, deadline_timer," \
-	" ready, status, phase, attempt, next_event_id, handler_taken, cancel_requested, sticky_status, compensation," \
-	" compensations, due_at, input, memo, request_id, chain_id, root_run_id"
+	"shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, deadline," \
+	" deadline_timer, ready, status, phase, attempt, next_event_id, handler_taken, cancel_requested," \
+	" sticky_status, compensation, compensations, due_at, input, memo, request_id, chain_id," \
+	" root_run_id"
 
 /* One run, written straight from parameters: the hot path of start() */
 #define INSERT_ONE \
 	"INSERT INTO workflow.execution (" NEW_COLUMNS ")" \
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1, false," \
-	"       false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1," \
+	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2)"
 #define INSERT_ONE_TYPES \
-	"int,uuid,text,smallint,int,regrole,regrole,timestamptz,timestamptz,boolean,boolean,timestamptz,jsonb,jsonb,text"
+	"int,uuid,text,smallint,int,regrole,regrole,timestamptz,timestamptz,boolean,boolean,timestamptz," \
+	"jsonb,jsonb,text"
 
 static OwStatement insert_one = {
 	.sql = INSERT_ONE " ON CONFLICT (shard_key, workflow_id) DO NOTHING",
@@ -77,7 +80,10 @@ static OwStatement insert_timers = {
 
 /* ---- keys ---- */
 
-/* Hashes alike on every architecture, since the keys are stored and dumped (FNV-1a, then a finalizer). */
+/*
+ * Hashes alike on every architecture, since the keys are stored and dumped (FNV-1a, then a
+ * finalizer).
+ */
 static int32
 hash_text(const char *text)
 {
@@ -129,7 +135,9 @@ ow_shard_key(const char *workflow_id)
 {
 	pg_uuid_t	run_id;
 
-	return parse_run_id(workflow_id, &run_id) ? ow_run_id_shard_key(&run_id) : hash_text(workflow_id);
+	if (parse_run_id(workflow_id, &run_id))
+		return ow_run_id_shard_key(&run_id);
+	return hash_text(workflow_id);
 }
 
 static void
@@ -212,7 +220,10 @@ has_own_id(const OwNewRun *run)
 	return parse_run_id(run->workflow_id, &id) && memcmp(&id, &run->ref.run_id, UUID_LEN) == 0;
 }
 
-/* A run that waits before it starts needs the timers of a waiting run; others get them when they wait. */
+/*
+ * A run that waits before it starts needs the timers of a waiting run; others get them when they
+ * wait.
+ */
 static bool
 has_deadline_timer(const OwNewRun *run)
 {
@@ -225,6 +236,7 @@ insert_directly(OwNewRun *run)
 	const OwCompiled *compiled = run->compiled;
 	Datum		values[15];
 	char		nulls[16] = "               ";
+	OwStatement *statement;
 
 	values[0] = Int32GetDatum(run->ref.shard_key);
 	values[1] = UUIDPGetDatum(&run->ref.run_id);
@@ -249,7 +261,8 @@ insert_directly(OwNewRun *run)
 		nulls[13] = 'n';
 	if (run->request_id == NULL)
 		nulls[14] = 'n';
-	run->inserted = ow_store_execute(has_own_id(run) ? &insert_own : &insert_one, values, nulls) == 1;
+	statement = has_own_id(run) ? &insert_own : &insert_one;
+	run->inserted = ow_store_execute(statement, values, nulls) == 1;
 }
 
 static Datum
@@ -314,7 +327,7 @@ timer_row(const OwNewRun *run, const char *kind, TimestampTz due_at)
 static void
 mark_inserted(OwNewRun *runs, int count, uint64 rows)
 {
-	HASHCTL		control = {.keysize = UUID_LEN,.entrysize = UUID_LEN,.hcxt = CurrentMemoryContext};
+	HASHCTL		control = {.keysize = UUID_LEN, .entrysize = UUID_LEN};
 	HTAB	   *inserted;
 
 	if (rows == (uint64) count)
@@ -323,11 +336,14 @@ mark_inserted(OwNewRun *runs, int count, uint64 rows)
 			runs[i].inserted = true;
 		return;
 	}
-	inserted = hash_create("inserted runs", Max(rows, 1), &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	control.hcxt = CurrentMemoryContext;
+	inserted = hash_create("inserted runs", Max(rows, 1), &control,
+						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		isnull;
-		Datum		run_id = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &isnull);
+		Datum		run_id = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1,
+										   &isnull);
 
 		hash_search(inserted, DatumGetUUIDP(run_id), HASH_ENTER, NULL);
 	}

@@ -15,6 +15,7 @@
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "jit/jit.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
 #include "parser/parse_type.h"
@@ -39,6 +40,7 @@ static struct
 	Oid			saved_user;
 	int			saved_security;
 	bool		pushed_snapshot;
+	Oid			extension;		/* workflow.execution: tells one installation from another */
 	MemoryContext caller_context;
 }			section;
 
@@ -86,6 +88,7 @@ ow_store_open(void)
 
 	Assert(!ow_store_is_open());
 	section.caller_context = CurrentMemoryContext;
+	section.extension = ow_store_relation("execution");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	GetUserIdAndSecContext(&section.saved_user, &section.saved_security);
@@ -132,13 +135,17 @@ prepare(OwStatement *statement)
 		elog(ERROR, "SPI_prepare failed: %s: %s", SPI_result_code_string(SPI_result), statement->sql);
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
+	if (statement->plan != NULL)
+		SPI_freeplan(statement->plan);
 	statement->plan = plan;
+	statement->plan_for = section.extension;
 }
 
 /*
  * Execute with a generic plan that goes by indexes: a plan made while a table was empty must not scan
- * it when it has grown.  The planner's switches are set as variables, since a GUC round trip costs
- * more than most of the statements.
+ * it when it has grown.  Where the planner has no such plan it makes one of an enormous cost, which
+ * must not bring in the compiler: that would take longer than all executions together.  The planner's
+ * switches are set as variables, since a GUC round trip costs more than most of the statements.
  */
 uint64
 ow_store_execute(OwStatement *statement, Datum *values, const char *nulls)
@@ -147,15 +154,16 @@ ow_store_execute(OwStatement *statement, Datum *values, const char *nulls)
 	bool		saved_bitmapscan = enable_bitmapscan;
 	bool		saved_hashjoin = enable_hashjoin;
 	bool		saved_mergejoin = enable_mergejoin;
+	bool		saved_jit = jit_enabled;
 	int			saved_mode = plan_cache_mode;
 	int			result;
 
 	Assert(ow_store_is_open());
-	enable_seqscan = enable_bitmapscan = enable_hashjoin = enable_mergejoin = false;
+	enable_seqscan = enable_bitmapscan = enable_hashjoin = enable_mergejoin = jit_enabled = false;
 	plan_cache_mode = PLAN_CACHE_MODE_FORCE_GENERIC_PLAN;
 	PG_TRY();
 	{
-		if (statement->plan == NULL)
+		if (statement->plan == NULL || statement->plan_for != section.extension)
 			prepare(statement);
 		result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
 	}
@@ -165,6 +173,7 @@ ow_store_execute(OwStatement *statement, Datum *values, const char *nulls)
 		enable_bitmapscan = saved_bitmapscan;
 		enable_hashjoin = saved_hashjoin;
 		enable_mergejoin = saved_mergejoin;
+		jit_enabled = saved_jit;
 		plan_cache_mode = saved_mode;
 	}
 	PG_END_TRY();
@@ -215,6 +224,52 @@ ow_store_jsonb(uint64 row, int column)
 	Datum		value = ow_store_datum(row, column, &isnull);
 
 	return isnull ? NULL : DatumGetJsonbP(value);
+}
+
+static Datum
+raw_datum(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+int32
+ow_store_int(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = raw_datum(row, column, &isnull);
+
+	if (isnull)
+		return 0;
+	return TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attlen == sizeof(int16) ?
+		DatumGetInt16(value) : DatumGetInt32(value);
+}
+
+bool
+ow_store_bool(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = raw_datum(row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+TimestampTz
+ow_store_time(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = raw_datum(row, column, &isnull);
+
+	return isnull ? DT_NOEND : DatumGetTimestampTz(value);
+}
+
+pg_uuid_t
+ow_store_uuid(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = raw_datum(row, column, &isnull);
+
+	Assert(!isnull);
+	return *DatumGetUUIDP(value);
 }
 
 Datum

@@ -12,6 +12,7 @@
 #define OW_STORE_H
 
 #include "postgres.h"
+#include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
@@ -28,6 +29,7 @@ typedef struct OwStatement
 	const char *sql;
 	const char *argument_types;
 	SPIPlanPtr	plan;			/* filled by ow_store_execute */
+	Oid			plan_for;		/* workflow.execution then: CREATE EXTENSION anew makes new types */
 } OwStatement;
 
 extern void ow_store_open(void);
@@ -46,6 +48,10 @@ extern uint64 ow_store_execute(OwStatement *statement, Datum *values, const char
 extern Datum ow_store_datum(uint64 row, int column, bool *isnull);
 extern char *ow_store_text(uint64 row, int column); /* NULL when null */
 extern Jsonb *ow_store_jsonb(uint64 row, int column);	/* NULL when null */
+extern int32 ow_store_int(uint64 row, int column);	/* also smallint, oid, reg… types; 0 when null */
+extern bool ow_store_bool(uint64 row, int column);	/* false when null */
+extern TimestampTz ow_store_time(uint64 row, int column);	/* DT_NOEND when null */
+extern pg_uuid_t ow_store_uuid(uint64 row, int column); /* must not be null */
 
 /* Rows handed to writers: a tuple of workflow.<table> from values by column position */
 extern Datum ow_store_row(const char *table, Datum *values, bool *nulls);

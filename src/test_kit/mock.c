@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "engine/clock.h"
+#include "errors.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "machine/instant.h"
@@ -147,7 +148,7 @@ static void
 raise_unexpected(const OwActivityCall *call, const OwRun *run)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_OW_UNMOCKED_ACTIVITY),
 			 errmsg("activity \"%s\" is neither mocked nor allowed in this test", call->activity->name),
 			 errdetail("State \"%s\" of workflow \"%s\" calls it with input %s.", call->state, run->workflow_id,
 					   ow_json_to_cstring(call->input)),

@@ -174,20 +174,15 @@ find_runs_to_drive(OwTestKit *current, TimestampTz *next)
 	found = ow_store_execute(&find_work, values, NULL);
 	for (uint64 row = 0; row < found; row++)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[row];
-		TupleDesc	descriptor = SPI_tuptable->tupdesc;
-		bool		isnull;
-		bool		ready = DatumGetBool(SPI_getbinval(tuple, descriptor, 3, &isnull));
-		Datum		due = SPI_getbinval(tuple, descriptor, 4, &isnull);
-		TimestampTz due_at = isnull ? DT_NOEND : DatumGetTimestampTz(due);
+		TimestampTz due_at = ow_store_time(row, 4);
 
-		if (ready || due_at <= ow_clock_now())
+		if (ow_store_bool(row, 3) || due_at <= ow_clock_now())
 		{
 			MemoryContext previous = MemoryContextSwitchTo(caller);
 			OwRunRef   *ref = palloc(sizeof(OwRunRef));
 
-			ref->shard_key = DatumGetInt32(SPI_getbinval(tuple, descriptor, 1, &isnull));
-			ref->run_id = *DatumGetUUIDP(SPI_getbinval(tuple, descriptor, 2, &isnull));
+			ref->shard_key = ow_store_int(row, 1);
+			ref->run_id = ow_store_uuid(row, 2);
 			result = lappend(result, ref);
 			MemoryContextSwitchTo(previous);
 		}

@@ -24,6 +24,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "storage/proc.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
@@ -44,6 +45,9 @@
 /* Runs fetched in one step of the walk through the tables */
 #define SCAN_STEP 512
 #define MAX_BACKOFF_S 60
+
+/* A batch that takes longer has another executor started when there is more to do */
+#define LONG_MS 200
 #define GATHER_RUNS 16			/* a batch worth its commit */
 
 typedef enum Permission
@@ -55,7 +59,6 @@ typedef enum Permission
 
 static Oid	my_database;
 static Oid	my_role = InvalidOid;
-static int	my_pool_no;
 static OwPool *my_pool;
 static MemoryContext loop_context;
 
@@ -64,6 +67,7 @@ static int	n_batch;			/* the runs in hand */
 static OwRunRef queue[OW_MAX_BATCH_SIZE * 2];	/* taken over, to be run in later batches */
 static int	n_queue;
 static int	batch_limit;		/* small for a while after an error */
+static TimeoutId long_timeout;
 static int	due_page;			/* due timers fetched at once */
 static int	failures;			/* errors in a row */
 static bool in_trouble = true;	/* views may show an error of ours, or of a failed start */
@@ -78,6 +82,7 @@ static bool run_ready(void);
 static void refill_ring(void);
 static void gather(void);
 static void run_batch(void);
+static void note_long(void);
 static void note_success(void);
 static int	remove_duplicates(OwRunRef *refs, int count);
 static int	recover(void);
@@ -137,8 +142,7 @@ start_up(int slot)
 	if (!ow_slot_attach(slot, generation))
 		proc_exit(0);
 	my_database = ow_shared_slots[slot].database;
-	my_pool_no = ow_shared_slots[slot].pool;
-	my_pool = &ow_shared_pools[my_pool_no];
+	my_pool = &ow_shared_pools[ow_shared_slots[slot].pool];
 	if (ow_slot_asked() != 0)
 		leave();
 
@@ -146,6 +150,7 @@ start_up(int slot)
 	my_role = GetSessionUserId();
 	ow_slot_note_connected();
 
+	long_timeout = RegisterTimeout(USER_TIMEOUT, note_long);
 	batch_limit = ow_batch_size;
 	loop_context = AllocSetContextCreate(TopMemoryContext, "order_workflow executor loop",
 										 ALLOCSET_DEFAULT_SIZES);
@@ -172,10 +177,13 @@ take_turn(void)
 	PG_TRY();
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (!PostmasterIsAlive())
+			proc_exit(1);		/* whoever sleeps learns it there, but there may always be work */
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			check_permission(); /* order_workflow.instance may be another */
 		}
 		if (ow_slot_asked() != 0 || !ow_enabled)
 			stay = false;
@@ -314,7 +322,10 @@ run_batch(void)
 	MemoryContextSwitchTo(loop_context);
 	SetCurrentStatementStartTimestamp();
 	pgstat_report_activity(STATE_RUNNING, "running workflows");
+	enable_timeout_after(long_timeout, LONG_MS);
 	ow_engine_run_batch(batch, n_batch);
+	disable_timeout(long_timeout, false);
+	ow_ring_note_short(my_pool, ow_slot_mine);
 	ow_again_settle(my_database, my_role, batch, n_batch);
 
 	slot->batches++;
@@ -327,13 +338,22 @@ run_batch(void)
 }
 
 /*
+ * Handler of the timeout: the batch in hand takes long.
+ */
+static void
+note_long(void)
+{
+	ow_ring_note_long(my_pool, ow_slot_mine);
+}
+
+/*
  * Takes back what views say about trouble.
  */
 static void
 note_success(void)
 {
 	if (in_trouble)
-		ow_pool_note_running(my_pool_no, NULL);
+		ow_pool_note_running(my_database, my_role, NULL);
 	in_trouble = false;
 }
 
@@ -391,7 +411,7 @@ recover(void)
 		put_back();
 	n_batch = 0;
 	batch_limit = 1;
-	ow_pool_note_running(my_pool_no, error->message);
+	ow_pool_note_running(my_database, my_role, error->message);
 	in_trouble = true;
 	RESUME_INTERRUPTS();
 
@@ -461,6 +481,8 @@ rest(void)
 
 	if (ow_ring_sleep(my_pool, ow_slot_mine))
 	{
+		if (ow_shared->room_wanted)
+			ow_shared_wake(ow_shared->launcher);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, rest_ms(now),
 						 PG_WAIT_EXTENSION);
 		ow_ring_awake(my_pool, ow_slot_mine);
@@ -534,7 +556,7 @@ check_permission(void)
 			ow_pool_forget_database(my_database);
 			break;
 		case QUARANTINED:
-			ow_pool_park(my_pool_no, DT_NOEND,
+			ow_pool_park(my_database, my_role, DT_NOEND,
 						 "the engine is quarantined until workflow.resume_engine() is called");
 			break;
 	}

@@ -3,9 +3,11 @@
  *		Which pools get an executor: part of the launcher.
  *
  * Each pool with work gets one, those that have waited longest first; if then there is room, pools
- * with more work than their executors keep up with get another.  When all executors of the server are
+ * with more work than their executors keep up with, or with all of them in long activities, get
+ * another.  When all executors of the server are
  * in use and a pool waits, one of them is asked to yield: an idle one, else one of a pool that has
- * several, else the one that is longest at it, once its quantum is over.
+ * several, else the one that is longest at it, once its quantum is over.  One in a long activity is
+ * asked last, as it cannot leave soon.
  *
  * A pool whose role cannot log in as things are is parked, with a reason that views show.  It is
  * looked at again when work comes for it (at most once a second), at a reload, and once a minute.
@@ -37,9 +39,10 @@
 
 /* Who is asked to yield first: the highest */
 #define RANK_NOT_NOW 0
-#define RANK_QUANTUM_OVER 1
-#define RANK_ONE_OF_SEVERAL 2
-#define RANK_IDLE 3
+#define RANK_LONG_ACTIVITY 1
+#define RANK_QUANTUM_OVER 2
+#define RANK_ONE_OF_SEVERAL 3
+#define RANK_IDLE 4
 
 /* One turn */
 typedef struct Plan
@@ -49,7 +52,9 @@ typedef struct Plan
 	int			n_views;
 	int			executors;		/* in use, not asked to leave */
 	int			leaving;		/* asked to, not yet gone */
-	int			waiting;		/* pools that could start one, were there room */
+	int			leaving_soon;	/* of them, those not in a long activity */
+	int			waiting;		/* pools without one that could start it, were there room */
+	int			behind;			/* pools that could start another one, were there room */
 } Plan;
 
 static OwPoolView *views;		/* room for all pools */
@@ -57,13 +62,14 @@ static OwPoolView *views;		/* room for all pools */
 static void count_executors(Plan *plan);
 static void serve_pool(Plan *plan, const OwPoolView *view);
 static TimestampTz may_try_at(Plan *plan, const OwPoolView *view);
-static void serve_deep_pool(Plan *plan, const OwPoolView *view);
+static void serve_pool_behind(Plan *plan, const OwPoolView *view);
 static void start_executor(Plan *plan, const OwPoolView *view);
 static bool check_pool(Plan *plan, const OwPoolView *view);
 static const char *find_obstacle(Oid database, Oid role, bool *gone);
 static const char *find_role_obstacle(Oid role);
 static const char *find_connect_obstacle(Oid database, Oid role);
 static void make_room(Plan *plan);
+static void want_room(Plan *plan);
 static bool lacks_pool(Plan *plan);
 static void ask_to_yield(Plan *plan, int slot);
 static int	choose_to_yield(Plan *plan, bool at_once, int *best_rank);
@@ -93,10 +99,26 @@ ow_plan_turn(TimestampTz now, TimestampTz *wake_at)
 		for (int i = 0; i < plan.n_views; i++)
 			serve_pool(&plan, &views[i]);
 		for (int i = 0; i < plan.n_views && plan.waiting == 0; i++)
-			serve_deep_pool(&plan, &views[i]);
+			serve_pool_behind(&plan, &views[i]);
 	}
 	make_room(&plan);
+	want_room(&plan);
 	*wake_at = plan.wake_at;
+}
+
+/*
+ * Has executors that go to sleep tell, while somebody waits for their place.  One may have done so
+ * just before it could know: look again at once.
+ */
+static void
+want_room(Plan *plan)
+{
+	bool		wanted = plan->waiting + plan->behind > 0;
+
+	if (wanted && !ow_shared->room_wanted)
+		plan->wake_at = plan->now;
+	ow_shared->room_wanted = wanted;
+	pg_memory_barrier();
 }
 
 static void
@@ -109,7 +131,11 @@ count_executors(Plan *plan)
 		if (slot->kind != OW_SLOT_EXECUTOR || !ow_slot_is_used(slot))
 			continue;
 		if (slot->state == OW_SLOT_LEAVING || pg_atomic_read_u32(&slot->asked) != 0)
+		{
 			plan->leaving++;
+			if (pg_atomic_read_u32(&slot->is_long) == 0)
+				plan->leaving_soon++;
+		}
 		else
 			plan->executors++;
 	}
@@ -140,7 +166,7 @@ serve_pool(Plan *plan, const OwPoolView *view)
 	if (ow_scanner_has_suspects(view->database))
 		return;					/* to be charged first; the scanner's end wakes us */
 	if (view->waiting_since == 0)
-		ow_pool_note_waiting(view->index, plan->now);
+		ow_pool_note_waiting(view->database, view->role, plan->now);
 	if (plan->executors + plan->leaving >= ow_max_workers)
 		plan->waiting++;
 	else if (check_pool(plan, view))
@@ -165,12 +191,22 @@ may_try_at(Plan *plan, const OwPoolView *view)
  * Gives a pool that does not keep up another executor, if all others have theirs.
  */
 static void
-serve_deep_pool(Plan *plan, const OwPoolView *view)
+serve_pool_behind(Plan *plan, const OwPoolView *view)
 {
-	if (view->executors == 0 || view->idle > 0 || !view->deep ||
-		plan->executors + plan->leaving >= ow_max_workers)
+	if (view->executors == 0 || view->idle > 0)
 		return;
-	if (check_pool(plan, view))
+	if (!view->behind)
+	{
+		/* Nobody else has an eye on its timers */
+		if (view->all_long)
+			plan->wake_at = Min(plan->wake_at, view->next_due);
+		return;
+	}
+	if (view->retry_at > plan->now)
+		plan->wake_at = Min(plan->wake_at, view->retry_at);
+	else if (plan->executors + plan->leaving >= ow_max_workers)
+		plan->behind++;
+	else if (check_pool(plan, view))
 		start_executor(plan, view);
 }
 
@@ -195,7 +231,7 @@ check_pool(Plan *plan, const OwPoolView *view)
 	bool		gone = false;
 
 	/* From here on, what comes is news */
-	ow_pool_clear_told(view->index);
+	ow_pool_clear_told(view->database, view->role);
 
 	StartTransactionCommand();
 	obstacle = find_obstacle(view->database, view->role, &gone);
@@ -204,7 +240,7 @@ check_pool(Plan *plan, const OwPoolView *view)
 	else if (obstacle != NULL)
 	{
 		retry_at = TimestampTzPlusMilliseconds(plan->now, PARKED_RETRY_MS);
-		ow_pool_park(view->index, retry_at, obstacle);
+		ow_pool_park(view->database, view->role, retry_at, obstacle);
 		plan->wake_at = Min(plan->wake_at, retry_at);
 	}
 	CommitTransactionCommand();
@@ -263,17 +299,19 @@ find_connect_obstacle(Oid database, Oid role)
 }
 
 /*
- * Asks executors to leave: for pools that wait, when there are more than there may be, and idle ones
- * for work that found no pool, as theirs can then be given up.
+ * Asks executors to leave: for pools that wait, and when there are more than there may be.  For pools
+ * that could do with another one, only idle ones; for work that found no pool, all idle ones, as
+ * theirs can then be given up.
  */
 static void
 make_room(Plan *plan)
 {
 	bool		too_many = plan->executors > ow_max_workers;
-	int			wanted = too_many ? plan->executors - ow_max_workers : plan->waiting - plan->leaving;
-	bool		no_pool = lacks_pool(plan);
+	int			wanted = too_many ? plan->executors - ow_max_workers : plan->waiting - plan->leaving_soon;
+	int			wanted_idle = lacks_pool(plan) ? plan->executors :
+		plan->waiting + plan->behind - plan->leaving_soon;
 
-	while (wanted > 0 || no_pool)
+	while (wanted > 0 || wanted_idle > 0)
 	{
 		int			rank;
 		int			slot = choose_to_yield(plan, too_many, &rank);
@@ -282,6 +320,7 @@ make_room(Plan *plan)
 			break;
 		ask_to_yield(plan, slot);
 		wanted--;
+		wanted_idle--;
 	}
 }
 
@@ -345,14 +384,14 @@ rank_to_yield(Plan *plan, OwSlot *slot, bool at_once)
 		return RANK_NOT_NOW;
 	if (slot->rest == OW_REST_IDLE)
 		return RANK_IDLE;
-	for (int i = 0; i < plan->n_views; i++)
+	for (int i = 0; i < plan->n_views && pg_atomic_read_u32(&slot->is_long) == 0; i++)
 	{
 		if (views[i].index == slot->pool && views[i].executors > 1)
 			return RANK_ONE_OF_SEVERAL;
 	}
 	quantum_end = TimestampTzPlusMilliseconds(slot->started_at, ow_quantum_ms);
 	if (at_once || quantum_end <= plan->now)
-		return RANK_QUANTUM_OVER;
+		return pg_atomic_read_u32(&slot->is_long) == 0 ? RANK_QUANTUM_OVER : RANK_LONG_ACTIVITY;
 	plan->wake_at = Min(plan->wake_at, quantum_end);
 	return RANK_NOT_NOW;
 }

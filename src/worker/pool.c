@@ -25,8 +25,6 @@
 
 /* Work that found no pool is looked for again after this */
 #define OVERFLOW_RETRY_MS 5000
-/* An executor that dies at once is started again after 1 s, 2 s … and at most this */
-#define MAX_BACKOFF_S 60
 
 static OwPool *lock_pool(Oid database, Oid role);
 static OwPool *find_pool(Oid database, Oid role);
@@ -35,6 +33,8 @@ static OwPool *give_one_up(void);
 static void reset_pool(OwPool *pool, Oid database, Oid role);
 static void note_overflow(TimestampTz due);
 static void forget_pool(OwPool *pool);
+static OwPool *lock_known_pool(Oid database, Oid role);
+static void unlock_known_pool(OwPool *pool);
 static void view_pool(int index, OwPoolView *view);
 static OwPoolInfo *describe_pool(OwPool *pool);
 static const char *slot_state_name(const OwSlot *slot);
@@ -83,12 +83,11 @@ ow_pool_post_due(Oid database, Oid owner, TimestampTz due)
 		return;
 	if (ow_shared_earlier(&pool->next_due, due))
 	{
-		/* Asleep till the earliest time known so far: an executor, or without one the launcher */
+		/* Asleep till the earliest time known so far: an executor, or else the launcher */
 		SpinLockAcquire(&pool->mutex);
 		if (pool->executors > 0)
 			wake = ow_ring_announce(pool);
-		else
-			wake.launcher = true;
+		wake.launcher |= ow_ring_all_long(pool);
 		SpinLockRelease(&pool->mutex);
 	}
 	LWLockRelease(ow_shared->lock);
@@ -113,6 +112,7 @@ ow_pool_post_rescan(Oid database, Oid owner)
 		pool->retry_at = 0;
 	pool->told = false;
 	wake = ow_ring_announce(pool);
+	wake.launcher |= ow_ring_all_long(pool);
 	SpinLockRelease(&pool->mutex);
 	LWLockRelease(ow_shared->lock);
 	ow_ring_wake(wake);
@@ -299,7 +299,7 @@ reset_pool(OwPool *pool, Oid database, Oid role)
 	pool->rescan = false;
 	pool->scan_open = false;
 	pool->told = false;
-	pool->told_deep = false;
+	pool->told_behind = false;
 	pool->waiting_since = 0;
 	pool->retry_at = 0;
 	pool->parked_at = 0;
@@ -358,7 +358,8 @@ view_pool(int index, OwPoolView *view)
 		view->idle++;
 	view->ready = pool->ring_count;
 	view->work = ow_ring_has_work(pool, now);
-	view->deep = ow_ring_is_deep(pool);
+	view->behind = ow_ring_is_behind(pool, now);
+	view->all_long = ow_ring_all_long(pool);
 	view->waiting_since = pool->waiting_since;
 	view->retry_at = pool->retry_at;
 	view->parked_at = pool->parked_at;
@@ -371,77 +372,87 @@ view_pool(int index, OwPoolView *view)
 }
 
 /*
- * Notes since when a pool has had work and no executor (0: no longer).
+ * Finds a pool that there was a moment ago; returns with the lock and the pool's mutex held, or
+ * without a pool and without either.
+ */
+static OwPool *
+lock_known_pool(Oid database, Oid role)
+{
+	OwPool	   *pool;
+
+	LWLockAcquire(ow_shared->lock, LW_SHARED);
+	pool = find_pool(database, role);
+	if (pool != NULL)
+		SpinLockAcquire(&pool->mutex);
+	else
+		LWLockRelease(ow_shared->lock);
+	return pool;
+}
+
+static void
+unlock_known_pool(OwPool *pool)
+{
+	SpinLockRelease(&pool->mutex);
+	LWLockRelease(ow_shared->lock);
+}
+
+/*
+ * Notes since when a pool has had work and no executor.
  */
 void
-ow_pool_note_waiting(int index, TimestampTz since)
+ow_pool_note_waiting(Oid database, Oid role, TimestampTz since)
 {
-	OwPool	   *pool = &ow_shared_pools[index];
+	OwPool	   *pool = lock_known_pool(database, role);
 
-	SpinLockAcquire(&pool->mutex);
+	if (pool == NULL)
+		return;
 	pool->waiting_since = since;
-	SpinLockRelease(&pool->mutex);
+	unlock_known_pool(pool);
 }
 
 void
-ow_pool_clear_told(int index)
+ow_pool_clear_told(Oid database, Oid role)
 {
-	OwPool	   *pool = &ow_shared_pools[index];
+	OwPool	   *pool = lock_known_pool(database, role);
 
-	SpinLockAcquire(&pool->mutex);
+	if (pool == NULL)
+		return;
 	pool->told = false;
-	SpinLockRelease(&pool->mutex);
+	unlock_known_pool(pool);
 }
 
 /*
  * Parks a pool: as things are, no executor can run there.
  */
 void
-ow_pool_park(int index, TimestampTz retry_at, const char *reason)
+ow_pool_park(Oid database, Oid role, TimestampTz retry_at, const char *reason)
 {
-	OwPool	   *pool = &ow_shared_pools[index];
 	TimestampTz now = GetCurrentTimestamp();
+	OwPool	   *pool = lock_known_pool(database, role);
 
-	SpinLockAcquire(&pool->mutex);
+	if (pool == NULL)
+		return;
 	pool->parked_at = now;
 	pool->retry_at = retry_at;
 	strlcpy(pool->reason, reason, OW_REASON_LEN);
-	SpinLockRelease(&pool->mutex);
-}
-
-/*
- * Notes that an executor died before it had done anything.
- */
-void
-ow_pool_note_failure(int index, const char *reason)
-{
-	OwPool	   *pool = &ow_shared_pools[index];
-	TimestampTz now = GetCurrentTimestamp();
-	int			seconds;
-
-	SpinLockAcquire(&pool->mutex);
-	seconds = pool->failures > 5 ? MAX_BACKOFF_S : Min(1 << pool->failures, MAX_BACKOFF_S);
-	pool->failures++;
-	pool->parked_at = 0;
-	pool->retry_at = TimestampTzPlusMilliseconds(now, seconds * INT64CONST(1000));
-	strlcpy(pool->reason, reason, OW_REASON_LEN);
-	SpinLockRelease(&pool->mutex);
+	unlock_known_pool(pool);
 }
 
 /*
  * Notes that an executor runs, and what troubles it (NULL: nothing).
  */
 void
-ow_pool_note_running(int index, const char *trouble)
+ow_pool_note_running(Oid database, Oid role, const char *trouble)
 {
-	OwPool	   *pool = &ow_shared_pools[index];
+	OwPool	   *pool = lock_known_pool(database, role);
 
-	SpinLockAcquire(&pool->mutex);
+	if (pool == NULL)
+		return;
 	pool->failures = 0;
 	pool->parked_at = 0;
 	pool->retry_at = 0;
 	strlcpy(pool->reason, trouble != NULL ? trouble : "", OW_REASON_LEN);
-	SpinLockRelease(&pool->mutex);
+	unlock_known_pool(pool);
 }
 
 /*

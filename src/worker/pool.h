@@ -78,7 +78,8 @@ typedef struct OwPoolView
 	int			idle;			/* of them */
 	int			ready;
 	bool		work;			/* something can be done now */
-	bool		deep;			/* more than its executors keep up with */
+	bool		behind;			/* another executor would help */
+	bool		all_long;		/* no executor is about to look for work */
 	TimestampTz next_due;
 	TimestampTz waiting_since;
 	TimestampTz retry_at;
@@ -88,21 +89,22 @@ typedef struct OwPoolView
 
 /* Copies all pools to an array with room for each; returns how many */
 extern int	ow_pool_view_all(OwPoolView *views);
-extern void ow_pool_note_waiting(int index, TimestampTz since);
+
+/*
+ * For the launcher, and a pool's executors.  These do nothing when there is no such pool any more.
+ */
+extern void ow_pool_note_waiting(Oid database, Oid role, TimestampTz since);
+
+/* The launcher looks at a pool now: it is to be told of what comes after */
+extern void ow_pool_clear_told(Oid database, Oid role);
 
 /* Leaves a pool alone until then, for a reason that views show */
-extern void ow_pool_park(int index, TimestampTz retry_at, const char *reason);
+extern void ow_pool_park(Oid database, Oid role, TimestampTz retry_at, const char *reason);
 
-/* The same after an executor died at once, longer after each one in a row */
-extern void ow_pool_note_failure(int index, const char *reason);
-
-/* An executor runs: forgets all that; or runs but in trouble, for views */
-extern void ow_pool_note_running(int index, const char *trouble);
+/* An executor runs: forgets reasons and failures; or runs but in trouble, for views */
+extern void ow_pool_note_running(Oid database, Oid role, const char *trouble);
 
 /* Sends the launcher to the parked pools of a database again; InvalidOid: of all */
 extern void ow_pool_unpark(Oid database);
-
-/* The launcher looks at a pool now: tell it of what comes after */
-extern void ow_pool_clear_told(int index);
 
 #endif							/* OW_POOL_H */

@@ -19,6 +19,8 @@
 #include "settings.h"
 #include "worker/ring.h"
 
+#define MAX_BACKOFF_S 60
+
 static void push_scanned(OwPool *pool, const OwRunRef *refs, int count);
 static int	wake_one(OwPool *pool);
 static void set_detained(OwPool *pool, int slot, bool detained);
@@ -46,7 +48,7 @@ ow_ring_pop(OwPool *pool, OwRunRef *refs, int limit)
 	pool->ring_first = (pool->ring_first + count) % OW_RING_SIZE;
 	pool->ring_count -= count;
 	if (pool->ring_count <= ow_batch_size)
-		pool->told_deep = false;
+		pool->told_behind = false;
 	SpinLockRelease(&pool->mutex);
 	return count;
 }
@@ -229,7 +231,7 @@ ow_ring_abandon(OwPool *pool, int slot)
 	set_detained(pool, slot, false);
 	pool->executors--;
 	pool->rescan = true;
-	pool->told_deep = false;
+	pool->told_behind = false;
 	if (pool->scanner == slot)
 	{
 		pool->scanner = OW_NONE;
@@ -238,6 +240,27 @@ ow_ring_abandon(OwPool *pool, int slot)
 	wake = ow_ring_announce(pool);
 	SpinLockRelease(&pool->mutex);
 	ow_ring_wake(wake);
+}
+
+/*
+ * Puts off the next start after one that failed.  Views do not show the reason while other executors
+ * see to the pool.
+ */
+void
+ow_ring_note_failure(OwPool *pool, const char *reason, bool counted)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			seconds;
+
+	SpinLockAcquire(&pool->mutex);
+	seconds = Min(1 << Min(pool->failures, 6), MAX_BACKOFF_S);
+	if (counted)
+		pool->failures++;
+	pool->parked_at = 0;
+	pool->retry_at = TimestampTzPlusMilliseconds(now, seconds * INT64CONST(1000));
+	if (pool->executors <= 1)
+		strlcpy(pool->reason, reason, OW_REASON_LEN);
+	SpinLockRelease(&pool->mutex);
 }
 
 /*
@@ -252,12 +275,39 @@ ow_ring_has_work(OwPool *pool, TimestampTz now)
 }
 
 /*
- * Tells whether there is more than the pool's executors can soon do.
+ * Tells whether another executor would help: there is more than those there can soon do, or something
+ * that none of them will soon look at.
  */
 bool
-ow_ring_is_deep(OwPool *pool)
+ow_ring_is_behind(OwPool *pool, TimestampTz now)
 {
-	return pool->ring_count > 2 * ow_batch_size * pool->executors;
+	return pool->ring_count > 2 * ow_batch_size * pool->executors ||
+		(ow_ring_all_long(pool) && ow_ring_has_work(pool, now));
+}
+
+bool
+ow_ring_all_long(OwPool *pool)
+{
+	return pg_atomic_read_u32(&pool->n_long) >= (uint32) pool->executors;
+}
+
+/*
+ * Notes that a slot's executor is not about to look for work.
+ */
+void
+ow_ring_note_long(OwPool *pool, int slot)
+{
+	if (pg_atomic_exchange_u32(&ow_shared_slots[slot].is_long, 1) == 0)
+		pg_atomic_fetch_add_u32(&pool->n_long, 1);
+	ow_shared_wake(ow_shared->launcher);
+}
+
+void
+ow_ring_note_short(OwPool *pool, int slot)
+{
+	if (pg_atomic_read_u32(&ow_shared_slots[slot].is_long) != 0 &&
+		pg_atomic_exchange_u32(&ow_shared_slots[slot].is_long, 0) != 0)
+		pg_atomic_fetch_sub_u32(&pool->n_long, 1);
 }
 
 /*
@@ -291,11 +341,13 @@ ow_ring_announce(OwPool *pool)
 		return wake;
 	}
 
+	/* Told again only after the ring has been low, so there must be something in it */
 	wake.executor = wake_one(pool);
-	if (wake.executor == OW_NONE && !pool->told_deep && ow_ring_is_deep(pool))
+	if (wake.executor == OW_NONE && pool->woken == 0 && pool->ring_count > 0 &&
+		!pool->told_behind && ow_ring_is_behind(pool, DT_NOBEGIN))
 	{
 		wake.launcher = true;
-		pool->told_deep = true;
+		pool->told_behind = true;
 	}
 	return wake;
 }

@@ -26,6 +26,10 @@ extern void ow_ring_rescan(OwPool *pool, int slot);
 /* Takes over what is due; DT_NOEND when nothing is due yet, with the pool left as it is */
 extern TimestampTz ow_ring_take_due(OwPool *pool, TimestampTz now);
 
+/* The batch in hand takes long (called by a signal handler, too), or is over */
+extern void ow_ring_note_long(OwPool *pool, int slot);
+extern void ow_ring_note_short(OwPool *pool, int slot);
+
 /* False when there is work, so do not sleep */
 extern bool ow_ring_sleep(OwPool *pool, int slot);
 extern void ow_ring_awake(OwPool *pool, int slot);
@@ -38,6 +42,12 @@ extern void ow_ring_leave(OwPool *pool, int slot);
 extern void ow_ring_abandon(OwPool *pool, int slot);
 
 /*
+ * An executor of the pool has died soon after its start: the next start has to wait, longer after each
+ * such death in a row if they are counted.
+ */
+extern void ow_ring_note_failure(OwPool *pool, const char *reason, bool counted);
+
+/*
  * Shared with pool.c; the caller holds the mutex.
  */
 typedef struct OwRingWake
@@ -47,7 +57,10 @@ typedef struct OwRingWake
 } OwRingWake;
 
 extern bool ow_ring_has_work(OwPool *pool, TimestampTz now);
-extern bool ow_ring_is_deep(OwPool *pool);
+extern bool ow_ring_is_behind(OwPool *pool, TimestampTz now);
+
+/* Nobody is about to look for work; no lock needed */
+extern bool ow_ring_all_long(OwPool *pool);
 extern void ow_ring_push(OwPool *pool, const OwRunRef *run);
 
 /* Whom to wake because of work that has come */

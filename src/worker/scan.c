@@ -22,6 +22,7 @@
 
 #include "worker/launcher.h"
 #include "worker/pool.h"
+#include "worker/scanner.h"
 #include "worker/slot.h"
 
 #define HELD_RETRY_MS 1000
@@ -207,6 +208,7 @@ start_scan(PendingScan *scan, TimestampTz now, TimestampTz *wake_at)
 {
 	if (!database_is_open(scan->database))
 	{
+		ow_scanner_forget_suspects(scan->database);
 		pending = list_delete_ptr(pending, scan);
 		pfree(scan);
 		*wake_at = now;			/* for the next one */

@@ -168,6 +168,18 @@ ow_scanner_has_suspects(Oid database)
 	return found;
 }
 
+void
+ow_scanner_forget_suspects(Oid database)
+{
+	LWLockAcquire(ow_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < ow_shared->n_suspects; i++)
+	{
+		if (ow_shared_suspects[i].suspect.database == database)
+			ow_shared_suspects[i].suspect.database = InvalidOid;
+	}
+	LWLockRelease(ow_shared->lock);
+}
+
 /*
  * Posts the work there is.  A quarantined copy has none.
  */

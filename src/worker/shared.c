@@ -129,6 +129,7 @@ init_pools(void)
 	{
 		SpinLockInit(&ow_shared_pools[i].mutex);
 		pg_atomic_init_u64(&ow_shared_pools[i].next_due, (uint64) DT_NOEND);
+		pg_atomic_init_u32(&ow_shared_pools[i].n_long, 0);
 	}
 }
 
@@ -140,6 +141,7 @@ init_slots(void)
 	for (int i = 0; i < ow_shared->n_slots; i++)
 	{
 		pg_atomic_init_u32(&ow_shared_slots[i].asked, 0);
+		pg_atomic_init_u32(&ow_shared_slots[i].is_long, 0);
 		ow_shared_slots[i].pgprocno = OW_NONE;
 		ow_shared_slots[i].pool = OW_NONE;
 	}

@@ -40,6 +40,9 @@ typedef struct OwPool
 	/* When the role's next timer falls due: DT_NOBEGIN look now, DT_NOEND never.  A TimestampTz. */
 	pg_atomic_uint64 next_due;
 
+	/* Executors that have been at one batch for long: work that comes cannot count on them */
+	pg_atomic_uint32 n_long;
+
 	slock_t		mutex;			/* guards what follows */
 	int			executors;		/* slots given to this pool: starting or running */
 	int			idle_head;		/* slots whose executor sleeps, linked by next_idle */
@@ -51,7 +54,7 @@ typedef struct OwPool
 	int			scanner;		/* the slot that takes a step of it right now */
 	pg_uuid_t	scan_position;
 	bool		told;			/* the launcher knows that there is work and no executor */
-	bool		told_deep;		/* … that there is more work than the executors keep up with */
+	bool		told_behind;	/* … that the executors do not keep up with the ring */
 
 	/* The launcher's notes */
 	TimestampTz waiting_since;	/* there has been work but no executor; 0: no */
@@ -105,6 +108,7 @@ typedef struct OwSlot
 	int			pid;
 	int			pgprocno;
 	pg_atomic_uint32 asked;		/* set by anybody */
+	pg_atomic_uint32 is_long;	/* counts in n_long of its pool; set by the process's timer */
 
 	/* Under the pool's mutex */
 	OwSlotRest	rest;
@@ -118,6 +122,7 @@ typedef struct OwSlot
 	TimestampTz last_batch_at;
 	int64		batches;
 	int64		runs;
+	bool		terminated;		/* by an administrator, or a shutdown */
 	char		error[OW_REASON_LEN];	/* what it died of */
 } OwSlot;
 
@@ -146,6 +151,7 @@ typedef struct OwShared
 	int			n_suspects;		/* room in the array: one for each slot */
 
 	volatile int launcher;		/* its pgprocno */
+	volatile bool room_wanted;	/* it would like to be told of executors that go to sleep */
 	ConditionVariable slot_freed;
 
 	/* Databases a scanner is wanted for; under the lock */

@@ -20,6 +20,7 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "worker/crash_map.h"
@@ -106,13 +107,15 @@ init_slot(OwSlot *slot, OwSlotKind kind, Oid database, Oid role)
 	slot->pid = 0;
 	slot->pgprocno = OW_NONE;
 	pg_atomic_write_u32(&slot->asked, 0);
+	pg_atomic_write_u32(&slot->is_long, 0);
 	slot->rest = OW_REST_BUSY;
 	slot->connected = false;
 	slot->done = false;
-	slot->started_at = 0;
+	slot->started_at = GetCurrentTimestamp();
 	slot->last_batch_at = 0;
 	slot->batches = 0;
 	slot->runs = 0;
+	slot->terminated = false;
 	slot->error[0] = '\0';
 }
 
@@ -141,7 +144,7 @@ ow_slot_free(int slot_no, uint32 generation, const char *reason)
 	if (slot->state == OW_SLOT_STARTING && slot->generation == generation)
 	{
 		if (slot->pool != OW_NONE)
-			ow_pool_note_failure(slot->pool, reason);
+			ow_ring_note_failure(&ow_shared_pools[slot->pool], reason, true);
 		give_up(slot);
 	}
 	if (slot->state == OW_SLOT_ENDED)
@@ -233,12 +236,14 @@ give_up_at_exit(int code, Datum arg)
 	if (ow_slot_mine == OW_NONE)
 		return;
 	slot = &ow_shared_slots[ow_slot_mine];
+	disable_all_timeouts(false);	/* their handlers use the slot */
 	ow_crash_map_leave();
 
 	LWLockAcquire(ow_shared->lock, LW_EXCLUSIVE);
 	if (slot->pool != OW_NONE && died_early(slot, code))
-		ow_pool_note_failure(slot->pool, slot->error[0] != '\0' ? slot->error :
-							 "an executor could not start; see the server's log");
+		ow_ring_note_failure(&ow_shared_pools[slot->pool],
+							 slot->error[0] != '\0' ? slot->error : OW_UNKNOWN_FAILURE,
+							 !slot->terminated);
 	give_up(slot);
 	LWLockRelease(ow_shared->lock);
 
@@ -280,7 +285,12 @@ static void
 note_last_words(ErrorData *edata)
 {
 	if (edata->elevel >= FATAL && ow_slot_mine != OW_NONE && edata->message != NULL)
-		strlcpy(ow_shared_slots[ow_slot_mine].error, edata->message, OW_REASON_LEN);
+	{
+		OwSlot	   *slot = &ow_shared_slots[ow_slot_mine];
+
+		strlcpy(slot->error, edata->message, OW_REASON_LEN);
+		slot->terminated = edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN;
+	}
 	if (previous_log_hook)
 		previous_log_hook(edata);
 }

@@ -7,6 +7,8 @@
 
 #include "worker/shared.h"
 
+#define OW_UNKNOWN_FAILURE "an executor could not start; see the server's log"
+
 /* This process's slot; OW_NONE: it is no worker of ours */
 extern int	ow_slot_mine;
 

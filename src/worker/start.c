@@ -138,5 +138,5 @@ reap_slot(int slot)
 	}
 	else if (ow_shared_slots[slot].state != OW_SLOT_ENDED)
 		return;
-	ow_slot_free(slot, generation, "an executor could not start; see the server's log");
+	ow_slot_free(slot, generation, OW_UNKNOWN_FAILURE);
 }

@@ -149,13 +149,24 @@ REVOKE EXECUTE ON FUNCTION who(jsonb) FROM PUBLIC;
 SELECT count(workflow.start('activities.owned', workflow_id => 'forbidden'));
 SELECT output, error, cause FROM workflow.wait('forbidden');
 
--- A function that is replaced is used at once, one that is gone is missed
+-- A function that is replaced is used at once, one that is gone leaves the run stuck until it is back
 CREATE OR REPLACE FUNCTION whole(input jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT ''"replaced"''::jsonb';
 SELECT called('whole', '{}') AS id \gset
 SELECT output FROM outcome(:'id');
 DROP FUNCTION whole(jsonb);
 SELECT count(workflow.start('activities.whole', workflow_id => 'gone'));
-SELECT output, error, cause FROM workflow.wait('gone');
+DO $$
+BEGIN
+	FOR tenth IN 1..600 LOOP
+		EXIT WHEN (SELECT status FROM workflow.get_execution('gone')) = 'Stuck';
+		PERFORM pg_sleep(0.1);
+		COMMIT;
+	END LOOP;
+END $$;
+SELECT status, stuck FROM workflow.get_execution('gone');
+CREATE FUNCTION whole(input jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT ''"back"''::jsonb';
+SELECT workflow.retry('gone');
+SELECT output, error FROM workflow.wait('gone');
 
 -- A line for the server's log; the client sees what it asks for
 SET client_min_messages = notice;

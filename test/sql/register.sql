@@ -45,7 +45,7 @@ SELECT * FROM raised($$ SELECT workflow.start('later') $$) \gx
 SELECT * FROM raised($$ SELECT workflow.register('wrong', '{
     "StartAt": "Here", "States": {
         "A": {"Type": "Pass", "Next": "B"}, "A": {"Type": "Pass", "Next": "B"},
-        "B": {"Type": "Task", "Resourse": "Pay", "Next": "C"}}}') $$) \gx
+        "B": {"Type": "Task", "Resource_": "Pay", "Next": "C"}}}') $$) \gx
 SELECT * FROM workflow.validate('{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "Unknown", "End": true}}}'::jsonb);
 SELECT severity, code, path FROM workflow.validate('{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}, "A": {"Type": "Pass", "End": true}}}');
 SELECT severity, code, path, message FROM workflow.validate('{"StartAt": ');

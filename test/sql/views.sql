@@ -1,5 +1,11 @@
 -- What the views show, and to whom: owner, starter, a role granted 'read', a reader, a stranger.
+-- In a database of its own, where there is nothing but what this test makes.
 
+CREATE DATABASE regress_views;
+\c regress_views
+SET client_min_messages = warning;
+CREATE EXTENSION order_workflow;
+SELECT workflow.resume_engine(); -- as the first registration would claim the database
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
@@ -176,3 +182,5 @@ ROLLBACK;
 
 DROP OWNED BY regress_owner, regress_member, regress_starter, regress_granted, regress_reader, regress_stranger;
 DROP ROLE regress_owner, regress_member, regress_starter, regress_granted, regress_reader, regress_stranger;
+\c postgres
+DROP DATABASE regress_views;

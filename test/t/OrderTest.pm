@@ -13,8 +13,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(install_shop place_orders set_enabled slow_down wait_until_closed outcomes check_books
-  kill_executor kill_backend kill_server wait_until_up);
+our @EXPORT = qw(install_shop place_orders set_enabled slow_down wait_until_closed outcomes check_books check_quiet
+  kill_executor kill_backend kill_server kill_postmaster wait_until_up pids);
 
 # Creates a database with the example in it, owned by the role shop, which is created if need be.
 sub install_shop
@@ -155,6 +155,28 @@ sub check_books
 	return;
 }
 
+# Nothing runs in a database that has something to do.
+sub check_quiet
+{
+	my ($node, $database, $what) = @_;
+	my $look = q{
+		SELECT (SELECT count(*) FROM workflow.workers), workflow.engine_status(), array_agg(e ORDER BY e.run_id),
+			(SELECT count(*) FROM workflow.history_batch), (SELECT count(*) FROM workflow.closed_execution)
+		FROM workflow.execution e};
+	my $before = $node->safe_psql($database, $look);
+	my $now = $before;
+
+	foreach my $attempt (1 .. 15)
+	{
+		usleep(100_000);
+		$now = $node->safe_psql($database, $look);
+		last if $now ne $before;
+	}
+	like($now, qr/^0\|Quarantined\|\{/, "$database: the engine is quarantined, $what");
+	is($now, $before, "$database: nothing happens, $what");
+	return;
+}
+
 # The process ids of backends of a kind.
 sub pids
 {
@@ -186,8 +208,9 @@ sub kill_executor
 	{
 		my @executors = pids($node, "backend_type = 'order_workflow executor'");
 
+		# It may be starting up still.
+		usleep(rand 50_000);
 		return kill_backend($node, $executors[ rand @executors ]) if @executors;
-		usleep(50_000);
 	}
 	return 0;
 }
@@ -196,25 +219,55 @@ sub kill_executor
 sub kill_server
 {
 	my ($node) = @_;
-	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
-	my @children;
+	my $postmaster = postmaster_pid($node);
 
 	# Stopped, it starts no child that would be missed.
 	kill 'STOP', $postmaster;
-	foreach my $directory (glob '/proc/[0-9]*')
-	{
-		push @children, basename($directory) if (process_stat(basename($directory)))[1] == $postmaster;
-	}
+	my @children = children($postmaster);
 	kill 'KILL', @children;
-	$node->kill9;
+	return start_again($node, $postmaster, @children);
+}
 
-	# The new server refuses to start as long as one of the old one's processes lives.
-	while (grep { (process_stat($_))[0] !~ /[ZX]/ } $postmaster, @children)
+# Kills the postmaster alone, and starts the server again when its children have noticed.
+sub kill_postmaster
+{
+	my ($node) = @_;
+	my $postmaster = postmaster_pid($node);
+
+	return start_again($node, $postmaster, children($postmaster));
+}
+
+sub postmaster_pid
+{
+	my ($node) = @_;
+
+	return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+}
+
+sub children
+{
+	my ($parent) = @_;
+
+	return grep { (process_stat($_))[1] == $parent } map { basename($_) } glob '/proc/[0-9]*';
+}
+
+# The new server refuses to start as long as one of the old one's processes lives.  As for the old
+# postmaster, it lives to those who find its lock files until somebody has taken note of its death.
+sub start_again
+{
+	my ($node, $postmaster, @children) = @_;
+
+	$node->kill9;
+	foreach my $attempt (1 .. 3000)
 	{
+		if (!kill(0, $postmaster) && !grep { (process_stat($_))[0] !~ /[ZX]/ } @children)
+		{
+			$node->start;
+			return 1;
+		}
 		usleep(10_000);
 	}
-	$node->start;
-	return;
+	die 'some processes outlive their postmaster';
 }
 
 # A process's state (X: there is none) and parent.

@@ -1,4 +1,4 @@
-# Executors, other backends and the whole server are killed at many points of a run of several hundred
+# Executors, other backends the postmaster and the whole server are killed at many points of a run of several hundred
 # orders.  Each order ends as it does in peace.
 
 use strict;
@@ -25,7 +25,7 @@ note("STORM_SEED=$seed");
 install_shop($node, 'calm');
 place_orders($node, 'calm', $hundreds);
 install_shop($node, 'storm');
-slow_down($node, 'storm', 0.003);
+slow_down($node, 'storm', 0.01);
 wait_until_closed($node, 'calm', 'the orders are processed in peace');
 my $expected = outcomes($node, 'calm');
 check_books($node, 'calm');
@@ -33,26 +33,28 @@ check_books($node, 'calm');
 set_enabled($node, 'off');
 place_orders($node, 'storm', $hundreds);
 set_enabled($node, 'on');
-my %killed = (executor => 0, server => 0, other => 0);
-foreach my $round (1 .. 30)
+my %killed = (executor => 0, server => 0, postmaster => 0, other => 0);
+foreach my $round (1 .. 24)
 {
-	usleep(rand 150_000);
-	if ($round % 5 == 0)
+	usleep(rand 100_000);
+	if ($round % 4 == 0)
 	{
-		kill_server($node);
-		$killed{server}++;
+		my $victim = $round % 8 == 0 ? 'postmaster' : 'server';
+
+		$killed{$victim} += $victim eq 'server' ? kill_server($node) : kill_postmaster($node);
 	}
-	elsif ($round % 7 == 0)
+	elsif ($round % 5 == 0)
 	{
-		my ($pid) = OrderTest::pids($node, "backend_type = 'background writer'");
-		$killed{other} += kill_backend($node, $pid);
+		my @others = pids($node, "backend_type NOT IN ('order_workflow executor', 'client backend')");
+
+		$killed{other} += kill_backend($node, $others[ rand @others ]);
 	}
 	else
 	{
 		$killed{executor} += kill_executor($node);
 	}
 }
-note("killed: $killed{executor} executors, $killed{server} servers, $killed{other} other processes");
+note('killed: ' . join(', ', map { "$_ $killed{$_}" } sort keys %killed));
 cmp_ok($killed{executor}, '>', 0, 'some executors were killed');
 wait_until_closed($node, 'storm', 'the orders are processed in a storm');
 check_books($node, 'storm');

@@ -47,6 +47,8 @@ sub register
 		'postgres', qq{
 		SET ROLE mallory;
 		CREATE FUNCTION evil."$name"(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS \$body\$
+		DECLARE
+			ignored text;
 		BEGIN
 			$body
 			PERFORM evil.loot('$name');
@@ -141,7 +143,7 @@ $node->safe_psql(
 	CREATE TABLE evil.deferred (id int);
 	CREATE CONSTRAINT TRIGGER deferred AFTER INSERT ON evil.deferred DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION evil.triggered();
-	CREATE CONSTRAINT TRIGGER deferrable AFTER INSERT ON evil.deferred DEFERRABLE INITIALLY IMMEDIATE
+	CREATE CONSTRAINT TRIGGER delayed AFTER INSERT ON evil.deferred DEFERRABLE INITIALLY IMMEDIATE
 		FOR EACH ROW EXECUTE FUNCTION evil.triggered();
 });
 register('deferred trigger', q{
@@ -249,7 +251,7 @@ $node->safe_psql('postgres', 'TRUNCATE evil.seen');
 register(
 	'meddle',
 	attempts(
-		map { "PERFORM 1 FROM ($_) t;" } "SELECT workflow.cancel('victim')",
+		map { "$_ INTO STRICT ignored;" } "SELECT workflow.cancel('victim')",
 		"SELECT workflow.terminate('victim')",
 		"SELECT workflow.retry('victim')",
 		"SELECT workflow.start('Victim')",
@@ -260,10 +262,10 @@ register(
 		"SELECT workflow.grant_workflow('mallory', 'Victim', '{read}')",
 		"SELECT workflow.grant_reader('mallory')",
 		"SELECT workflow.resume_engine()",
-		"SELECT input FROM workflow.execution_0",
+		"SELECT input FROM workflow.execution",
 		"SELECT events FROM workflow.history_batch_0",
-		"SELECT 1 / count(*) FROM workflow.executions WHERE owner <> 'mallory'::regrole",
-		"SELECT 1 / count(*) FROM workflow.history WHERE workflow_id = 'victim'")
+		"SELECT run_id FROM workflow.executions WHERE owner <> 'mallory'::regrole",
+		"SELECT event_id FROM workflow.history WHERE workflow_id = 'victim'")
 	  . attempts(
 		"INSERT INTO workflow.workflow_grant VALUES ('Victim', 'mallory', 'read');",
 		"UPDATE workflow.execution SET owner = 'postgres';",
@@ -275,6 +277,14 @@ all_is_well('meddling');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM evil.seen WHERE how = 'attempt'}), '0', 'each attempt is refused');
 is($node->safe_psql('postgres', q{SELECT status FROM workflow.executions WHERE workflow_id = 'victim'}),
 	'Running', 'the victim runs on');
+
+note 'a schema made beforehand, for the functions of the extension to be shadowed in';
+
+$node->safe_psql('postgres', 'CREATE DATABASE trapped');
+$node->safe_psql('postgres', 'GRANT CREATE ON DATABASE trapped TO mallory');
+$node->safe_psql('trapped', 'SET ROLE mallory; CREATE SCHEMA workflow');
+my ($status, $output, $error) = $node->psql('trapped', 'CREATE EXTENSION order_workflow');
+like($error, qr/schema "workflow" belongs to a role that is not a superuser/, 'the extension is not created in it');
 
 $node->stop;
 done_testing();

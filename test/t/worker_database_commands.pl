@@ -38,8 +38,14 @@ $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE shop');
 ok(both_run('shop'), 'after CREATE DATABASE ... TEMPLATE they are back');
 wait_for_idle();
 is(executors($node, 'copy'), 0, 'nothing runs in the copy');
+start_workflow($node, 'copy', 'quick', 'alice', 'in the copy');
+ok( $node->poll_query_until(
+		'copy', "SELECT parked_reason ~ 'quarantined' FROM workflow.pool_stats() WHERE role = 'alice'::regrole"),
+	'not even new work, with the reason visible');
 $node->safe_psql('copy', 'SELECT workflow.resume_engine()');
 ok(both_run('copy'), 'until workflow.resume_engine()');
+$node->safe_psql('copy', "SELECT workflow.terminate('slow')");
+wait_for_status($node, 'copy', 'in the copy', 'Completed', 'which has also the new work done');
 
 $node->safe_psql('postgres', 'ALTER DATABASE shop RENAME TO store');
 ok(both_run('store'), 'after a RENAME they are back');

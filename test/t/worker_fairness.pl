@@ -30,9 +30,19 @@ $node->reload;
 ok( $node->poll_query_until(
 		'postgres', 'SELECT count(DISTINCT role) = 3 FROM workflow.worker_stats()'),
 	'a higher maximum gives each an executor');
+$node->safe_psql('postgres', 'SELECT workflow.terminate(workflow_id) FROM workflow.execution');
+start_workflow($node, 'postgres', 'slow', 'alice', 'slow');
+ok(is_running($node, 'alice'), 'a long activity is running');
+start_workflow($node, 'postgres', 'timed', 'alice', 'timed');
+start_workflow($node, 'postgres', 'quick', 'alice', 'quick');
+wait_for_status($node, 'postgres', 'quick', 'Completed', "it does not hold up the same role's other work");
+wait_for_status($node, 'postgres', 'timed', 'Completed', 'nor its timers');
+is($node->safe_psql('postgres', "SELECT status FROM workflow.executions WHERE workflow_id = 'slow'"),
+	'Running', 'though it has not ended');
+
 $node->append_conf('postgresql.conf', 'order_workflow.max_workers = 0');
 $node->reload;
-ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM workflow.workers'),
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM workflow.workers WHERE role <> 'alice'::regrole"),
 	'a lower one sends them away');
 
 $node->stop;
