@@ -31,7 +31,7 @@ shell_scripts() {
 }
 
 spelling() {
-	git ls-files -z --cached --others --exclude-standard | xargs -0 codespell
+	git ls-files -z --cached --others --exclude-standard | xargs -0 codespell -L isnt
 }
 
 # Past that, two things live in one file.

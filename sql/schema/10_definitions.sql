@@ -23,6 +23,7 @@ CREATE TABLE workflow.definition (
     UNIQUE (workflow, version)
 );
 ALTER SEQUENCE workflow.definition_id_seq OWNED BY workflow.definition.definition_id;
+COMMENT ON SEQUENCE workflow.definition_id_seq IS 'Ids of definitions';
 COMMENT ON TABLE workflow.definition IS 'Versions of workflow definitions; source is the text as it came';
 
 -- Functions are kept by name: regprocedure columns block pg_upgrade, plain oids do not survive a restore.

@@ -34,8 +34,7 @@ CREATE INDEX closed_execution_request ON workflow.closed_execution (shard_key, r
 COMMENT ON TABLE workflow.closed_execution IS 'Closed runs';
 COMMENT ON COLUMN workflow.closed_execution.machine IS 'State needed to run failed compensations again, when there are any';
 
--- One row per transaction that drove the run: [[type, microseconds after recorded_at, state, attributes], …]
--- with event ids counting up from first_event_id.
+-- One row per transaction that drove the run: its events side by side, ids counting up from first_event_id.
 CREATE TABLE workflow.history_batch (
     shard_key      int NOT NULL,
     bucket         smallint NOT NULL,
@@ -43,8 +42,10 @@ CREATE TABLE workflow.history_batch (
     first_event_id int NOT NULL,
     owner          regrole NOT NULL,
     started_by     regrole NOT NULL,
-    recorded_at    timestamptz NOT NULL,
-    events         jsonb NOT NULL,
+    event_times    timestamptz[] NOT NULL,
+    event_types    text[] NOT NULL,
+    states         text[] NOT NULL,
+    attributes     jsonb[] NOT NULL,
     PRIMARY KEY (shard_key, bucket, run_id, first_event_id)
 ) PARTITION BY LIST (bucket);
 COMMENT ON TABLE workflow.history_batch IS 'History events, packed one row per transition batch';
@@ -73,6 +74,7 @@ DO $$
 DECLARE
     parent text;
     leaf   text;
+    packed text;
     lz4    boolean := EXISTS (SELECT FROM pg_catalog.pg_settings
                               WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals));
 BEGIN
@@ -84,10 +86,13 @@ BEGIN
             -- Compress in line whatever is worth it: history is written once and read seldom.
             IF parent = 'history_batch' THEN
                 EXECUTE pg_catalog.format('ALTER TABLE workflow.%I SET (toast_tuple_target = 256)', leaf);
-                EXECUTE pg_catalog.format('ALTER TABLE workflow.%I ALTER COLUMN events SET STORAGE MAIN', leaf);
-                IF lz4 THEN
-                    EXECUTE pg_catalog.format('ALTER TABLE workflow.%I ALTER COLUMN events SET COMPRESSION lz4', leaf);
-                END IF;
+                FOREACH packed IN ARRAY ARRAY['event_types', 'states', 'attributes'] LOOP
+                    EXECUTE pg_catalog.format('ALTER TABLE workflow.%I ALTER COLUMN %I SET STORAGE MAIN', leaf, packed);
+                    IF lz4 THEN
+                        EXECUTE pg_catalog.format('ALTER TABLE workflow.%I ALTER COLUMN %I SET COMPRESSION lz4',
+                                                  leaf, packed);
+                    END IF;
+                END LOOP;
             END IF;
         END LOOP;
     END LOOP;

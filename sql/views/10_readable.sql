@@ -54,11 +54,8 @@ SELECT shard_key, bucket, run_id, workflow_id, workflow, redacted FROM workflow.
 COMMENT ON VIEW workflow.readable_run IS 'Open and closed runs the current user may read';
 
 CREATE VIEW workflow.readable_history_batch WITH (security_barrier) AS
-SELECT r.shard_key, r.bucket, r.run_id, r.workflow_id, h.first_event_id, h.recorded_at,
-       CASE WHEN r.redacted
-            THEN (SELECT jsonb_agg(e.event - 3 ORDER BY e.n)
-                  FROM jsonb_array_elements(h.events) WITH ORDINALITY AS e (event, n))
-            ELSE h.events END AS events
+SELECT r.shard_key, r.bucket, r.run_id, r.workflow_id, h.first_event_id, h.event_times, h.event_types, h.states,
+       CASE WHEN NOT r.redacted THEN h.attributes END AS attributes
 FROM workflow.readable_run r
 JOIN workflow.history_batch h ON h.shard_key = r.shard_key AND h.bucket = r.bucket AND h.run_id = r.run_id;
 COMMENT ON VIEW workflow.readable_history_batch IS 'History of the runs the current user may read';

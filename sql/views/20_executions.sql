@@ -35,13 +35,11 @@ COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_
 CREATE VIEW workflow.history WITH (security_invoker) AS
 SELECT h.workflow_id, h.run_id,
        h.first_event_id + e.n::int - 1 AS event_id,
-       h.recorded_at + (e.event->>1)::bigint * interval '1 microsecond' AS event_time,
-       e.event->>0 AS event_type,
-       e.event->>2 AS state,
-       nullif(e.event->3, 'null') AS attributes,
+       e.event_time, e.event_type, e.state, e.attributes,
        h.shard_key
 FROM workflow.readable_history_batch h
-CROSS JOIN LATERAL jsonb_array_elements(h.events) WITH ORDINALITY AS e (event, n)
+CROSS JOIN LATERAL unnest(h.event_times, h.event_types, h.states, h.attributes) WITH ORDINALITY
+    AS e (event_time, event_type, state, attributes, n)
 UNION ALL
 SELECT workflow_id, run_id, 1, started_at, 'WorkflowExecutionStarted', NULL,
        CASE WHEN NOT redacted THEN jsonb_build_object(

@@ -14,7 +14,7 @@ SELECT name, owner, kind,
        task_queue, options, registered_at, crashes, quarantined_at
 FROM workflow.readable_activity;
 COMMENT ON VIEW workflow.activities IS 'Registered activities';
-COMMENT ON COLUMN workflow.activities.crashes IS 'How often the server went down while it ran';
+COMMENT ON COLUMN workflow.activities.crashes IS 'Runs it has left stuck, as it crashed the server again and again';
 COMMENT ON COLUMN workflow.activities.quarantined_at IS
     'Since when it is not run, for having crashed the server too often';
 

@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "catalog/pg_type_d.h"
+#include "engine/clock.h"
 #include "errors.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
@@ -238,6 +239,8 @@ ow_api_check_activities(const OwCompiled *compiled)
 	const OwDefinition *definition = compiled->definition;
 	StringInfoData missing;
 
+	if (ow_clock_is_virtual())
+		return;					/* a test may mock what is not there yet */
 	missing.data = NULL;
 	for (int i = 0; i < definition->nactivities; i++)
 	{

@@ -7,7 +7,7 @@
 #include "api/api.h"
 #include "engine/identity.h"
 #include "errors.h"
-#include "machine/history.h"
+#include "machine/replay.h"
 #include "miscadmin.h"
 #include "store/run.h"
 #include "store/store.h"

@@ -330,7 +330,7 @@ report_failure(const OwFoundRun *run)
 	char	   *code = public ? ow_json_get_string(public, "Code") : NULL;
 	char	   *message = public ? ow_json_get_string(public, "Message") : NULL;
 	bool		internal = run->error != NULL &&
-	ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_READ);
+		ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_READ);
 
 	if (code != NULL)
 		ereport(ERROR,

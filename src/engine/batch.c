@@ -126,7 +126,7 @@ static int
 drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, MemoryContext context,
 	  OwDriveRest *rest)
 {
-	OwChainOptions options = {.context = context,.shared = shared,.stop_at = DT_NOEND};
+	OwChainOptions options = {.context = context, .shared = shared, .stop_at = DT_NOEND};
 	List	   *contended;
 	List	   *runs;
 	List	   *done = NIL;
@@ -279,7 +279,7 @@ charge_at_exit(int code, Datum arg)
 {
 	const OwRun *run;
 	const OwActivityCall *call = ow_activity_current(&run);
-	OwCrashSuspect suspect = {.database = MyDatabaseId,.owner = GetSessionUserId()};
+	OwCrashSuspect suspect = {.database = MyDatabaseId, .owner = GetSessionUserId()};
 
 	if (!ow_guard_gave_up() || call == NULL)
 		return;

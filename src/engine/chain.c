@@ -79,7 +79,9 @@ ow_chain_has_room(void)
 static const OwActivity *
 find_activity(void *arg, const char *name)
 {
-	return ow_catalog_activity(name);
+	const OwActivity *activity = ow_catalog_activity(name);
+
+	return activity != NULL ? activity : ow_test_kit_activity(name);
 }
 
 static OwStep
@@ -240,15 +242,20 @@ take_error(Chain *chain, const ErrorData *error, ActivityOutcome *outcome)
 
 /* The guard's flag decides, whatever came out of the activity. */
 static void
-take_overrun(ActivityOutcome *outcome)
+take_overrun(const OwActivityCall *call, ActivityOutcome *outcome)
 {
 	if (outcome->limited_by_batch)
 		outcome->kind = ACTIVITY_INTERFERED;
 	else
 	{
 		outcome->kind = ACTIVITY_TIMED_OUT;
-		(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT, "the attempt took longer than " INT64_FORMAT " ms",
-					   outcome->limit_ms);
+		if (outcome->limit_ms == call->start_to_close_ms)
+			(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT,
+						   "the attempt took longer than its start-to-close timeout of " INT64_FORMAT " ms",
+						   outcome->limit_ms);
+		else
+			(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT,
+						   "the attempt ran into the task's schedule-to-close timeout or the workflow's");
 	}
 }
 
@@ -287,7 +294,7 @@ call_guarded(Chain *chain, const OwActivityCall *call, ActivityOutcome *outcome)
 	}
 	PG_END_TRY();
 	if (outcome->overran)
-		take_overrun(outcome);
+		take_overrun(call, outcome);
 }
 
 /* True when a test has answered in the activity's place. */
@@ -529,11 +536,12 @@ OwChainResult
 ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 {
 	MemoryContext previous = MemoryContextSwitchTo(options->context);
-	Chain		chain = {.loaded = loaded,.options = options};
+	Chain		chain = {.loaded = loaded, .options = options};
 	OwLoadedRun before = copy_loaded(loaded);
+
 	/*
-	 * On a test's clock each call counts: calls must not be made, mocks not used up, twice.  And where
-	 * something crashes the server, it should be known which activity it is.
+	 * On a test's clock each call counts: calls must not be made, mocks not used up, twice.  And
+	 * where something crashes the server, it should be known which activity it is.
 	 */
 	TryResult	result = one_try(&chain, ow_clock_is_virtual() || loaded->crashes > 0);
 

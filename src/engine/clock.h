@@ -11,7 +11,8 @@
 
 extern TimestampTz ow_clock_now(void);
 extern bool ow_clock_is_virtual(void);
-extern void ow_clock_set_virtual(TimestampTz now);	/* until ow_clock_reset or the transaction's end */
+extern void ow_clock_set_virtual(TimestampTz now);	/* until ow_clock_reset or the transaction's
+													 * end */
 extern void ow_clock_reset(void);
 
 #endif							/* OW_CLOCK_H */

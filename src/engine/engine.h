@@ -57,6 +57,7 @@ typedef struct OwOwnerWork
 
 /* False when the database has no order_workflow extension */
 extern bool ow_engine_installed(void);
+
 /* True when this copy of the database must stay quiet until workflow.resume_engine() */
 extern bool ow_engine_quarantined(void);
 extern List *ow_engine_find_owners(void);	/* of OwOwnerWork * */

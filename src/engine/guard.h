@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 extern void ow_guard_arm(int64 limit_ms);	/* > 0 */
+
 /* Disarms; true when it fired since it was armed */
 extern bool ow_guard_disarm(void);
 

@@ -13,8 +13,10 @@
 
 /* Claim the database when nobody has; opens the store itself.  Cheap once done in this backend. */
 extern void ow_identity_claim(void);
+
 /* Does the claim name another cluster, database or instance, or is there none though there are runs? */
 extern bool ow_identity_is_foreign(void);
+
 /* An operator says that this copy is the one to run: workflow.resume_engine(). */
 extern void ow_identity_claim_anew(void);
 

@@ -21,7 +21,7 @@
  */
 #include "postgres.h"
 
-#include "machine/history.h"
+#include "machine/replay.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 

@@ -40,7 +40,7 @@ typedef struct OwLoadedRun
 	int			crashes;		/* server crashes while its activity ran */
 	List	   *messages;		/* of OwMessage *, in the order sent */
 	TimestampTz stored_due_at;	/* the timers that have rows */
-	bool		stored_deadline_timer;
+	TimestampTz stored_deadline;
 	int			stored_compensations;
 	int			stored_event_id;	/* next_event_id when loaded */
 	List	   *events;			/* of OwHistoryEvent *, still to be written */
@@ -64,8 +64,10 @@ extern void ow_run_flush(List *runs);
 
 /* The run as it was when it started, not locked; NULL when there is none. */
 extern OwLoadedRun *ow_run_read_started(const OwRunRef *ref, MemoryContext context);
+
 /* Its history, a list of OwHistoryEvent * */
 extern List *ow_run_read_history(const OwRunRef *ref, MemoryContext context);
+
 /* The run as a row of workflow.execution */
 extern Datum ow_run_row(const OwLoadedRun *loaded);
 

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
-#include "machine/history.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run.h"
@@ -316,21 +315,58 @@ closed_row(const OwLoadedRun *loaded)
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 
+/* One of the arrays of a history row; where a null stands, the event has no such thing. */
+static Datum
+event_array(Datum *values, bool *nulls, int count, Oid type)
+{
+	int			dimension = count;
+	int			lower_bound = 1;
+	int16		length;
+	bool		by_value;
+	char		alignment;
+
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &dimension, &lower_bound, type,
+											  length, by_value, alignment));
+}
+
 static Datum
 history_row(const OwLoadedRun *loaded)
 {
-	const OwHistoryEvent *first = linitial(loaded->events);
+	int			count = list_length(loaded->events);
+	Datum	   *values = palloc(sizeof(Datum) * count * 4);
+	bool	   *nulls = palloc0(sizeof(bool) * count * 4);
+	Datum	   *times = values,
+			   *types = times + count,
+			   *states = types + count,
+			   *attributes = states + count;
+	ListCell   *cell;
 	Row			row;
 
+	foreach(cell, loaded->events)
+	{
+		const OwHistoryEvent *event = lfirst(cell);
+		int			i = foreach_current_index(cell);
+
+		times[i] = TimestampTzGetDatum(event->time);
+		types[i] = CStringGetTextDatum(event->type);
+		nulls[2 * count + i] = event->state == NULL;
+		states[i] = event->state ? CStringGetTextDatum(event->state) : (Datum) 0;
+		nulls[3 * count + i] = event->attributes == NULL;
+		attributes[i] = JsonbPGetDatum(event->attributes);
+	}
 	memset(&row, 0, sizeof(row));
 	set(&row, HISTORY_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
 	set(&row, HISTORY_BUCKET, Int16GetDatum(loaded->bucket));
 	set(&row, HISTORY_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
-	set(&row, HISTORY_FIRST_EVENT_ID, Int32GetDatum(first->event_id));
+	set(&row, HISTORY_FIRST_EVENT_ID,
+		Int32GetDatum(((OwHistoryEvent *) linitial(loaded->events))->event_id));
 	set(&row, HISTORY_OWNER, ObjectIdGetDatum(loaded->owner));
 	set(&row, HISTORY_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
-	set_time(&row, HISTORY_RECORDED_AT, first->time);
-	set_json(&row, HISTORY_EVENTS, ow_history_pack(loaded->events, first->time));
+	set(&row, HISTORY_EVENT_TIMES, event_array(times, nulls, count, TIMESTAMPTZOID));
+	set(&row, HISTORY_EVENT_TYPES, event_array(types, nulls + count, count, TEXTOID));
+	set(&row, HISTORY_STATES, event_array(states, nulls + 2 * count, count, TEXTOID));
+	set(&row, HISTORY_ATTRIBUTES, event_array(attributes, nulls + 3 * count, count, JSONBOID));
 	return ow_store_row("history_batch", row.values, row.nulls);
 }
 
@@ -511,7 +547,7 @@ flush_timers(List *runs)
 
 		diff_timer(loaded, "Token", loaded->stored_due_at,
 				   is_closed(loaded) ? DT_NOEND : loaded->run.token.due_at, &rows, gone);
-		diff_timer(loaded, "Deadline", loaded->stored_deadline_timer ? loaded->run.deadline : DT_NOEND,
+		diff_timer(loaded, "Deadline", loaded->stored_deadline,
 				   wants_deadline_timer(loaded) ? loaded->run.deadline : DT_NOEND, &rows, gone);
 	}
 	write_rows(&write_timers, "timer", &rows);

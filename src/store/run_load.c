@@ -156,7 +156,7 @@ read_loaded(uint64 row)
 	loaded->ready = read_bool(row, EXECUTION_READY);
 	loaded->crashes = read_int(row, EXECUTION_CRASHES);
 	loaded->stored_due_at = loaded->run.token.due_at;
-	loaded->stored_deadline_timer = read_bool(row, EXECUTION_DEADLINE_TIMER);
+	loaded->stored_deadline = read_bool(row, EXECUTION_DEADLINE_TIMER) ? loaded->run.deadline : DT_NOEND;
 	loaded->stored_compensations = read_int(row, EXECUTION_COMPENSATIONS);
 	loaded->stored_event_id = loaded->run.next_event_id;
 	return loaded;
@@ -351,7 +351,7 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 		MemoryContext previous = MemoryContextSwitchTo(context);
 		OwLoadedRun *loaded = read_loaded(row);
 
-		if (find_loaded(runs, &loaded->ref.run_id) == NULL)	/* a ref may come twice */
+		if (find_loaded(runs, &loaded->ref.run_id) == NULL) /* a ref may come twice */
 			runs = lappend(runs, loaded);
 		MemoryContextSwitchTo(previous);
 		ow_wakeup_locked(loaded->owner, &loaded->ref);

@@ -4,11 +4,14 @@
  */
 #include "postgres.h"
 
-#include "machine/history.h"
+#include "catalog/pg_type_d.h"
 #include "machine/json.h"
 #include "store/run.h"
 #include "store/start.h"
 #include "store/store.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 static OwStatement read_started = {
@@ -25,7 +28,7 @@ static OwStatement read_started = {
 
 static OwStatement read_history = {
 	.sql =
-	"SELECT first_event_id, recorded_at, events FROM workflow.history_batch"
+	"SELECT first_event_id, event_times, event_types, states, attributes FROM workflow.history_batch"
 	" WHERE shard_key = $1 AND bucket = $2 AND run_id = $3 ORDER BY first_event_id",
 	.argument_types = "int,int2,uuid"
 };
@@ -78,6 +81,51 @@ ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 	return loaded;
 }
 
+/* The elements of one array of a history row; the pointers stay good in the caller's context. */
+static Datum *
+read_array(uint64 row, int column, Oid type, bool **nulls, int *count)
+{
+	bool		isnull;
+	ArrayType  *array = DatumGetArrayTypeP(ow_store_datum(row, column, &isnull));
+	Datum	   *values;
+	int16		length;
+	bool		by_value;
+	char		alignment;
+
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	deconstruct_array(array, type, length, by_value, alignment, &values, nulls, count);
+	return values;
+}
+
+static List *
+read_events(uint64 row, List *events)
+{
+	int			event_id = ow_store_int(row, 1);
+	int			count;
+	bool	   *nulls;
+	bool	   *stateless;
+	bool	   *bare;
+	Datum	   *times = read_array(row, 2, TIMESTAMPTZOID, &nulls, &count);
+	Datum	   *types = read_array(row, 3, TEXTOID, &nulls, &count);
+	Datum	   *states = read_array(row, 4, TEXTOID, &stateless, &count);
+	Datum	   *attributes = read_array(row, 5, JSONBOID, &bare, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		OwHistoryEvent *event = palloc0(sizeof(OwHistoryEvent));
+
+		event->event_id = event_id + i;
+		event->time = DatumGetTimestampTz(times[i]);
+		event->type = TextDatumGetCString(types[i]);
+		if (!stateless[i])
+			event->state = TextDatumGetCString(states[i]);
+		if (!bare[i])
+			event->attributes = ow_json_copy(DatumGetJsonbP(attributes[i]));
+		events = lappend(events, event);
+	}
+	return events;
+}
+
 List *
 ow_run_read_history(const OwRunRef *ref, MemoryContext context)
 {
@@ -91,8 +139,7 @@ ow_run_read_history(const OwRunRef *ref, MemoryContext context)
 	{
 		MemoryContext previous = MemoryContextSwitchTo(context);
 
-		events = list_concat(events, ow_history_unpack(ow_store_jsonb(row, 3), ow_store_time(row, 2),
-													   ow_store_int(row, 1)));
+		events = read_events(row, events);
 		MemoryContextSwitchTo(previous);
 	}
 	return events;

@@ -31,12 +31,15 @@ extern void ow_start_runs(OwNewRun *runs, int count);
 
 /* shard key of a workflow id: its hash; for the text of a run id (uuid v7), what is embedded in it */
 extern int32 ow_shard_key(const char *workflow_id);
+
 /* A time-ordered uuid (version 7) that embeds shard key and bucket; always the real clock */
 extern void ow_run_id_make(int32 shard_key, int bucket, pg_uuid_t *run_id);
+
 /* A run id that is its own workflow id: the shard key is random and embedded */
 extern void ow_run_id_make_own(int bucket, pg_uuid_t *run_id, int32 *shard_key);
 extern int32 ow_run_id_shard_key(const pg_uuid_t *run_id);
 extern int	ow_run_id_bucket(const pg_uuid_t *run_id);
+
 /* Leaf of the history ring for a run started then */
 extern int	ow_bucket_at(TimestampTz started_at);
 

@@ -83,7 +83,7 @@ ow_store_owner(void)
 void
 ow_store_open(void)
 {
-	OverrideSearchPath path = {.schemas = NIL,.addCatalog = true,.addTemp = false};
+	OverrideSearchPath path = {.schemas = NIL, .addCatalog = true, .addTemp = false};
 	Oid			owner = ow_store_owner();
 
 	Assert(!ow_store_is_open());

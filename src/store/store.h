@@ -48,13 +48,15 @@ extern uint64 ow_store_execute(OwStatement *statement, Datum *values, const char
 extern Datum ow_store_datum(uint64 row, int column, bool *isnull);
 extern char *ow_store_text(uint64 row, int column); /* NULL when null */
 extern Jsonb *ow_store_jsonb(uint64 row, int column);	/* NULL when null */
-extern int32 ow_store_int(uint64 row, int column);	/* also smallint, oid, reg… types; 0 when null */
+extern int32 ow_store_int(uint64 row, int column);	/* also smallint, oid, reg… types; 0 when
+													 * null */
 extern bool ow_store_bool(uint64 row, int column);	/* false when null */
 extern TimestampTz ow_store_time(uint64 row, int column);	/* DT_NOEND when null */
 extern pg_uuid_t ow_store_uuid(uint64 row, int column); /* must not be null */
 
 /* Rows handed to writers: a tuple of workflow.<table> from values by column position */
 extern Datum ow_store_row(const char *table, Datum *values, bool *nulls);
+
 /* …and an array of such rows, for unnest($1) */
 extern Datum ow_store_row_array(const char *table, Datum *rows, int count);
 extern Datum ow_store_int_array(const int32 *values, int count);

@@ -100,6 +100,28 @@ find_mock(OwTestKit *kit, const OwActivityCall *call)
 	return NULL;
 }
 
+const OwActivity *
+ow_test_kit_activity(const char *name)
+{
+	OwTestKit  *kit = ow_test_kit();
+	ListCell   *cell;
+
+	if (kit == NULL)
+		return NULL;
+	foreach(cell, kit->mocks)
+	{
+		OwActivity *activity;
+
+		if (strcmp(((OwMock *) lfirst(cell))->activity, name) != 0)
+			continue;
+		activity = palloc0(sizeof(OwActivity));
+		activity->name = pstrdup(name);
+		ow_task_options_init(&activity->options);
+		return activity;
+	}
+	return NULL;
+}
+
 static bool
 is_allowed(OwTestKit *kit, const char *activity)
 {

@@ -13,6 +13,7 @@
 
 /* A run was started in a transaction on the virtual clock: this session drives it. */
 extern void ow_test_kit_started(const OwRunRef *ref);
+
 /* A run of this test has something to do (message, reopened): drive it again. */
 extern void ow_test_kit_ready(const OwRunRef *ref);
 
@@ -31,6 +32,9 @@ typedef struct OwMockOutcome
 	OwFailure	failure;
 	bool		timed_out;		/* its duration passes start-to-close */
 } OwMockOutcome;
+
+/* Stands for an activity that is mocked but not registered yet; NULL when the test does not mock it */
+extern const OwActivity *ow_test_kit_activity(const char *name);
 
 /*
  * Ask the mocks, and record the call.  A mock's duration moves the virtual clock.  Raises an error

@@ -16,6 +16,10 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "access/xact.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
@@ -44,6 +48,7 @@
 
 /* Runs fetched in one step of the walk through the tables */
 #define SCAN_STEP 512
+#define KEPT_MEMORY (16 * 1024 * 1024)
 #define MAX_BACKOFF_S 60
 
 /* A batch that takes longer has another executor started when there is more to do */
@@ -74,6 +79,7 @@ static bool in_trouble = true;	/* views may show an error of ours, or of a faile
 static TimestampTz idle_since;	/* 0: not idle */
 
 static void start_up(int slot);
+static void keep_freed_memory(void);
 static void work_until_asked(void);
 static bool take_turn(void);
 static bool run_queue(void);
@@ -151,9 +157,23 @@ start_up(int slot)
 	ow_slot_note_connected();
 
 	long_timeout = RegisterTimeout(USER_TIMEOUT, note_long);
+	keep_freed_memory();
 	batch_limit = ow_batch_size;
 	loop_context = AllocSetContextCreate(TopMemoryContext, "order_workflow executor loop",
 										 ALLOCSET_DEFAULT_SIZES);
+}
+
+/*
+ * Each transaction allocates and frees a few megabytes.  Giving them back to the system in between
+ * would cost more in page faults than much of the work.
+ */
+static void
+keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+	(void) mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY);
+#endif
 }
 
 static void

@@ -20,6 +20,7 @@
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -234,6 +235,9 @@ check_pool(Plan *plan, const OwPoolView *view)
 	ow_pool_clear_told(view->database, view->role);
 
 	StartTransactionCommand();
+	/* Who mended a role has woken us at its commit, which is just before it invalidates caches. */
+	if (view->parked_at != 0)
+		InvalidateSystemCaches();
 	obstacle = find_obstacle(view->database, view->role, &gone);
 	if (gone)
 		ow_pool_forget_database(view->database);

@@ -49,6 +49,7 @@ static Oid	own_database_if_extension(const char *name);
 static Oid	dropped_extension(DropStmt *statement);
 static const char *find_option(List *options, const char *name);
 static bool ends_prepared(Node *statement);
+static bool may_mend_login(Node *statement);
 
 void
 ow_utility_hook_init(void)
@@ -66,6 +67,7 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 {
 	Oid			database = find_database_to_clear(pstmt->utilityStmt);
 	bool		prepared = ends_prepared(pstmt->utilityStmt);
+	bool		mends = may_mend_login(pstmt->utilityStmt);
 
 	if (OidIsValid(database))
 	{
@@ -82,6 +84,26 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	/* Takes effect when the statement's own transaction ends, by when it has done its work */
 	if (prepared && pg_atomic_read_u32(&ow_shared->prepared_work) != 0)
 		ow_wakeup_scan(MyDatabaseId);
+	if (mends)
+		ow_wakeup_unpark();
+}
+
+/*
+ * May the statement have given a role what it lacked to log in: LOGIN, CONNECT, a higher limit?
+ */
+static bool
+may_mend_login(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_AlterRoleStmt:
+		case T_AlterDatabaseStmt:
+			return true;
+		case T_GrantStmt:
+			return castNode(GrantStmt, statement)->objtype == OBJECT_DATABASE;
+		default:
+			return false;
+	}
 }
 
 /*

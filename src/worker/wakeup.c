@@ -69,6 +69,7 @@ static RowLock *locks;
 static int	n_locks;
 static int	locks_room;
 static Oid	scan_database;
+static bool unpark;
 
 static Debt *add_debt(DebtKind kind, Oid owner);
 static Debt *last_debt(DebtKind kind, Oid owner);
@@ -166,6 +167,15 @@ void
 ow_wakeup_scan(Oid database)
 {
 	scan_database = database;
+}
+
+/*
+ * Owes the parked pools another look: what kept them from running may have been mended.
+ */
+void
+ow_wakeup_unpark(void)
+{
+	unpark = true;
 }
 
 /*
@@ -335,6 +345,11 @@ settle(void)
 	announce_locks();
 	if (OidIsValid(scan_database))
 		ow_pool_request_scan(scan_database);
+	if (unpark)
+	{
+		ow_pool_unpark(InvalidOid);
+		ow_shared_wake(ow_shared->launcher);
+	}
 	ow_slot_release_holds();
 	forget_all();
 }
@@ -348,4 +363,5 @@ forget_all(void)
 	locks = NULL;
 	n_locks = locks_room = 0;
 	scan_database = InvalidOid;
+	unpark = false;
 }

@@ -30,6 +30,7 @@ extern void ow_wakeup_locked(Oid owner, const OwRunRef *run);
 
 /* At commit or abort: a scanner looks into all tables of the database. */
 extern void ow_wakeup_scan(Oid database);
+extern void ow_wakeup_unpark(void);
 
 /*
  * Waiting for a close: register, look at the tables, sleep, look again.  Registered before the first

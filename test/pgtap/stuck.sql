@@ -30,7 +30,7 @@ SELECT workflow.start('mend', '{"fail": true}', workflow_id => 'fails later', ve
 SELECT workflow_test.run('2030-01-01 00:01:00+00');
 \o
 
-SELECT plan(49);
+SELECT plan(48);
 
 SELECT results_eq(
 	$$ SELECT DISTINCT status, state, stuck->>'Error' FROM workflow.executions $$,
@@ -97,17 +97,16 @@ FROM (VALUES
 	('result path', '{"ResultPath": "$.text.more"}'::jsonb),
 	('output path', '{"OutputPath": "$.missing"}'),
 	('compensation', '{"Compensate": {"Resource": "UndoA", "Parameters": {"missing.$": "$.missing"}}}'),
-	('intrinsic', '{"ResultSelector": {"sum.$": "States.MathAdd($.number, ''x'')"}}'),
 	('caught', '{"ResultSelector": {"missing.$": "$.missing"},
 		"Catch": [{"ErrorEquals": ["States.Runtime"], "ResultPath": "$.failure", "Next": "Done"}]}'),
 	('parameters', '{"Parameters": {"missing.$": "$.missing"}}')) AS w (id, fields);
 SELECT workflow.start(id, '{"text": "text"}', workflow_id => id)
-FROM unnest('{result path,output path,compensation,intrinsic,caught,parameters}'::text[]) id;
+FROM unnest('{result path,output path,compensation,caught,parameters}'::text[]) id;
 SELECT workflow_test.run();
 \o
-SELECT is(status || ' ' || (stuck->>'Error'), 'Stuck ' || error, 'stuck: ' || workflow_id)
+SELECT is(status || ' ' || (stuck->>'Error'), 'Stuck ' || wanted, 'stuck: ' || workflow_id)
 FROM (VALUES ('result path', 'States.ResultPathMatchFailure'), ('output path', 'States.Runtime'),
-	('compensation', 'States.Runtime'), ('intrinsic', 'States.IntrinsicFailure')) AS w (id, error)
+	('compensation', 'States.Runtime')) AS w (id, wanted)
 JOIN workflow.executions ON workflow_id = id;
 SELECT is(status, 'Completed', 'what a Catch takes does not get stuck') FROM workflow.executions WHERE workflow_id = 'caught';
 SELECT workflow_test.failed('parameters');
@@ -127,6 +126,7 @@ SELECT workflow_test.begin('2030-01-01 00:00:00+00');
 SELECT workflow_test.mock_activity(name) FROM unnest('{A,B,UndoB}'::text[]) name;
 SELECT workflow.start('gone', workflow_id => id) FROM unnest('{gone,gone and canceled}'::text[]) id;
 DELETE FROM workflow.activity WHERE name IN ('B', 'UndoB');
+ALTER TABLE workflow.activity SET (fillfactor = 90);	-- for sessions to forget what they know of it
 SELECT workflow_test.run('2030-01-01 00:01:00+00');
 \o
 SELECT results_eq($$ SELECT status, state, stuck->>'Error' FROM workflow.executions WHERE workflow = 'gone' $$,

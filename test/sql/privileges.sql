@@ -266,7 +266,7 @@ INSERT INTO workflow.closed_execution (
 SELECT shard_key, 0, run_id, workflow_id, definition_id, owner, started_by, started_at, started_at, 'Completed', 1, input,
        chain_id, root_run_id
 FROM workflow.execution;
-INSERT INTO workflow.history_batch SELECT shard_key, 0, run_id, 1, owner, started_by, started_at, '[]' FROM workflow.execution;
+INSERT INTO workflow.history_batch SELECT shard_key, 0, run_id, 1, owner, started_by, '{}', '{}', '{}', '{}' FROM workflow.execution;
 INSERT INTO workflow.compensation
 SELECT shard_key, 0, run_id, 1, owner, started_by, 'A', 'B', 'Recorded', 0, started_at, NULL, '{}', '{}', NULL
 FROM workflow.execution;

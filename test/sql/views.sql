@@ -69,13 +69,14 @@ FROM workflow.definition d,
              ('new', '2029-01-03', 'TimedOut', NULL, 'States.Timeout', NULL, NULL, NULL))
          AS r (id, started_at, status, output, error, cause, public_error, machine);
 INSERT INTO workflow.history_batch
-SELECT shard_key, bucket, run_id, n, owner, started_by, started_at + n * interval '1 second', events::jsonb
+SELECT shard_key, bucket, run_id, n, owner, started_by,
+       ARRAY(SELECT started_at + n * interval '1 second' + o FROM unnest(offsets) o), types, states, attributes
 FROM (SELECT shard_key, bucket, run_id, owner, started_by, started_at FROM workflow.execution WHERE next_event_id > 1
       UNION ALL
       SELECT shard_key, bucket, run_id, owner, started_by, started_at FROM workflow.closed_execution) r,
-     (VALUES (1, '[["WorkflowExecutionStarted", 0, null, {"input": {"card": "1234"}}],
-                   ["ActivityTaskScheduled", 250000, "Pay", {"input": {"card": "1234"}}]]'),
-             (3, '[["ActivityTaskCompleted", 0, "Pay"]]')) AS h (n, events);
+     (VALUES (1, '{0,250 ms}'::interval[], '{WorkflowExecutionStarted,ActivityTaskScheduled}'::text[], '{NULL,Pay}'::text[],
+              ARRAY['{"input": {"card": "1234"}}', '{"input": {"card": "1234"}}']::jsonb[]),
+             (3, '{0}', '{ActivityTaskCompleted}', '{Pay}', ARRAY[NULL]::jsonb[])) AS h (n, offsets, types, states, attributes);
 INSERT INTO workflow.compensation
 SELECT shard_key, bucket, run_id, 1, owner, started_by, 'Reserve', 'Release', 'Failed', 3, started_at, started_at,
        '{"card": "1234"}', '{"state": "Reserve", "input": {"card": "1234"}}', '{"Error": "Declined", "Cause": "card 1234"}'

@@ -49,6 +49,8 @@ ok( $original->poll_query_until(
 place_orders($original, 'shop', 1);
 $original->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $original->connstr('shop') ],
 	'a dump in the middle of things');
+$original->command_ok([ 'pg_dump', '-f', "$dump.sql", '-d', $original->connstr('shop') ],
+	'and another, as a script');
 
 # Roles are no part of a database.
 $copy->safe_psql('postgres', "CREATE ROLE $_ LOGIN") foreach qw(shop clerk auditor partner);
@@ -81,8 +83,8 @@ sub catalog
 		FROM pg_policy ORDER BY polrelid::regclass::text COLLATE "C", polname});
 }
 
-# The copy is complete, does as it is told, and comes to the same ends.
-sub check_copy
+# The copy is complete, and quiet until told otherwise.
+sub check_start
 {
 	my ($node, $database) = @_;
 
@@ -103,6 +105,14 @@ sub check_copy
 	$node->safe_psql($database, 'SELECT workflow.resume_engine()');
 	is($node->safe_psql($database, 'SELECT workflow.engine_status()'),
 		'Running', "$database: it may run now");
+	return;
+}
+
+# It comes to the same ends.
+sub check_end
+{
+	my ($node, $database) = @_;
+
 	wait_until_closed($node, $database, "$database: all orders come to an end");
 	check_books($node, $database);
 	like(
@@ -122,7 +132,7 @@ sub check_copy
 	return;
 }
 
-# A second time for nothing: neither version nor run ids are taken twice.
+# It is good for more: no id is taken twice, and each may do what he might.
 sub check_use
 {
 	my ($node, $database) = @_;
@@ -157,7 +167,8 @@ sub check_use
 
 # Beside the original, under another name.
 $original->safe_psql('postgres', 'CREATE DATABASE copy OWNER shop');
-$original->command_ok([ 'pg_restore', '--exit-on-error', '-d', $original->connstr('copy'), $dump ],
+$original->command_ok(
+	[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null', '-f', "$dump.sql", '-d', $original->connstr('copy') ],
 	'a restore beside the original');
 
 # In another cluster.  A parallel restore takes the tables in any order: who the runs belong to may be
@@ -180,10 +191,10 @@ foreach my $part ('runs', 'identity')
 
 wait_until_closed($original, 'shop', 'the original goes on');
 check_books($original, 'shop');
-check_copy($copy, 'shop');
-check_use($copy, 'shop');
-check_copy($original, 'copy');
-check_use($original, 'copy');
+my @copies = ([ $copy, 'shop' ], [ $original, 'copy' ]);
+check_start(@$_) foreach @copies;
+check_end(@$_) foreach @copies;
+check_use(@$_) foreach @copies;
 
 $original->stop;
 $copy->stop;

@@ -263,7 +263,7 @@ register(
 		"SELECT workflow.grant_reader('mallory')",
 		"SELECT workflow.resume_engine()",
 		"SELECT input FROM workflow.execution",
-		"SELECT events FROM workflow.history_batch_0",
+		"SELECT attributes FROM workflow.history_batch_0",
 		"SELECT run_id FROM workflow.executions WHERE owner <> 'mallory'::regrole",
 		"SELECT event_id FROM workflow.history WHERE workflow_id = 'victim'")
 	  . attempts(
