@@ -64,7 +64,6 @@ typedef struct Chain
 	bool		careful;		/* a subtransaction per activity */
 	int			done;			/* activities that have ended, well or not, in this try */
 	int			activities;		/* run since the chain's subtransaction was opened */
-	const char *last_activity;	/* the last of them */
 	SubTransaction whole;		/* around the chain */
 	SubTransaction single;		/* carefully: around one activity */
 } Chain;
@@ -219,8 +218,7 @@ call_function(Chain *chain, const OwActivityCall *call)
 	result = ow_activity_call(call, &chain->loaded->run);
 	PopActiveSnapshot();
 	ow_session_restore(session);
-	if (chain->careful)
-		ow_session_fire_constraints();
+	ow_session_fire_constraints();
 	CommandCounterIncrement();
 	MemoryContextSwitchTo(chain->options->context);
 	result = ow_json_copy(result);
@@ -261,8 +259,8 @@ take_overrun(const OwActivityCall *call, ActivityOutcome *outcome)
 
 /*
  * Call the function in the subtransaction just begun.  An error is caught and comes back as the
- * outcome, with the activity's work rolled back.  Carefully, the activity's deferred constraints are
- * fired here as well.
+ * outcome, with the activity's work rolled back.  The activity's deferred constraints are fired here as
+ * well, as if it had committed: they are its own to answer for, and under its time limit.
  */
 static void
 call_guarded(Chain *chain, const OwActivityCall *call, ActivityOutcome *outcome)
@@ -335,7 +333,6 @@ run_activity(Chain *chain, ActivityOutcome *outcome)
 						   GetUserNameFromId(chain->loaded->owner, true)),
 				 errhint("Connect as that role, or mock the activity.")));
 	begin_activity(chain);
-	chain->last_activity = call->activity->name;
 	ow_crash_map_enter(chain->loaded->owner, &chain->loaded->ref, call->activity->name);
 	call_guarded(chain, call, outcome);
 	ow_crash_map_leave();
@@ -377,7 +374,7 @@ feed_waiting(Chain *chain)
 			return result;
 	}
 	memset(&input, 0, sizeof(input));
-	if (run->deadline <= ow_clock_now() && run->status == OW_STATUS_RUNNING)
+	if (run->deadline <= ow_clock_now() && ow_machine_heeds_deadline(run))
 		input.kind = OW_INPUT_DEADLINE_REACHED;
 	else if (run->token.due_at <= ow_clock_now() && run->status == OW_STATUS_RUNNING)
 	{
@@ -401,6 +398,7 @@ feed_outcome(Chain *chain, const ActivityOutcome *outcome)
 	{
 		input.kind = OW_INPUT_ACTIVITY_COMPLETED;
 		input.result = outcome->result;
+		chain->loaded->crashes = 0; /* it has got past what crashed */
 	}
 	else
 	{
@@ -478,32 +476,6 @@ try_chain(Chain *chain)
 	return result;
 }
 
-/* Ends the chain's subtransaction; its deferred constraints may still fail the chain. */
-static bool
-finish_chain(Chain *chain)
-{
-	volatile bool ok = true;
-
-	if (!chain->whole.open)
-		return true;
-	/* A crash here may be due to any of them; the next time the run is driven carefully */
-	ow_crash_map_enter(chain->loaded->owner, &chain->loaded->ref, chain->last_activity);
-	PG_TRY();
-	{
-		ow_session_fire_constraints();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(chain->options->context);
-		FlushErrorState();
-		ok = false;
-	}
-	PG_END_TRY();
-	ow_crash_map_leave();
-	end(&chain->whole, ok);
-	return ok;
-}
-
 static TryResult
 one_try(Chain *chain, bool careful)
 {
@@ -521,10 +493,7 @@ one_try(Chain *chain, bool careful)
 	chain->activities = 0;
 	chain->done = 0;
 	result = try_chain(chain);
-	if (result == FAILED_LATE || result == INTERFERED)
-		end(&chain->whole, false);
-	else if (!finish_chain(chain))
-		result = FAILED_LATE;
+	end(&chain->whole, result != FAILED_LATE && result != INTERFERED);
 	return result;
 }
 

@@ -20,7 +20,7 @@ extern void ow_session_restore(int saved);
 extern void ow_session_clean(void);
 
 /*
- * Before a subtransaction is released: fire its deferred constraints, as its commit would, and put
+ * After an activity: fire its deferred constraints, as its commit would, and put
  * the initially deferred ones back (SET CONSTRAINTS outlives RELEASE).
  */
 extern void ow_session_fire_constraints(void);

@@ -353,6 +353,13 @@ timer_fired(OwMachine *machine)
 	}
 }
 
+/* A stuck run times out when it is retried, one that compensates when it has done so. */
+bool
+ow_machine_heeds_deadline(const OwRun *run)
+{
+	return run->status == OW_STATUS_RUNNING && !run->outcome.decided && !is_compensating(run);
+}
+
 static void
 deadline_reached(OwMachine *machine)
 {
@@ -360,7 +367,7 @@ deadline_reached(OwMachine *machine)
 	OwFailure	failure = {.error = OW_ERROR_TIMEOUT, .next_retry_delay_ms = OW_UNSET};
 	OwObject	object;
 
-	if (run->outcome.decided || is_compensating(run))
+	if (!ow_machine_heeds_deadline(run))
 		return;
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "timer", "WorkflowTimeout");

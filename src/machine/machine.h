@@ -245,6 +245,9 @@ typedef struct OwMachine
 
 extern OwStep ow_machine_step(OwMachine *machine, const OwInput *input);
 
+/* Would the run time out if its deadline were reached now? */
+extern bool ow_machine_heeds_deadline(const OwRun *run);
+
 /* The run's visits as stored: {state: times}, NULL when there are none */
 extern Jsonb *ow_machine_visits(const OwRun *run, const OwDefinition *definition);
 

@@ -179,9 +179,7 @@ wants_deadline_timer(const OwLoadedRun *loaded)
 {
 	const OwRun *run = &loaded->run;
 
-	return !is_closed(loaded) && !loaded->ready && run->deadline != DT_NOEND && !run->outcome.decided &&
-		run->status == OW_STATUS_RUNNING &&
-		run->token.phase != OW_PHASE_COMPENSATE && run->token.phase != OW_PHASE_COMPENSATE_BACKOFF;
+	return !is_closed(loaded) && !loaded->ready && run->deadline != DT_NOEND && ow_machine_heeds_deadline(run);
 }
 
 static int

@@ -30,7 +30,7 @@ SELECT workflow.start('mend', '{"fail": true}', workflow_id => 'fails later', ve
 SELECT workflow_test.run('2030-01-01 00:01:00+00');
 \o
 
-SELECT plan(48);
+SELECT plan(35);
 
 SELECT results_eq(
 	$$ SELECT DISTINCT status, state, stuck->>'Error' FROM workflow.executions $$,
@@ -111,44 +111,6 @@ JOIN workflow.executions ON workflow_id = id;
 SELECT is(status, 'Completed', 'what a Catch takes does not get stuck') FROM workflow.executions WHERE workflow_id = 'caught';
 SELECT workflow_test.failed('parameters');
 SELECT workflow_test.activities_called('parameters', '{}');
-SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each history leads to the state of its run');
-
--- An activity that is not registered any more, or not yet; forth and back.
-\o /dev/null
-SELECT workflow.register('gone', $asl${
-	"StartAt": "A",
-	"States": {
-		"A": {"Type": "Task", "Resource": "A", "ResultPath": null, "Compensate": "UndoB", "Next": "B"},
-		"B": {"Type": "Task", "Resource": "B", "ResultPath": null, "Next": "Fail"},
-		"Fail": {"Type": "Fail", "Error": "Enough"}
-	}}$asl$);
-SELECT workflow_test.begin('2030-01-01 00:00:00+00');
-SELECT workflow_test.mock_activity(name) FROM unnest('{A,B,UndoB}'::text[]) name;
-SELECT workflow.start('gone', workflow_id => id) FROM unnest('{gone,gone and canceled}'::text[]) id;
-DELETE FROM workflow.activity WHERE name IN ('B', 'UndoB');
-ALTER TABLE workflow.activity SET (fillfactor = 90);	-- for sessions to forget what they know of it
-SELECT workflow_test.run('2030-01-01 00:01:00+00');
-\o
-SELECT results_eq($$ SELECT status, state, stuck->>'Error' FROM workflow.executions WHERE workflow = 'gone' $$,
-	$$ VALUES ('Stuck', 'B', 'OW.ActivityNotRegistered'), ('Stuck', 'B', 'OW.ActivityNotRegistered') $$,
-	'a run without its activity is stuck');
-SELECT throws_ok($$ SELECT workflow.start('gone') $$, 'OW003', NULL, 'and none is started');
-SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each history leads to the state of its run');
-SELECT workflow.register_activity('B', 'public.nothing(jsonb)') \g /dev/null
-SELECT workflow.cancel('gone and canceled') \g /dev/null
-SELECT workflow.retry(workflow_id) FROM workflow.executions WHERE workflow = 'gone' \g /dev/null
-SELECT workflow_test.run('2030-01-01 00:02:00+00') \g /dev/null
-SELECT results_eq($$ SELECT status, stuck->>'Error' FROM workflow.executions WHERE workflow = 'gone' $$,
-	$$ VALUES ('Stuck', 'OW.ActivityNotRegistered'), ('Stuck', 'OW.ActivityNotRegistered') $$,
-	'the same for a compensating one');
-SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each history leads to the state of its run');
-SELECT workflow.register_activity('UndoB', 'public.nothing(jsonb)') \g /dev/null
-SELECT workflow.retry(workflow_id) FROM workflow.executions WHERE workflow = 'gone' \g /dev/null
-SELECT workflow_test.run() \g /dev/null
-SELECT workflow_test.failed('gone', 'Enough');
-SELECT workflow_test.activities_called('gone', '{A,B,UndoB}');
-SELECT is(status, 'Canceled', 'a cancel takes effect then') FROM workflow.executions WHERE workflow_id = 'gone and canceled';
-SELECT workflow_test.activities_called('gone and canceled', '{A,UndoB}');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each history leads to the state of its run');
 
 -- A deadline does not pass unnoticed while a run is stuck.
