@@ -17,7 +17,8 @@
  *		CompensationRetryRequested
  *
  * The machine is stopped where the step that made the events was: before the next event that came from
- * outside, and before one of another time, since all events of a step have the same.
+ * outside, and before one of another time, since all events of a step have the same.  (But for
+ * WorkflowExecutionStarted, which has the time of the start, and so is a step of its own here.)
  */
 #include "postgres.h"
 
@@ -208,9 +209,6 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 
 		if (recorded->event_id >= machine->run->next_event_id && input_of(recorded, &input, &failure, &retry))
 		{
-			/* A start is recorded with the time of the start, and driven when it comes to it. */
-			if (lnext(events, cell) != NULL && input.kind == OW_INPUT_CONTINUE)
-				input.now = ((OwHistoryEvent *) lfirst(lnext(events, cell)))->time;
 			if (input.kind == OW_INPUT_RETRY)
 				follow_version(machine, recorded, definition_for, arg);
 			machine->stop_at_event_id = end_of_step(events, recorded->event_id);

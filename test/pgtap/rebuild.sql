@@ -73,10 +73,12 @@ DROP TRIGGER cancel_soon ON workflow.execution;
 SELECT workflow_test.mock_activity('A');
 SELECT workflow.start('path', workflow_id => 'forged');
 SELECT workflow_test.run();
-UPDATE workflow.history_batch SET events = jsonb_set(events, '{0,0}', '"ActivityTaskCompleted"')
-WHERE first_event_id = (SELECT max(first_event_id) FROM workflow.history_batch WHERE run_id =
-	(SELECT run_id FROM workflow.executions WHERE workflow_id = 'forged'))
-AND run_id = (SELECT run_id FROM workflow.executions WHERE workflow_id = 'forged');
+DELETE FROM workflow.history_batch h USING workflow.executions e WHERE h.run_id = e.run_id AND workflow_id = 'forged';
+INSERT INTO workflow.history_batch
+SELECT (jsonb_populate_record(h, jsonb_build_object('shard_key', f.shard_key, 'bucket', f.bucket, 'run_id', f.run_id))).*
+FROM workflow.closed_execution f, workflow.closed_execution long
+JOIN workflow.history_batch h ON h.run_id = long.run_id
+WHERE f.workflow_id = 'forged' AND long.workflow_id = 'long';
 \o
 SELECT throws_ok($$ SELECT workflow.rebuild_state(run_id) FROM workflow.executions WHERE workflow_id = 'forged' $$,
 	'XX001', NULL, 'a forged history is found out');

@@ -151,9 +151,13 @@ is( $node->safe_psql(
 	'no attempt fails because of the engine\'s own locking');
 no_faults($node, 'deadlocks between executors');
 
-# The same, sure to happen: each of two runs, alone in its transaction, holds what the other wants.
+# The same, sure to happen: two runs, of two owners and so on two executors, each alone in its transaction,
+# where each holds what the other wants.
+$node->safe_psql('postgres', "CREATE ROLE app2 LOGIN; SELECT workflow.grant_usage('app2')");
 as_app(
 	$node, q{
+	GRANT USAGE ON SCHEMA app TO app2;
+	GRANT ALL ON app.stock, app.effects TO app2;
 	CREATE FUNCTION app.cross(input jsonb, c workflow.activity_context) RETURNS jsonb LANGUAGE plpgsql AS $$
 	BEGIN
 		PERFORM app.note(c);
@@ -169,18 +173,33 @@ as_app(
 		END IF;
 		RETURN input;
 	END $$;
-	SELECT workflow.register_activity('Cross', 'app.cross(jsonb, workflow.activity_context)');
-	SELECT workflow.register('cross', '{"StartAt": "First", "States": {
-		"First": {"Type": "Task", "Resource": "Cross", "Next": "Second"},
-		"Second": {"Type": "Task", "Resource": "Cross", "End": true}}}')});
-$node->safe_psql('postgres', 'ALTER SYSTEM SET order_workflow.batch_size = 1');
+});
 $node->safe_psql('postgres', "ALTER SYSTEM SET deadlock_timeout = '200ms'");
-$node->reload;
-run_together($node, 'cross', 2);
-others_complete($node, 'cross', 'First,Second', 'none');
+stop_engine($node);
+foreach my $n (1, 2)
+{
+	my $role = $n == 1 ? 'app' : 'app2';
+
+	$node->safe_psql(
+		'postgres', qq{
+		SELECT workflow.register_activity('Cross$n', 'app.cross(jsonb, workflow.activity_context)');
+		SELECT workflow.register('cross$n', '{"StartAt": "First", "States": {
+			"First": {"Type": "Task", "Resource": "Cross$n", "Next": "Second"},
+			"Second": {"Type": "Task", "Resource": "Cross$n", "End": true}}}');
+		SELECT workflow.start('cross$n', '{"n": $n}', workflow_id => 'cross$n')},
+		extra_params => [ '-U', $role ]);
+}
+my $deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'";
+my $deadlocks_before = $node->safe_psql('postgres', $deadlocks);
+start_engine($node);
+foreach my $workflow ('cross1', 'cross2')
+{
+	wait_until_done($node, $workflow);
+	others_complete($node, $workflow, 'First,Second', 'none');
+}
 is($node->safe_psql('postgres', 'SELECT product, sold FROM app.stock WHERE product IN (96, 97) ORDER BY product'),
 	"96|2\n97|2", 'two runs that lock crosswise both complete');
-like(slurp_file($node->logfile), qr/deadlock detected|First/, 'one of them having been in a deadlock');
+ok($node->poll_query_until('postgres', "SELECT ($deadlocks) > $deadlocks_before"), 'one of them having been in a deadlock');
 no_faults($node, 'a deadlock between two runs');
 
 $node->stop;
