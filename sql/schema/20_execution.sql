@@ -34,6 +34,7 @@ CREATE TABLE workflow.execution (
     result           jsonb,
     last_failure     jsonb,
     visits           jsonb,
+    variables        jsonb,
     error            jsonb,
     outcome          jsonb,
     stuck            jsonb,
@@ -51,6 +52,7 @@ COMMENT ON TABLE workflow.execution IS 'Open runs: the materialised state of eac
 COMMENT ON COLUMN workflow.execution.ready IS 'An executor has something to do for this run';
 COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''s activity was running: it runs alone, and is stuck after order_workflow.crash_limit';
 COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row in workflow.timer (it gets one when the run first waits)';
+COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
 COMMENT ON COLUMN workflow.execution.compensations IS 'Number of recorded compensations that have a row';
 
 -- A run has at most one row per kind: Token (its Wait or back-off) and Deadline (its run timeout).

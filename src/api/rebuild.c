@@ -86,6 +86,7 @@ ow_rebuild_state(PG_FUNCTION_ARGS)
 	loaded->compiled = ow_catalog_definition(loaded->definition_id);
 	loaded->run.workflow = loaded->compiled->workflow;
 	loaded->run.version = loaded->compiled->version;
+	loaded->run.owner = GetUserNameFromId(loaded->owner, true);
 	if (events != NIL)
 		replay(loaded, events);
 	PG_RETURN_DATUM(ow_run_row(loaded));

@@ -83,24 +83,10 @@ find_activity(void *arg, const char *name)
 	return activity != NULL ? activity : ow_test_kit_activity(name);
 }
 
-/* Deterministic, so that nothing random needs recording: from the run and its next event. */
-static uint64
-random_for(const OwRun *run)
-{
-	uint64		seed;
-
-	memcpy(&seed, run->run_id.data + UUID_LEN - sizeof(seed), sizeof(seed));
-	seed += UINT64CONST(0x9E3779B97F4A7C15) * (uint64) run->next_event_id;
-	seed = (seed ^ (seed >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
-	seed = (seed ^ (seed >> 27)) * UINT64CONST(0x94D049BB133111EB);
-	return seed ^ (seed >> 31);
-}
-
 static OwStep
 step(Chain *chain, OwInput *input)
 {
 	input->now = ow_clock_now();
-	input->random = random_for(&chain->loaded->run);
 	return ow_machine_step(&chain->machine, input);
 }
 

@@ -138,11 +138,7 @@ compile_path(OwChoiceCompiler *compiler, const JsonbValue *source, const char *n
 	}
 	path = ow_path_compile(ow_json_value_cstring(source), false, &error);
 	if (path == NULL)
-		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR,
-					   ow_path_error_is_unsupported(error) ? "NotSupported" : "InvalidPath",
-					   ow_where_member(where, name), NULL,
-					   "field \"%s\" in %s is not a usable path: \"%s\": %s",
-					   name, ow_where_subject(where), ow_json_value_cstring(source), error);
+		ow_problem_add_path(compiler->problems, where, name, ow_json_value_cstring(source), error);
 	return path;
 }
 
@@ -235,7 +231,7 @@ find_operator(const char *name)
 static void
 report_unknown_key(OwChoiceCompiler *compiler, const char *name, const char *where)
 {
-	static const char *const others[] = {"And", "Or", "Not", "Variable", "Next"};
+	static const char *const others[] = {"And", "Or", "Not", "Variable", "Next", "Assign"};
 	const char *names[lengthof(operators) + lengthof(others)];
 	const char *nearest;
 
@@ -264,7 +260,16 @@ is_side_key(OwChoiceCompiler *compiler, const char *name, const char *where)
 						   "field \"Next\" is not allowed in %s", ow_where_subject(where));
 		return true;
 	}
-	if (strcmp(name, "Condition") == 0 || strcmp(name, "Assign") == 0 || strcmp(name, "Output") == 0)
+	if (strcmp(name, "Assign") == 0)
+	{
+		if (compiler->nested)
+			ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "MisplacedAssign",
+						   ow_where_member(where, name),
+						   "Only the outermost rule has an \"Assign\".",
+						   "field \"Assign\" is not allowed in %s", ow_where_subject(where));
+		return true;
+	}
+	if (strcmp(name, "Condition") == 0 || strcmp(name, "Output") == 0)
 	{
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NotSupported",
 					   ow_where_member(where, name), NULL,

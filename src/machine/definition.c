@@ -232,8 +232,8 @@ compile_default_result_path(OwCompiler *compiler, const JsonbValue *source)
 		return;
 	compiler->result_path = ow_json_value_cstring(&value);
 	path = ow_path_compile(ow_expand_result_path(compiler->result_path, "State"), true, &error);
-	if (path != NULL && ow_path_is_context(path))
-		error = "a result cannot be put into the context object";
+	if (path != NULL && !ow_path_is_data(path))
+		error = "a result can be put into the state's data only";
 	if (error != NULL)
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidPath", "Defaults.ResultPath",
 					   "Write it as in \"$.{State}\".",

@@ -55,6 +55,7 @@ typedef struct OwCatcher
 	int			next;
 	OwPath	   *result_path;	/* NULL: "$" */
 	bool		result_path_null;	/* "ResultPath": null keeps the input */
+	OwTemplate *assign;			/* over the error; NULL: none */
 } OwCatcher;
 
 /*
@@ -96,6 +97,7 @@ typedef struct OwChoiceBranch
 {
 	OwChoiceRule *rule;
 	int			next;
+	OwTemplate *assign;			/* NULL: none */
 } OwChoiceBranch;
 
 typedef struct OwState
@@ -114,6 +116,7 @@ typedef struct OwState
 	bool		result_path_null;
 	OwPath	   *output_path;
 	bool		output_path_null;
+	OwTemplate *assign;			/* variables; a Choice's is for its Default.  NULL: none */
 
 	Jsonb	   *result;			/* Pass: Result, or NULL */
 
@@ -138,8 +141,8 @@ typedef struct OwState
 	/* Fail */
 	char	   *error;
 	char	   *cause;
-	OwPath	   *error_path;
-	OwPath	   *cause_path;
+	OwExpression *error_path;
+	OwExpression *cause_path;
 	OwPublicError *public_error;
 } OwState;
 

@@ -65,6 +65,9 @@ extern void ow_compile_state(OwCompiler *compiler, const JsonbValue *source, con
 extern OwPath *ow_compile_result_path(OwCompiler *compiler, const JsonbValue *source, bool *is_null,
 									  const char *where);
 
+/* "Assign", whose members become variables; NULL when absent */
+extern OwTemplate *ow_compile_assign(OwCompiler *compiler, const JsonbValue *source, const char *where);
+
 /* definition_task.c */
 extern const OwField ow_task_option_fields[];
 extern const OwField ow_task_option_path_fields[];

@@ -4,6 +4,7 @@
  *
  *		arn:aws:lambda:REGION:ACCOUNT:function:NAME[:VERSION]	NAME
  *		arn:aws:states:::lambda:invoke							NAME from Parameters.FunctionName
+ *															lambda:invoke with "FunctionName.$"
  *		arn:aws:states:REGION:ACCOUNT:activity:NAME				NAME
  *		arn:aws:states:::SERVICE:ACTION							SERVICE:ACTION
  *		arn:aws:SERVICE:REGION:ACCOUNT:KIND:NAME				SERVICE:NAME
@@ -99,8 +100,7 @@ invoked_lambda(const JsonbValue *source, const char *where, const char *resource
 		return refuse(problems, "MissingField", where, NULL, resource,
 					  "needs \"Parameters\" with the \"FunctionName\"");
 	if (ow_field_is_present(&parameters, "FunctionName.$"))
-		return refuse(problems, "NotSupported", where, "Give \"FunctionName\" as a constant.", resource,
-					  "takes its function from a path, which is not supported");
+		return pstrdup("lambda:invoke");	/* one activity for all: it finds the name in its input */
 	function = ow_field_string(&parameters, "FunctionName");
 	if (function == NULL)
 		return refuse(problems, "MissingField", where, NULL, resource,

@@ -33,7 +33,7 @@ static const OwField catcher_fields[] = {
 	{"ErrorEquals", OW_ARRAY, OW_REQUIRED},
 	{"Next", OW_STRING, OW_REQUIRED},
 	{"ResultPath", OW_STRING | OW_NULL, OW_OPTIONAL},
-	{"Assign", OW_NOT_YET, OW_OPTIONAL},
+	{"Assign", OW_OBJECT, OW_OPTIONAL},
 	{"Output", OW_NOT_YET, OW_OPTIONAL},
 	{NULL}
 };
@@ -43,7 +43,7 @@ static const OwField *const catcher_tables[] = {catcher_fields, NULL};
 static const char *const predefined_errors[] = {
 	"States.ALL", "States.Timeout", "States.HeartbeatTimeout", "States.TaskFailed",
 	"States.Permissions", "States.ResultPathMatchFailure", "States.ParameterPathFailure",
-	"States.BranchFailed", "States.NoChoiceMatched", "States.IntrinsicFailure",
+	"States.BranchFailed", "States.NoChoiceMatched", OW_ERROR_INTRINSIC,
 	"States.ExceedToleratedFailureThreshold", "States.ItemReaderFailed", "States.ResultWriterFailed",
 	"States.Runtime", "States.DataLimitExceeded", "States.QueryEvaluationError", "States.Http.Socket"
 };
@@ -254,6 +254,7 @@ compile_catcher(OwCompiler *compiler, OwCatcher *catcher, OwErrorNames *names,
 	catcher->errors = read_errors(names, source, where, &catcher->nerrors, compiler->problems);
 	catcher->next = ow_compile_target(compiler, source, "Next", where);
 	catcher->result_path = ow_compile_result_path(compiler, source, &catcher->result_path_null, where);
+	catcher->assign = ow_compile_assign(compiler, source, where);
 }
 
 void

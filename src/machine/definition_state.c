@@ -35,7 +35,7 @@ static const OwField next_fields[] = {
 };
 
 static const OwField assign_fields[] = {
-	{"Assign", OW_NOT_YET, OW_OPTIONAL},
+	{"Assign", OW_OBJECT, OW_OPTIONAL},
 	{NULL}
 };
 
@@ -54,7 +54,7 @@ static const OwField task_fields[] = {
 	{"Catch", OW_ARRAY, OW_OPTIONAL},
 	{"Compensate", OW_STRING | OW_OBJECT, OW_OPTIONAL},
 	{"Arguments", OW_NOT_YET, OW_OPTIONAL},
-	{"Credentials", OW_NOT_YET, OW_OPTIONAL},
+	{"Credentials", OW_OBJECT, OW_OPTIONAL},
 	{NULL}
 };
 
@@ -89,12 +89,45 @@ ow_compile_result_path(OwCompiler *compiler, const JsonbValue *source, bool *is_
 {
 	OwPath	   *path = ow_field_path(source, "ResultPath", true, is_null, where, compiler->problems);
 
-	if (path != NULL && ow_path_is_context(path))
+	if (path != NULL && !ow_path_is_data(path))
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidPath",
-					   ow_where_member(where, "ResultPath"), NULL,
-					   "field \"ResultPath\" in %s cannot be in the context object: \"%s\"",
+					   ow_where_member(where, "ResultPath"),
+					   "Begin it with \"$.\"; variables are set with \"Assign\".",
+					   "field \"ResultPath\" in %s is not in the state's data: \"%s\"",
 					   ow_where_subject(where), ow_path_text(path));
 	return path;
+}
+
+/* Reports a member of Assign that cannot be a variable. */
+static void
+check_variable(OwCompiler *compiler, const char *member, const char *where)
+{
+	size_t		length = strlen(member);
+	bool		dynamic = length > 2 && strcmp(member + length - 2, ".$") == 0;
+	char	   *name = dynamic ? pnstrdup(member, length - 2) : pstrdup(member);
+
+	if (!ow_variable_name_is_valid(name))
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidName", ow_where_member(where, member),
+					   psprintf("Take letters, digits and \"_\", at most %d; \"states\" is reserved.",
+								OW_MAX_VARIABLE_NAME),
+					   "%s assigns \"%s\", which cannot be the name of a variable", ow_where_subject(where), name);
+}
+
+OwTemplate *
+ow_compile_assign(OwCompiler *compiler, const JsonbValue *source, const char *where)
+{
+	char	   *place = ow_where_member(where, "Assign");
+	OwJsonMembers members;
+	JsonbValue	assign;
+	JsonbValue	value;
+	char	   *name;
+
+	if (!ow_field_get(source, "Assign", OW_OBJECT, &assign))
+		return NULL;
+	ow_json_members_begin(&members, &assign);
+	while (ow_json_members_next(&members, &name, &value))
+		check_variable(compiler, name, place);
+	return ow_template_compile(&assign, place, compiler->problems);
 }
 
 static void
@@ -113,6 +146,7 @@ compile_flow(OwCompiler *compiler, OwState *state, const JsonbValue *source, con
 	if (ow_field_get(source, "ResultSelector", OW_ANY, &value))
 		state->result_selector = ow_template_compile(&value, ow_where_member(where, "ResultSelector"),
 													 compiler->problems);
+	state->assign = ow_compile_assign(compiler, source, where);
 }
 
 /* Reads Next or End: exactly one of them. */
@@ -173,6 +207,8 @@ static void
 compile_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *source,
 			   const char *where)
 {
+	JsonbValue	assign;
+
 	branch->rule = ow_choice_compile(source, where, compiler->problems);
 	branch->next = OW_NO_STATE;
 	if (!ow_json_value_is_object(source))
@@ -185,6 +221,10 @@ compile_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *s
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "WrongType",
 					   ow_where_member(where, "Next"), NULL,
 					   "field \"Next\" in %s must be a string", ow_where_subject(where));
+	if (ow_field_is_present(source, "Assign") && !ow_field_get(source, "Assign", OW_OBJECT, &assign))
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "WrongType", ow_where_member(where, "Assign"), NULL,
+					   "field \"Assign\" in %s must be an object", ow_where_subject(where));
+	branch->assign = ow_compile_assign(compiler, source, where);
 }
 
 static void
@@ -254,8 +294,8 @@ compile_fail(OwCompiler *compiler, OwState *state, const JsonbValue *source, con
 	ow_fields_exclusive(source, causes, false, where, compiler->problems);
 	state->error = ow_field_string(source, "Error");
 	state->cause = ow_field_string(source, "Cause");
-	state->error_path = ow_field_path(source, "ErrorPath", false, NULL, where, compiler->problems);
-	state->cause_path = ow_field_path(source, "CausePath", false, NULL, where, compiler->problems);
+	state->error_path = ow_field_expression(source, "ErrorPath", where, compiler->problems);
+	state->cause_path = ow_field_expression(source, "CausePath", where, compiler->problems);
 	state->public_error = ow_compile_public(compiler, source, where);
 }
 

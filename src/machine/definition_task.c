@@ -279,6 +279,20 @@ check_timeout(const OwTaskOptions *options, const OwState *state, const char *wh
 				   "state \"%s\" sets no timeout for its attempts", state->name);
 }
 
+/* Credentials name a role of another cloud account: checked, and of no use here. */
+static void
+check_credentials(const JsonbValue *source, const char *where, OwProblems *problems)
+{
+	JsonbValue	credentials;
+
+	if (!ow_field_get(source, "Credentials", OW_OBJECT, &credentials))
+		return;
+	(void) ow_template_compile(&credentials, ow_where_member(where, "Credentials"), problems);
+	ow_problem_add(problems, OW_SEVERITY_WARNING, "Ignored", ow_where_member(where, "Credentials"),
+				   "Activities run as the owner of the workflow.",
+				   "field \"Credentials\" in %s has no effect", ow_where_subject(where));
+}
+
 void
 ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
 {
@@ -299,6 +313,7 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 		(state->options.heartbeat_ms != OW_UNSET || state->options.start_to_close_ms != OW_UNSET))
 		check_heartbeat(&effective, where, problems);
 	check_timeout(&effective, state, where, problems);
+	check_credentials(source, where, problems);
 
 	state->compensation = compile_compensation(compiler, source, where);
 }

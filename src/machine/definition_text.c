@@ -6,11 +6,8 @@
 
 #include "common/jsonapi.h"
 #include "machine/definition_internal.h"
+#include "machine/json.h"
 #include "mb/pg_wchar.h"
-
-/* Well within what numeric holds, and beyond what anybody means */
-#define MAX_NUMBER_LENGTH 1000
-#define MAX_EXPONENT 1000
 
 /* An object or array that the parser is in */
 typedef struct OwTextLevel
@@ -44,33 +41,6 @@ ow_report_too_deep(OwProblems *problems)
 {
 	ow_problem_add(problems, OW_SEVERITY_ERROR, "TooDeep", NULL, NULL,
 				   "the definition is nested more than %d levels deep", OW_MAX_NESTING);
-}
-
-/* Finds the deepest nesting of brackets outside strings, before a recursive parser sees them. */
-static int
-measure_nesting(const char *text)
-{
-	int			depth = 0;
-	int			deepest = 0;
-	bool		in_string = false;
-
-	for (; *text; text++)
-	{
-		if (in_string)
-		{
-			if (*text == '\\' && text[1] != '\0')
-				text++;
-			else if (*text == '"')
-				in_string = false;
-		}
-		else if (*text == '"')
-			in_string = true;
-		else if (*text == '{' || *text == '[')
-			deepest = Max(deepest, ++depth);
-		else if (*text == '}' || *text == ']')
-			depth--;
-	}
-	return deepest;
 }
 
 /* ---- duplicate keys ---- */
@@ -174,11 +144,8 @@ static void
 scalar(void *arg, char *token, JsonTokenType type)
 {
 	OwTextCheck *check = arg;
-	char	   *exponent = type == JSON_TOKEN_NUMBER ? strpbrk(token, "eE") : NULL;
 
-	if (type != JSON_TOKEN_NUMBER ||
-		(strlen(token) <= MAX_NUMBER_LENGTH &&
-		 (exponent == NULL || labs(strtol(exponent + 1, NULL, 10)) <= MAX_EXPONENT)))
+	if (type != JSON_TOKEN_NUMBER || ow_json_number_fits(token))
 		return;
 	ow_problem_add(check->problems, OW_SEVERITY_ERROR, "OutOfRange", current_place(check), NULL,
 				   "a number in %s is out of range",
@@ -225,7 +192,7 @@ ow_definition_check_text(const char *text, OwProblems *problems)
 		ow_report_too_large(problems);
 		return;
 	}
-	if (measure_nesting(text) > OW_MAX_NESTING)
+	if (ow_json_text_nesting(text) > OW_MAX_NESTING)
 	{
 		ow_report_too_deep(problems);
 		return;

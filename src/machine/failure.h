@@ -28,6 +28,7 @@ typedef struct OwFailure
 #define OW_ERROR_PERMISSIONS "States.Permissions"
 #define OW_ERROR_RESULT_PATH "States.ResultPathMatchFailure"
 #define OW_ERROR_PARAMETER_PATH "States.ParameterPathFailure"
+#define OW_ERROR_INTRINSIC "States.IntrinsicFailure"
 #define OW_ERROR_NO_CHOICE "States.NoChoiceMatched"
 #define OW_ERROR_RUNTIME "States.Runtime"
 #define OW_ERROR_DATA_LIMIT "States.DataLimitExceeded"

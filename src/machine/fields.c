@@ -239,12 +239,23 @@ ow_field_path(const JsonbValue *source, const char *name, bool reference_only, b
 	text = ow_json_value_cstring(&value);
 	path = ow_path_compile(text, reference_only, &error);
 	if (path == NULL)
-		ow_problem_add(problems, OW_SEVERITY_ERROR,
-					   ow_path_error_is_unsupported(error) ? "NotSupported" : "InvalidPath",
-					   ow_where_member(where, name), NULL,
-					   "field \"%s\" in %s is not a usable path: \"%s\": %s",
-					   name, ow_where_subject(where), text, error);
+		ow_problem_add_path(problems, where, name, text, error);
 	return path;
+}
+
+OwExpression *
+ow_field_expression(const JsonbValue *source, const char *name, const char *where, OwProblems *problems)
+{
+	char	   *text = ow_field_string(source, name);
+	const char *error = NULL;
+	OwExpression *expression;
+
+	if (text == NULL)
+		return NULL;
+	expression = ow_expression_compile(text, &error);
+	if (expression == NULL)
+		ow_problem_add_path(problems, where, name, text, error);
+	return expression;
 }
 
 int

@@ -9,7 +9,7 @@
 #ifndef OW_FIELDS_H
 #define OW_FIELDS_H
 
-#include "machine/path.h"
+#include "machine/expression.h"
 #include "machine/problems.h"
 
 /* JSON types a field may have; 0 stands for a field of the language that is not supported yet */
@@ -54,6 +54,10 @@ extern int64 ow_field_seconds_ms(const JsonbValue *source, const char *name, int
 /* A path; NULL when absent, bad (reported) or null (is_null, if given, tells which) */
 extern OwPath *ow_field_path(const JsonbValue *source, const char *name, bool reference_only,
 							 bool *is_null, const char *where, OwProblems *problems);
+
+/* A path, or a call of a function; NULL when absent or bad (reported) */
+extern OwExpression *ow_field_expression(const JsonbValue *source, const char *name, const char *where,
+										 OwProblems *problems);
 
 /* One of the names listed (ends with NULL): its position, -1 when absent or bad (reported) */
 extern int	ow_field_choice(const JsonbValue *source, const char *name, const char *const *choices,

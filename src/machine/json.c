@@ -330,6 +330,26 @@ ow_json_value_element(const JsonbValue *array, int index, JsonbValue *value)
 	return true;
 }
 
+JsonbValue *
+ow_json_elements(const JsonbValue *array, int *count)
+{
+	JsonbValue *elements = palloc(Max(ow_json_value_count(array), 1) * sizeof(JsonbValue));
+	JsonbIterator *iterator;
+	JsonbValue	ignored;
+
+	*count = 0;
+	if (array->type != jbvBinary || !JsonContainerIsArray(array->val.binary.data))
+		return elements;
+	iterator = JsonbIteratorInit(array->val.binary.data);
+	(void) JsonbIteratorNext(&iterator, &ignored, true);
+	while (JsonbIteratorNext(&iterator, &elements[*count], true) == WJB_ELEM)
+	{
+		if (++*count == ow_json_value_count(array))
+			break;
+	}
+	return elements;
+}
+
 /* ---- building ---- */
 
 void
@@ -414,5 +434,27 @@ ow_json_with_member(const Jsonb *base, const char *key, const Jsonb *value)
 		}
 	}
 	ow_object_add(&object, key, value);
+	return ow_object_end(&object);
+}
+
+Jsonb *
+ow_json_merged(const Jsonb *base, const Jsonb *over)
+{
+	const Jsonb *layers[] = {base, over};
+	OwObject	object;
+
+	ow_object_begin(&object);
+	for (int i = 0; i < (int) lengthof(layers); i++)
+	{
+		OwJsonMembers members;
+		JsonbValue	whole;
+		JsonbValue	member;
+		char	   *name;
+
+		ow_json_as_value(layers[i], &whole);
+		ow_json_members_begin(&members, &whole);
+		while (ow_json_members_next(&members, &name, &member))
+			ow_object_add_value(&object, name, &member);
+	}
 	return ow_object_end(&object);
 }

@@ -26,6 +26,19 @@ extern bool ow_json_equal(const Jsonb *a, const Jsonb *b);
 extern char *ow_json_to_cstring(const Jsonb *json);
 extern Jsonb *ow_json_from_cstring(const char *text);
 
+/*
+ * Text that may be no JSON at all (json_text.c): NULL when it is not, or not such that jsonb takes it.
+ * And a value as text without spaces, as JavaScript writes it.
+ */
+extern Jsonb *ow_json_parse(const char *text);
+extern char *ow_json_compact(const JsonbValue *value);
+
+/* The deepest nesting of brackets outside strings, before a recursive parser sees them */
+extern int	ow_json_text_nesting(const char *text);
+
+/* Is this number, as written, one that numeric holds? */
+extern bool ow_json_number_fits(const char *number);
+
 /* A Jsonb as a JsonbValue: jbvBinary for containers, the scalar itself else. No copy. */
 extern void ow_json_as_value(const Jsonb *json, JsonbValue *value);
 
@@ -76,6 +89,9 @@ extern int	ow_json_value_count(const JsonbValue *container);
 /* Element of an array; false when out of range or not an array */
 extern bool ow_json_value_element(const JsonbValue *array, int index, JsonbValue *value);
 
+/* All elements, in one pass */
+extern JsonbValue *ow_json_elements(const JsonbValue *array, int *count);
+
 /*
  * Object builder: keys may come in any order; a later key replaces an earlier one.
  *
@@ -98,6 +114,9 @@ extern void ow_object_add_text(OwObject *object, const char *key, const char *va
 extern void ow_object_add_int(OwObject *object, const char *key, int64 value);
 extern void ow_object_add_bool(OwObject *object, const char *key, bool value);
 extern Jsonb *ow_object_end(OwObject *object);
+
+/* The object with the members of another set or replaced */
+extern Jsonb *ow_json_merged(const Jsonb *base, const Jsonb *over);
 
 /* The object with one member set or replaced (base NULL or not an object: a new object) */
 extern Jsonb *ow_json_with_member(const Jsonb *base, const char *key, const Jsonb *value);

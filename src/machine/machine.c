@@ -488,7 +488,6 @@ ow_machine_step(OwMachine *machine, const OwInput *input)
 	OwStep		step;
 
 	machine->now = input->now;
-	machine->random = input->random;
 	machine->transitions = 0;
 	machine->cancel_reason = NULL;
 

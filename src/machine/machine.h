@@ -8,9 +8,10 @@
  *		while (step == OW_STEP_ACTIVITY)
  *			step = ow_machine_step(machine, run the activity in machine->call, feed its outcome);
  *
- * Time and randomness come in with the event; activity registrations and $$ data come from the
- * OwRun and the OwHost.  There is no SPI, no catalog, no clock and no lock in here.  Everything
- * produced is allocated in machine->context.
+ * Time comes in with the event; activity registrations and $$ data come from the OwRun and the OwHost;
+ * random numbers are derived from the run and where it stands, so that replay draws them again.  There
+ * is no SPI, no catalog, no clock and no lock in here.  Everything produced is allocated in
+ * machine->context.
  */
 #ifndef OW_MACHINE_H
 #define OW_MACHINE_H
@@ -116,6 +117,7 @@ typedef struct OwRun
 	pg_uuid_t	root_run_id;	/* first run of its retry and reset lineage: idempotency keys */
 	char	   *workflow_id;
 	char	   *workflow;		/* name of the workflow type */
+	char	   *owner;			/* name of the role it runs as; NULL: there is none any more */
 	int			version;
 	TimestampTz started_at;
 	TimestampTz deadline;		/* run or execution timeout; DT_NOEND */
@@ -125,6 +127,7 @@ typedef struct OwRun
 	int			next_event_id;	/* from 1 */
 	Jsonb	   *visits;			/* {state: times a Task was entered} as loaded; NULL: none */
 	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
+	Jsonb	   *variables;		/* {name: value}, from Assign; NULL: none */
 	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */
 	bool		handler_taken;	/* OnError, OnCancel or OnTimeout was entered: never again */
 	OwStatus	sticky_status;	/* CANCELED or TIMED_OUT after OnCancel/OnTimeout; else RUNNING */
@@ -206,7 +209,6 @@ typedef struct OwInput
 {
 	OwInputKind kind;
 	TimestampTz now;
-	uint64		random;
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
 	const char *reason;			/* CANCEL, TERMINATE; may be NULL */
@@ -233,11 +235,11 @@ typedef struct OwMachine
 	List	   *events;			/* of OwHistoryEvent *, appended by the steps */
 	OwActivityCall call;
 	TimestampTz now;
-	uint64		random;
 	int			transitions;	/* states entered in this step */
 	const char *cancel_reason;	/* of the cancel that is this step's input; NULL */
 	int			stop_at_event_id;	/* replay: enter no state once this many events exist; 0: live */
 	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
+	Jsonb	   *assigned;		/* the variables as they are when the state has been left */
 	Jsonb	   *task_result;	/* for $$.Task.Result while a compensation is recorded */
 } OwMachine;
 

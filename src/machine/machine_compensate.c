@@ -90,7 +90,7 @@ compensation_input(OwMachine *machine, const OwState *state, Jsonb *output, Json
 	if (state->compensation->parameters == NULL)
 		return true;
 	machine->task_result = result;
-	ow_machine_scope(machine, output ? output : machine->run->token.data, &scope);
+	ow_machine_scope(machine, output ? output : machine->run->token.data, OW_EVALUATE_COMPENSATION, &scope);
 	*input = ow_template_evaluate(state->compensation->parameters, &scope, failure);
 	machine->task_result = NULL;
 	return *input != NULL;

@@ -1,11 +1,14 @@
 /*
  * machine_context.c
- *		The context object ($$), built when a path first asks for it, and idempotency keys.
+ *		What expressions are evaluated in: the context object ($$), built when a path first asks for it,
+ *		and random numbers; idempotency keys.
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "machine/instant.h"
 #include "machine/machine_internal.h"
+#include "machine/random.h"
 
 char *
 ow_uuid_to_cstring(const pg_uuid_t *uuid)
@@ -33,6 +36,8 @@ execution_context(const OwRun *run)
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Id", ow_uuid_to_cstring(&run->run_id));
 	ow_object_add_text(&object, "Name", run->workflow_id);
+	ow_object_add_text(&object, "RoleArn", run->owner);
+	ow_object_add_int(&object, "RedriveCount", 0);
 	ow_object_add_text(&object, "StartTime", ow_instant_format(run->started_at));
 	ow_object_add(&object, "Input", run->input);
 	ow_object_add(&object, "Error", run->error);
@@ -48,7 +53,8 @@ state_context(const OwMachine *machine)
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Name", ow_machine_state(machine)->name);
 	ow_object_add_text(&object, "EnteredTime", ow_instant_format(token->entered_at));
-	ow_object_add_int(&object, "RetryCount", token->attempt > 0 ? token->attempt - 1 : 0);
+	if (ow_machine_state(machine)->type == OW_STATE_TASK)
+		ow_object_add_int(&object, "RetryCount", token->attempt > 0 ? token->attempt - 1 : 0);
 	return ow_object_end(&object);
 }
 
@@ -85,15 +91,56 @@ make_context(void *arg)
 	return ow_object_end(&object);
 }
 
-/* The scope in which paths of the current state are read, with data as "$". */
+static uint64
+run_seed(const OwRun *run)
+{
+	uint64		seed;
+
+	memcpy(&seed, run->run_id.data + UUID_LEN - sizeof(seed), sizeof(seed));
+	return seed;
+}
+
+/* A random number for the next event */
+uint64
+ow_machine_random(const OwMachine *machine)
+{
+	uint64		state = run_seed(machine->run) + UINT64CONST(0x9E3779B97F4A7C15) * (uint64) machine->run->next_event_id;
+
+	return ow_random_next(&state);
+}
+
+/*
+ * Where the random numbers of an evaluation start.  A Task's input may be evaluated again for a later
+ * attempt, and its result after the run was stuck: they give the same for the whole visit.  Other
+ * states evaluate each thing once, between two events.
+ */
+static uint64
+evaluation_seed(OwMachine *machine, OwEvaluation what)
+{
+	const OwRun *run = machine->run;
+	const OwState *state = ow_machine_state(machine);
+	uint64		seed;
+
+	if (state->type == OW_STATE_TASK)
+		seed = run_seed(run) ^ hash_bytes_extended((const unsigned char *) state->name, strlen(state->name),
+												   (uint64) ow_machine_visit_counts(machine)[state->index]);
+	else
+		seed = ow_machine_random(machine);
+	for (int i = 0; i <= (int) what; i++)
+		seed = ow_random_next(&seed);
+	return seed;
+}
+
+/* The scope in which expressions of the current state are evaluated, with data as "$". */
 void
-ow_machine_scope(OwMachine *machine, const Jsonb *data, OwScope *scope)
+ow_machine_scope(OwMachine *machine, const Jsonb *data, OwEvaluation what, OwScope *scope)
 {
 	scope->data = data;
-	scope->variables = NULL;
+	scope->variables = machine->run->variables;
 	scope->context = NULL;
 	scope->make_context = make_context;
 	scope->make_context_arg = machine;
+	scope->random = evaluation_seed(machine, what);
 }
 
 /* Times each Task was entered, by state index */

@@ -8,6 +8,16 @@
 
 #include "machine/machine.h"
 
+/* What is evaluated for a visit to a state: each draws random numbers of its own */
+typedef enum OwEvaluation
+{
+	OW_EVALUATE_INPUT,
+	OW_EVALUATE_RESULT,
+	OW_EVALUATE_ASSIGN,
+	OW_EVALUATE_CATCH,
+	OW_EVALUATE_COMPENSATION
+} OwEvaluation;
+
 /* machine.c */
 extern const OwState *ow_machine_state(const OwMachine *machine);
 extern void ow_machine_record(OwMachine *machine, const char *type, const char *state, Jsonb *attributes);
@@ -21,6 +31,9 @@ extern void ow_machine_decide(OwMachine *machine, OwStatus status, const char *e
 extern void ow_machine_enter(OwMachine *machine);
 extern void ow_machine_leave(OwMachine *machine, Jsonb *output);
 extern bool ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure);
+extern bool ow_machine_assign(OwMachine *machine, const OwTemplate *assign, Jsonb *data, OwEvaluation what,
+							  OwFailure *failure);
+extern void ow_machine_keep_assigned(OwMachine *machine);
 extern bool ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output,
 							  OwFailure *failure);
 
@@ -49,7 +62,8 @@ extern void ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
 extern void ow_machine_compensation_failed(OwMachine *machine, const OwInput *input);
 
 /* machine_context.c */
-extern void ow_machine_scope(OwMachine *machine, const Jsonb *data, OwScope *scope);
+extern void ow_machine_scope(OwMachine *machine, const Jsonb *data, OwEvaluation what, OwScope *scope);
+extern uint64 ow_machine_random(const OwMachine *machine);
 extern int *ow_machine_visit_counts(OwMachine *machine);
 extern char *ow_machine_idempotency_key(OwMachine *machine, const OwState *state);
 

@@ -10,6 +10,8 @@
 #include "machine/instant.h"
 #include "machine/machine_internal.h"
 
+#define MAX_VARIABLES_SIZE (10 * 1024 * 1024)	/* of one run, as Step Functions */
+
 /* Applies an InputPath or OutputPath. */
 static bool
 apply_path(OwMachine *machine, const OwPath *path, bool is_null, Jsonb *data, Jsonb **out, OwFailure *failure)
@@ -23,7 +25,7 @@ apply_path(OwMachine *machine, const OwPath *path, bool is_null, Jsonb *data, Js
 		*out = data;
 	else
 	{
-		ow_machine_scope(machine, data, &scope);
+		ow_machine_scope(machine, data, OW_EVALUATE_INPUT, &scope);
 		*out = ow_path_get_json(path, &scope, &missing);
 		if (*out == NULL)
 			return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
@@ -41,22 +43,59 @@ ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFail
 		return false;
 	if (state->parameters == NULL)
 		return true;
-	ow_machine_scope(machine, *input, &scope);
+	ow_machine_scope(machine, *input, OW_EVALUATE_INPUT, &scope);
 	*input = ow_template_evaluate(state->parameters, &scope, failure);
 	return *input != NULL;
 }
 
-/* The state's output from its result: ResultSelector, ResultPath into the raw input, OutputPath. */
+/*
+ * What the variables will be when the state is left: those assigned now, over the data, and the others
+ * as they are.  Until then all expressions of the state see the old ones.
+ */
+bool
+ow_machine_assign(OwMachine *machine, const OwTemplate *assign, Jsonb *data, OwEvaluation what, OwFailure *failure)
+{
+	Jsonb	   *variables = machine->run->variables;
+	Jsonb	   *assigned;
+	OwScope		scope;
+
+	machine->assigned = variables;
+	if (assign == NULL)
+		return true;
+	ow_machine_scope(machine, data, what, &scope);
+	assigned = ow_template_evaluate(assign, &scope, failure);
+	if (assigned == NULL)
+		return false;
+	assigned = variables == NULL ? assigned : ow_json_merged(variables, assigned);
+	if (VARSIZE(assigned) > MAX_VARIABLES_SIZE)
+		return ow_fail(failure, OW_ERROR_DATA_LIMIT, "the variables take more than %d MiB",
+					   MAX_VARIABLES_SIZE / (1024 * 1024));
+	machine->assigned = JB_ROOT_COUNT(assigned) == 0 ? NULL : assigned;
+	return true;
+}
+
+void
+ow_machine_keep_assigned(OwMachine *machine)
+{
+	machine->run->variables = machine->assigned;
+}
+
+/*
+ * The state's output from its result: ResultSelector, ResultPath into the raw input, OutputPath.  Assign
+ * sees the result itself.
+ */
 bool
 ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output, OwFailure *failure)
 {
 	Jsonb	   *combined = result;
 
+	if (!ow_machine_assign(machine, state->assign, result, OW_EVALUATE_ASSIGN, failure))
+		return false;
 	if (state->result_selector != NULL)
 	{
 		OwScope		scope;
 
-		ow_machine_scope(machine, result, &scope);
+		ow_machine_scope(machine, result, OW_EVALUATE_RESULT, &scope);
 		combined = ow_template_evaluate(state->result_selector, &scope, failure);
 		if (combined == NULL)
 			return false;
@@ -72,7 +111,10 @@ ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb
 	return apply_path(machine, state->output_path, state->output_path_null, combined, output, failure);
 }
 
-/* Leaves the state: on to the next, or the run completes with this output (NULL: after a Wait). */
+/*
+ * Leaves the state: on to the next, or the run completes with this output (NULL: after a Wait).  What it
+ * assigns has been evaluated (but for a Wait).
+ */
 void
 ow_machine_leave(OwMachine *machine, Jsonb *output)
 {
@@ -84,12 +126,15 @@ ow_machine_leave(OwMachine *machine, Jsonb *output)
 		Jsonb	   *input;
 
 		if (!ow_machine_input(machine, state, &input, &failure) ||
+			!ow_machine_assign(machine, state->assign, input, OW_EVALUATE_ASSIGN, &failure) ||
 			!apply_path(machine, state->output_path, state->output_path_null, input, &output, &failure))
 		{
 			ow_machine_fail(machine, &failure);
 			return;
 		}
 	}
+	if (state->type != OW_STATE_COMPENSATE)
+		ow_machine_keep_assigned(machine);
 	if (state->next != OW_NO_STATE)
 		ow_machine_go(machine, state->next, output);
 	else
@@ -116,13 +161,14 @@ static bool
 enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
 	int			next = state->default_next;
+	const OwTemplate *assign = state->assign;
 	Jsonb	   *input;
 	Jsonb	   *output;
 	OwScope		scope;
 
 	if (!ow_machine_input(machine, state, &input, failure))
 		return false;
-	ow_machine_scope(machine, input, &scope);
+	ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
 	for (int i = 0; i < state->nbranches; i++)
 	{
 		bool		matches;
@@ -132,14 +178,17 @@ enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
 		if (matches)
 		{
 			next = state->branches[i].next;
+			assign = state->branches[i].assign;
 			break;
 		}
 	}
 	if (next == OW_NO_STATE)
 		return ow_fail(failure, OW_ERROR_NO_CHOICE, "no choice of state \"%s\" matches, and it has no Default",
 					   state->name);
-	if (!apply_path(machine, state->output_path, state->output_path_null, input, &output, failure))
+	if (!ow_machine_assign(machine, assign, input, OW_EVALUATE_ASSIGN, failure) ||
+		!apply_path(machine, state->output_path, state->output_path_null, input, &output, failure))
 		return false;
+	ow_machine_keep_assigned(machine);
 	ow_machine_go(machine, next, output);
 	return true;
 }
@@ -150,7 +199,7 @@ read_scalar(OwMachine *machine, const OwPath *path, Jsonb *input, JsonbValue *va
 	OwScope		scope;
 	const char *missing;
 
-	ow_machine_scope(machine, input, &scope);
+	ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
 	if (!ow_path_get(path, &scope, value, &missing))
 		return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
 	return true;
@@ -226,14 +275,16 @@ enter_succeed(OwMachine *machine, const OwState *state, OwFailure *failure)
 }
 
 static bool
-fail_text(OwMachine *machine, const OwState *state, const OwPath *path, const char *field,
+fail_text(OwMachine *machine, const OwState *state, const OwExpression *expression, const char *field,
 		  const char **text, OwFailure *failure)
 {
 	JsonbValue	value;
+	OwScope		scope;
 
-	if (path == NULL)
+	if (expression == NULL)
 		return true;
-	if (!read_scalar(machine, path, machine->run->token.data, &value, failure))
+	ow_machine_scope(machine, machine->run->token.data, OW_EVALUATE_INPUT, &scope);
+	if (!ow_expression_evaluate(expression, &scope, &value, failure))
 		return false;
 	if (value.type != jbvString)
 		return ow_fail(failure, OW_ERROR_RUNTIME, "%s of state \"%s\" is not a string", field, state->name);

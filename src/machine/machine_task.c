@@ -48,6 +48,7 @@ ow_machine_enter_task(OwMachine *machine, const OwState *state)
 	OwToken    *token = &machine->run->token;
 	OwFailure	failure;
 
+	ow_machine_visit_counts(machine)[state->index]++;
 	if (!ow_machine_input(machine, state, &machine->task_input, &failure))
 	{
 		ow_machine_record(machine, "StateEntered", state->name, NULL);
@@ -55,7 +56,6 @@ ow_machine_enter_task(OwMachine *machine, const OwState *state)
 			ow_machine_fail(machine, &failure);
 		return;
 	}
-	ow_machine_visit_counts(machine)[state->index]++;
 	token->phase = OW_PHASE_ACTIVITY;
 	token->attempt = 1;
 	token->scheduled_at = machine->now;
@@ -99,7 +99,7 @@ start_to_close(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFa
 	*ms = options->start_to_close_ms;
 	if (options->start_to_close_path == NULL)
 		return true;
-	ow_machine_scope(machine, machine->run->token.data, &scope);
+	ow_machine_scope(machine, machine->run->token.data, OW_EVALUATE_INPUT, &scope);
 	if (!ow_path_get(options->start_to_close_path, &scope, &value, &missing))
 		return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
 	if (!ow_json_value_int64(&value, &seconds) || seconds <= 0 || seconds > PG_INT32_MAX)
@@ -232,12 +232,17 @@ ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *fail
 		OwObject	object;
 		Jsonb	   *data;
 
-		if (!ow_error_matches(failure->error, catcher->errors, catcher->nerrors))
+		if (!ow_error_matches(failure->error, catcher->errors, catcher->nerrors, true))
 			continue;
 		ow_object_begin(&object);
 		ow_object_add_text(&object, "Error", failure->error);
 		ow_object_add_text(&object, "Cause", failure->cause ? failure->cause : "");
 		data = ow_object_end(&object);
+		if (!ow_machine_assign(machine, catcher->assign, data, OW_EVALUATE_CATCH, &misplaced))
+		{
+			ow_machine_fail(machine, &misplaced);
+			return true;
+		}
 		if (catcher->result_path_null)
 			data = machine->run->token.data;
 		else if (catcher->result_path != NULL && !ow_path_is_root(catcher->result_path))
@@ -249,6 +254,7 @@ ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *fail
 				return true;
 			}
 		}
+		ow_machine_keep_assigned(machine);
 		ow_machine_go(machine, catcher->next, data);
 		return true;
 	}
@@ -301,7 +307,7 @@ ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptio
 									 .now = machine->now,
 									 .close_by = options->schedule_to_close_ms == OW_UNSET ? DT_NOEND :
 									 ow_instant_add_ms(token->scheduled_at, options->schedule_to_close_ms),
-									 .random = machine->random
+									 .random = ow_machine_random(machine)
 								 });
 	record_failed(machine, input, &answer, state);
 	if (!answer.retry)

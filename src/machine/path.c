@@ -35,7 +35,7 @@ is_strict_reference(const OwPath *path)
 OwPath *
 ow_path_compile(const char *text, bool reference_only, const char **error)
 {
-	OwPath	   *path = ow_path_parse(text, error);
+	OwPath	   *path = ow_path_parse(text, NULL, error);
 
 	if (path != NULL && reference_only && !is_strict_reference(path))
 	{
@@ -43,6 +43,12 @@ ow_path_compile(const char *text, bool reference_only, const char **error)
 		return NULL;
 	}
 	return path;
+}
+
+OwPath *
+ow_path_compile_argument(const char *text, const char **end, const char **error)
+{
+	return ow_path_parse(text, end, error);
 }
 
 const char *
@@ -58,9 +64,9 @@ ow_path_is_root(const OwPath *path)
 }
 
 bool
-ow_path_is_context(const OwPath *path)
+ow_path_is_data(const OwPath *path)
 {
-	return path->root == OW_ROOT_CONTEXT;
+	return path->root == OW_ROOT_DATA;
 }
 
 bool
@@ -71,7 +77,7 @@ ow_path_is_reference(const OwPath *path)
 
 /* ---- reading ---- */
 
-void
+bool
 ow_path_root_value(const OwPath *path, OwScope *scope, const JsonbValue *element, JsonbValue *root)
 {
 	const Jsonb *whole = NULL;
@@ -80,7 +86,9 @@ ow_path_root_value(const OwPath *path, OwScope *scope, const JsonbValue *element
 	{
 		case OW_ROOT_ELEMENT:
 			*root = *element;
-			return;
+			return true;
+		case OW_ROOT_VARIABLE:
+			return scope->variables != NULL && ow_json_member(scope->variables, path->variable, root);
 		case OW_ROOT_DATA:
 			whole = scope->data;
 			break;
@@ -92,6 +100,7 @@ ow_path_root_value(const OwPath *path, OwScope *scope, const JsonbValue *element
 		ow_json_as_value(whole, root);
 	else
 		root->type = jbvNull;
+	return true;
 }
 
 bool
@@ -136,7 +145,12 @@ ow_path_get(const OwPath *path, OwScope *scope, JsonbValue *value, const char **
 {
 	JsonbValue	at;
 
-	ow_path_root_value(path, scope, NULL, &at);
+	if (!ow_path_root_value(path, scope, NULL, &at))
+	{
+		*missing_cause = psprintf("the path \"%s\" finds nothing: variable \"%s\" has not been assigned",
+								  path->text, path->variable);
+		return false;
+	}
 	if (!path->definite)
 	{
 		ow_json_as_value(ow_path_query(path, &at, scope), value);

@@ -26,6 +26,7 @@ typedef struct OwScope
 	Jsonb	   *context;		/* $$: built on first use by make_context */
 	Jsonb	   *(*make_context) (void *arg);
 	void	   *make_context_arg;
+	uint64		random;			/* state of ow_random_next, for the functions that draw numbers */
 } OwScope;
 
 extern const Jsonb *ow_scope_context(OwScope *scope);
@@ -35,13 +36,22 @@ extern const Jsonb *ow_scope_context(OwScope *scope);
  * Returns NULL and sets *error to a lower-case reason when the text is no such path.
  */
 extern OwPath *ow_path_compile(const char *text, bool reference_only, const char **error);
+
+/* Compile a path that stands in an argument list: it ends before a comma, a parenthesis or a space. */
+extern OwPath *ow_path_compile_argument(const char *text, const char **end, const char **error);
+
 extern const char *ow_path_text(const OwPath *path);
 extern bool ow_path_is_root(const OwPath *path);	/* exactly "$" */
-extern bool ow_path_is_context(const OwPath *path); /* begins with "$$" */
+extern bool ow_path_is_data(const OwPath *path);	/* begins with "$", not "$$" or "$name" */
 extern bool ow_path_is_reference(const OwPath *path);	/* selects at most one value */
 
-/* Tells whether *error of ow_path_compile means "not yet" rather than "no path". */
-extern bool ow_path_error_is_unsupported(const char *error);
+/*
+ * Is this the name of a variable: a Unicode identifier of at most OW_MAX_VARIABLE_NAME characters?
+ * The length of the identifier that text begins with, in bytes; 0 when there is none.
+ */
+#define OW_MAX_VARIABLE_NAME 80
+extern bool ow_variable_name_is_valid(const char *name);
+extern int	ow_variable_name_length(const char *text);
 
 /*
  * Read the path.  True: *value is set (points into the scope's data, or freshly allocated).

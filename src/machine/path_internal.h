@@ -11,6 +11,7 @@ typedef enum OwPathRoot
 {
 	OW_ROOT_DATA,				/* $ */
 	OW_ROOT_CONTEXT,			/* $$ */
+	OW_ROOT_VARIABLE,			/* $name */
 	OW_ROOT_ELEMENT				/* @, within a filter */
 } OwPathRoot;
 
@@ -46,6 +47,7 @@ struct OwPath
 {
 	char	   *text;
 	OwPathRoot	root;
+	char	   *variable;		/* VARIABLE: its name */
 	bool		definite;
 	int			nsegments;
 	OwPathSegment *segments;
@@ -85,8 +87,11 @@ struct OwFilter
 	OwFilterOperand operands[2];	/* EXISTS has the first only */
 };
 
-/* path_parse.c: NULL with *error set when text is no path */
-extern OwPath *ow_path_parse(const char *text, const char **error);
+/*
+ * path_parse.c: NULL with *error set when text is no path.  With end, the path is an argument of a
+ * call and *end is set behind it; else it must be all of the text.
+ */
+extern OwPath *ow_path_parse(const char *text, const char **end, const char **error);
 
 /* path.c: the member or element that a definite segment selects; false if there is none */
 extern bool ow_path_enter(const OwPathSegment *segment, const JsonbValue *from, JsonbValue *to);
@@ -94,8 +99,8 @@ extern bool ow_path_enter(const OwPathSegment *segment, const JsonbValue *from, 
 /* path_query.c: what an indefinite path selects from a root value, as an array */
 extern Jsonb *ow_path_query(const OwPath *path, const JsonbValue *root, OwScope *scope);
 
-/* path.c: the value a path starts from */
-extern void ow_path_root_value(const OwPath *path, OwScope *scope, const JsonbValue *element,
+/* path.c: the value a path starts from; false for a variable that has no value */
+extern bool ow_path_root_value(const OwPath *path, OwScope *scope, const JsonbValue *element,
 							   JsonbValue *root);
 
 #endif							/* OW_PATH_INTERNAL_H */

@@ -2,7 +2,7 @@
  * path_parse.c
  *		Parses the text of a path into segments; the grammar is that of Step Functions' JSONPath:
  *
- *		path    = ("$" | "$$") segment*
+ *		path    = ("$" | "$$" | "$" variable) segment*
  *		segment = "." name | ".*" | ".." (name | "*" | bracket) | bracket
  *		bracket = "[" ( "*" | quoted ("," quoted)* | index ("," index)* |
  *						[from] ":" [to] [":" stride] | "?(" filter ")" ) "]"
@@ -15,6 +15,7 @@
 
 #include "common/jsonapi.h"
 #include "fmgr.h"
+#include "machine/expression.h"
 #include "machine/path_internal.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -29,18 +30,10 @@ typedef struct OwPathParser
 	const char *at;
 	const char *error;			/* the first one wins */
 	int			filter_depth;	/* 0: not within a filter */
+	bool		is_argument;	/* of a call: ends before a comma, a parenthesis or a space */
 } OwPathParser;
 
 static OwFilter *parse_filter(OwPathParser *parser);
-
-static const char variables_unsupported[] = "variables are not supported yet";
-static const char intrinsics_unsupported[] = "intrinsic functions are not supported yet";
-
-bool
-ow_path_error_is_unsupported(const char *error)
-{
-	return error == variables_unsupported || error == intrinsics_unsupported;
-}
 
 /* Notes the error and returns NULL, for use as: return give_up(parser, …) */
 static void *
@@ -87,7 +80,7 @@ ends_name(const OwPathParser *parser)
 {
 	char		c = *parser->at;
 
-	if (c == '\0' || c == '.' || c == '[')
+	if (c == '\0' || c == '.' || c == '[' || (parser->is_argument && strchr(" \t\r\n,)", c) != NULL))
 		return true;
 	return parser->filter_depth > 0 && strchr(" \t)=!<>&|,]", c) != NULL;
 }
@@ -369,14 +362,30 @@ parse_rooted(OwPathParser *parser, OwPathRoot root)
 	return path;
 }
 
+static OwPath *
+parse_from_variable(OwPathParser *parser)
+{
+	int			length = ow_variable_name_length(parser->at);
+	char	   *name = pnstrdup(parser->at, length);
+	OwPath	   *path;
+
+	if (!ow_variable_name_is_valid(name))
+		return give_up(parser, psprintf("\"%s\" cannot be the name of a variable", name));
+	parser->at += length;
+	path = parse_rooted(parser, OW_ROOT_VARIABLE);
+	if (path != NULL)
+		path->variable = name;
+	return path;
+}
+
 /* Parses a path that begins with "$"; parser stands behind it. */
 static OwPath *
 parse_from_dollar(OwPathParser *parser)
 {
 	if (accept(parser, "$"))
 		return parse_rooted(parser, OW_ROOT_CONTEXT);
-	if (isalpha((unsigned char) *parser->at) || *parser->at == '_')
-		return give_up(parser, variables_unsupported);
+	if (ow_variable_name_length(parser->at) > 0)
+		return parse_from_variable(parser);
 	return parse_rooted(parser, OW_ROOT_DATA);
 }
 
@@ -548,25 +557,77 @@ parse_filter(OwPathParser *parser)
 	return left;
 }
 
+/* ---- names of variables ---- */
+
+/* Characters beyond ASCII that are no letters: punctuation, symbols, private use, pictures */
+static bool
+is_symbol(pg_wchar code)
+{
+	static const pg_wchar ranges[][2] = {
+		{0x80, 0xA9}, {0xAB, 0xB4}, {0xB6, 0xB9}, {0xBB, 0xBF}, {0xD7, 0xD7}, {0xF7, 0xF7}, {0x2000, 0x206F},
+		{0x2190, 0x2BFF}, {0x3000, 0x3004}, {0x3008, 0x3020}, {0xE000, 0xF8FF}, {0x1F000, 0x1FFFF}, {0xE0000, 0x10FFFF}
+	};
+
+	for (int i = 0; i < (int) lengthof(ranges); i++)
+	{
+		if (code >= ranges[i][0] && code <= ranges[i][1])
+			return true;
+	}
+	return false;
+}
+
+/* The length of the character if it can stand in an identifier, else 0 */
+static int
+identifier_character(const char *at, bool first)
+{
+	unsigned char byte = *at;
+
+	if (!IS_HIGHBIT_SET(byte))
+		return isalpha(byte) || byte == '_' || (!first && isdigit(byte)) ? 1 : 0;
+	if (GetDatabaseEncoding() == PG_UTF8 && is_symbol(utf8_to_unicode((const unsigned char *) at)))
+		return 0;
+	return pg_mblen(at);
+}
+
+int
+ow_variable_name_length(const char *text)
+{
+	const char *at = text;
+	int			length;
+
+	while (*at && (length = identifier_character(at, at == text)) > 0)
+		at += length;
+	return at - text;
+}
+
+bool
+ow_variable_name_is_valid(const char *name)
+{
+	return *name != '\0' && name[ow_variable_name_length(name)] == '\0' &&
+		pg_mbstrlen(name) <= OW_MAX_VARIABLE_NAME && strcmp(name, "states") != 0;
+}
+
 /* ---- */
 
 OwPath *
-ow_path_parse(const char *text, const char **error)
+ow_path_parse(const char *text, const char **end, const char **error)
 {
-	OwPathParser parser = {.at = text};
+	OwPathParser parser = {.at = text, .is_argument = end != NULL};
 	OwPath	   *path = NULL;
 
-	if (strncmp(text, "States.", 7) == 0)
-		give_up(&parser, intrinsics_unsupported);
+	if (ow_expression_is_call(text))
+		give_up(&parser, "a path is needed here, not a call of a function");
 	else if (!accept(&parser, "$"))
 		give_up(&parser, "a path must begin with \"$\"");
 	else
 		path = parse_from_dollar(&parser);
 
-	if (path != NULL && *parser.at != '\0')
+	if (path != NULL && end == NULL && *parser.at != '\0')
 		path = give_up(&parser, "the path goes on after its end");
 	*error = parser.error;
 	if (path != NULL)
-		path->text = pstrdup(text);
+		path->text = pnstrdup(text, parser.at - text);
+	if (end != NULL)
+		*end = parser.at;
 	return path;
 }

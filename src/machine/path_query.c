@@ -38,7 +38,8 @@ operand_value(const OwFilterOperand *operand, const JsonbValue *element, OwScope
 		*value = operand->literal;
 		return true;
 	}
-	ow_path_root_value(path, scope, element, value);
+	if (!ow_path_root_value(path, scope, element, value))
+		return false;
 	if (!path->definite)
 	{
 		JsonbValue	root = *value;

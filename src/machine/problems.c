@@ -42,6 +42,16 @@ ow_problem_add(OwProblems *problems, OwSeverity severity, const char *code,
 		problems->errors++;
 }
 
+void
+ow_problem_add_path(OwProblems *problems, const char *where, const char *name, const char *text, const char *error)
+{
+	bool		call = strncmp(text, "States.", 7) == 0;
+
+	ow_problem_add(problems, OW_SEVERITY_ERROR, call ? "InvalidCall" : "InvalidPath", ow_where_member(where, name), NULL,
+				   "field \"%s\" in %s is not a usable %s: \"%s\": %s", name, ow_where_subject(where),
+				   call ? "call of a function" : "path", text, error);
+}
+
 /* ---- places ---- */
 
 /* Tells whether a name can stand in a path without quotes. */

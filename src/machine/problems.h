@@ -33,6 +33,10 @@ typedef struct OwProblems
 extern void ow_problem_add(OwProblems *problems, OwSeverity severity, const char *code,
 						   const char *path, const char *hint, const char *format, ...) pg_attribute_printf(6, 7);
 
+/* Member name of where holds a text that is no path, or no call of a function */
+extern void ow_problem_add_path(OwProblems *problems, const char *where, const char *name, const char *text,
+								const char *error);
+
 /*
  * Where a problem is: "States.Pay.Retry[0].MaxAttempts"; a name that holds more than letters,
  * digits, spaces, "_" and "-" stands quoted: States["a.b"].Next.  The whole definition is "".

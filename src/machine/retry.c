@@ -14,17 +14,17 @@
 
 /* Compares with a name in a list, wildcards included. */
 static bool
-name_matches(const char *error, const char *listed)
+name_matches(const char *error, const char *listed, bool catching)
 {
-	bool		terminal = strcmp(error, OW_ERROR_RUNTIME) == 0 ||
-		strcmp(error, OW_ERROR_DATA_LIMIT) == 0;
+	bool		runtime = strcmp(error, OW_ERROR_RUNTIME) == 0;
+	bool		terminal = runtime || strcmp(error, OW_ERROR_DATA_LIMIT) == 0;
 	bool		heartbeat = strcmp(error, OW_ERROR_HEARTBEAT_TIMEOUT) == 0;
 	bool		timeout = heartbeat || strcmp(error, OW_ERROR_TIMEOUT) == 0;
 
 	if (strcmp(error, listed) == 0)
 		return true;
 	if (strcmp(listed, OW_ERROR_ALL) == 0)
-		return !terminal;
+		return catching ? !runtime : !terminal;
 	if (strcmp(listed, OW_ERROR_TASK_FAILED) == 0)
 		return !terminal && !timeout;
 	/* a missed heartbeat is a time-out to those who do not tell the two apart */
@@ -32,11 +32,11 @@ name_matches(const char *error, const char *listed)
 }
 
 bool
-ow_error_matches(const char *error, char *const *list, int count)
+ow_error_matches(const char *error, char *const *list, int count, bool catching)
 {
 	for (int i = 0; i < count; i++)
 	{
-		if (name_matches(error, list[i]))
+		if (name_matches(error, list[i], catching))
 			return true;
 	}
 	return false;
@@ -50,7 +50,7 @@ find_retrier(const OwRetryQuestion *question)
 	{
 		const OwRetrier *retrier = &question->retriers[i];
 
-		if (ow_error_matches(question->failure->error, retrier->errors, retrier->nerrors))
+		if (ow_error_matches(question->failure->error, retrier->errors, retrier->nerrors, false))
 			return i;
 	}
 	return -1;

@@ -1,6 +1,6 @@
 /*
  * template.c
- *		Payload templates: JSON whose members named "x.$" take their value from a path.
+ *		Payload templates: JSON whose members named "x.$" take their value from a path or a call.
  */
 #include "postgres.h"
 
@@ -12,7 +12,7 @@
 typedef enum OwTemplateKind
 {
 	OW_TEMPLATE_CONSTANT,
-	OW_TEMPLATE_PATH,
+	OW_TEMPLATE_EXPRESSION,
 	OW_TEMPLATE_OBJECT,
 	OW_TEMPLATE_ARRAY
 } OwTemplateKind;
@@ -21,8 +21,8 @@ struct OwTemplate
 {
 	OwTemplateKind kind;
 	Jsonb	   *constant;
-	OwPath	   *path;
-	char	   *field;			/* PATH: the member as written, "x.$" */
+	OwExpression *expression;
+	char	   *field;			/* EXPRESSION: the member as written, "x.$" */
 	int			nchildren;		/* OBJECT, ARRAY */
 	char	  **names;			/* OBJECT: as they come out */
 	OwTemplate **children;
@@ -69,24 +69,12 @@ is_dynamic(const char *name)
 	return length > 2 && strcmp(name + length - 2, ".$") == 0;
 }
 
-static void
-report_bad_path(const char *where, const char *name, const char *text, const char *error,
-				OwProblems *problems)
-{
-	bool		unsupported = ow_path_error_is_unsupported(error);
-
-	ow_problem_add(problems, OW_SEVERITY_ERROR, unsupported ? "NotSupported" : "InvalidPath",
-				   ow_where_member(where, name), NULL,
-				   "field \"%s\" in %s is not a usable path: \"%s\": %s",
-				   name, ow_where_subject(where), text, error);
-}
-
 /* Compiles the value of a member "x.$". */
 static OwTemplate *
-compile_path(const char *name, const JsonbValue *source, const char *where, OwProblems *problems)
+compile_expression(const char *name, const JsonbValue *source, const char *where, OwProblems *problems)
 {
 	OwTemplate *template;
-	OwPath	   *path;
+	OwExpression *expression;
 	const char *error = NULL;
 
 	if (source->type != jbvString)
@@ -97,15 +85,15 @@ compile_path(const char *name, const JsonbValue *source, const char *where, OwPr
 					   name, ow_where_subject(where), ow_json_type_phrase(source));
 		return make_null();
 	}
-	path = ow_path_compile(ow_json_value_cstring(source), false, &error);
-	if (path == NULL)
+	expression = ow_expression_compile(ow_json_value_cstring(source), &error);
+	if (expression == NULL)
 	{
-		report_bad_path(where, name, ow_json_value_cstring(source), error, problems);
+		ow_problem_add_path(problems, where, name, ow_json_value_cstring(source), error);
 		return make_null();
 	}
 	template = palloc0(sizeof(OwTemplate));
-	template->kind = OW_TEMPLATE_PATH;
-	template->path = path;
+	template->kind = OW_TEMPLATE_EXPRESSION;
+	template->expression = expression;
 	template->field = pstrdup(name);
 	return template;
 }
@@ -141,7 +129,7 @@ compile_object(JsonbValue *source, const char *where, OwProblems *problems)
 		if (is_dynamic(name))
 		{
 			check_doubled(name, source, where, problems);
-			template->children[i] = compile_path(name, &value, where, problems);
+			template->children[i] = compile_expression(name, &value, where, problems);
 			name = pnstrdup(name, strlen(name) - 2);
 			constant = false;
 		}
@@ -196,20 +184,21 @@ typedef struct OwTemplateRun
 static bool push_template(OwTemplateRun *run, JsonbIteratorToken as, const OwTemplate *template);
 
 /*
- * Pushes what a path finds.
+ * Pushes what a path finds or a call returns.
  *
  * Step Functions calls a path that finds nothing States.Runtime, though the language has
  * States.ParameterPathFailure for it.
  */
 static bool
-push_path(OwTemplateRun *run, JsonbIteratorToken as, const OwTemplate *template)
+push_expression(OwTemplateRun *run, JsonbIteratorToken as, const OwTemplate *template)
 {
 	JsonbValue	value;
-	const char *cause = NULL;
 
-	if (!ow_path_get(template->path, run->scope, &value, &cause))
-		return ow_fail(run->failure, OW_ERROR_RUNTIME,
-					   "field \"%s\": %s", template->field, cause);
+	if (!ow_expression_evaluate(template->expression, run->scope, &value, run->failure))
+	{
+		run->failure->cause = psprintf("field \"%s\": %s", template->field, run->failure->cause);
+		return false;
+	}
 	(void) pushJsonbValue(&run->state, as, &value);
 	return true;
 }
@@ -254,8 +243,8 @@ push_template(OwTemplateRun *run, JsonbIteratorToken as, const OwTemplate *templ
 
 	switch (template->kind)
 	{
-		case OW_TEMPLATE_PATH:
-			return push_path(run, as, template);
+		case OW_TEMPLATE_EXPRESSION:
+			return push_expression(run, as, template);
 		case OW_TEMPLATE_OBJECT:
 			return push_object(run, template);
 		case OW_TEMPLATE_ARRAY:

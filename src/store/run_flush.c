@@ -74,6 +74,7 @@ static OwStatement update_runs = {
 	"       compensation = n.compensation, compensations = n.compensations, entered_at = n.entered_at,"
 	"       scheduled_at = n.scheduled_at, due_at = n.due_at, retry_counts = n.retry_counts,"
 	"       data = n.data, result = n.result, last_failure = n.last_failure, visits = n.visits,"
+	"       variables = n.variables,"
 	"       error = n.error, outcome = n.outcome, stuck = n.stuck"
 	"  FROM unnest($1) AS n"
 	" WHERE e.shard_key = n.shard_key AND e.run_id = n.run_id",
@@ -233,6 +234,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	set_json(&row, EXECUTION_RESULT, token->result);
 	set_json(&row, EXECUTION_LAST_FAILURE, token->last_failure);
 	set_json(&row, EXECUTION_VISITS, ow_machine_visits(run, loaded->compiled->definition));
+	set_json(&row, EXECUTION_VARIABLES, run->variables);
 	set_json(&row, EXECUTION_ERROR, run->error);
 	set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
 	set_json(&row, EXECUTION_STUCK, run->stuck);

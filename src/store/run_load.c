@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type_d.h"
 #include "machine/json.h"
+#include "miscadmin.h"
 #include "store/run.h"
 #include "store/run_columns.h"
 #include "store/store.h"
@@ -126,6 +127,7 @@ read_run(uint64 row, OwRun *run)
 	run->status = ow_status_from_name(read_text(row, EXECUTION_STATUS));
 	run->next_event_id = read_int(row, EXECUTION_NEXT_EVENT_ID);
 	run->visits = read_json(row, EXECUTION_VISITS);
+	run->variables = read_json(row, EXECUTION_VARIABLES);
 	run->error = read_json(row, EXECUTION_ERROR);
 	run->handler_taken = read_bool(row, EXECUTION_HANDLER_TAKEN);
 	run->sticky_status = ow_status_from_name(read_text(row, EXECUTION_STICKY_STATUS));
@@ -372,6 +374,7 @@ ow_run_bind(OwLoadedRun *loaded)
 	loaded->compiled = ow_catalog_definition(loaded->definition_id);
 	run->workflow = loaded->compiled->workflow;
 	run->version = loaded->compiled->version;
+	run->owner = GetUserNameFromId(loaded->owner, true);
 	if (loaded->state_name == NULL)
 		return;
 	run->token.state = ow_definition_find_state(loaded->compiled->definition, loaded->state_name);
