@@ -19,6 +19,11 @@
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
 
+/*
+ * MERGE rather than UPDATE … FROM and DELETE … USING: WHEN NOT MATCHED makes it an outer join, which has
+ * to start from the rows at hand and to look up each by index.  With an inner join, a plan that was
+ * made while a table was small would go through all of it for each batch.
+ */
 static OwStatement insert_history = {
 	.sql =
 	"INSERT INTO workflow.history_batch SELECT * FROM unnest($1)",
@@ -36,10 +41,10 @@ static OwStatement write_compensations = {
 
 static OwStatement delete_compensations = {
 	.sql =
-	"DELETE FROM workflow.compensation c"
-	" USING unnest($1, $2, $3, $4) AS gone (shard_key, bucket, run_id, sequence)"
-	" WHERE c.shard_key = gone.shard_key AND c.bucket = gone.bucket AND c.run_id = gone.run_id"
-	"   AND c.sequence = gone.sequence",
+	"MERGE INTO workflow.compensation c USING unnest($1, $2, $3, $4) AS gone (shard_key, bucket, run_id, sequence)"
+	"    ON c.shard_key = gone.shard_key AND c.bucket = gone.bucket AND c.run_id = gone.run_id"
+	"   AND c.sequence = gone.sequence"
+	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
 	.argument_types = "int[],int[],uuid[],int[]"
 };
 
@@ -52,39 +57,41 @@ static OwStatement write_timers = {
 
 static OwStatement delete_timers = {
 	.sql =
-	"DELETE FROM workflow.timer t USING unnest($1, $2, $3) AS gone (shard_key, run_id, kind)"
-	" WHERE t.shard_key = gone.shard_key AND t.run_id = gone.run_id AND t.kind = gone.kind",
+	"MERGE INTO workflow.timer t USING unnest($1, $2, $3) AS gone (shard_key, run_id, kind)"
+	"    ON t.shard_key = gone.shard_key AND t.run_id = gone.run_id AND t.kind = gone.kind"
+	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
 	.argument_types = "int[],uuid[],text[]"
 };
 
 static OwStatement delete_messages = {
 	.sql =
-	"DELETE FROM workflow.message m USING unnest($1, $2, $3) AS gone (shard_key, run_id, message_id)"
-	" WHERE m.shard_key = gone.shard_key AND m.run_id = gone.run_id AND m.message_id = gone.message_id",
+	"MERGE INTO workflow.message m USING unnest($1, $2, $3) AS gone (shard_key, run_id, message_id)"
+	"    ON m.shard_key = gone.shard_key AND m.run_id = gone.run_id AND m.message_id = gone.message_id"
+	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
 	.argument_types = "int[],uuid[],uuid[]"
 };
 
 static OwStatement update_runs = {
 	.sql =
-	"UPDATE workflow.execution e"
+	"MERGE INTO workflow.execution e USING unnest($1) AS n ON e.shard_key = n.shard_key AND e.run_id = n.run_id"
+	" WHEN MATCHED THEN UPDATE"
 	"   SET definition_id = n.definition_id, deadline = n.deadline, deadline_timer = n.deadline_timer,"
-	"       ready = n.ready, crashes = n.crashes, status = n.status, state = n.state, phase = n.phase, attempt = n.attempt,"
-	"       next_event_id = n.next_event_id, handler_taken = n.handler_taken,"
+	"       ready = n.ready, crashes = n.crashes, status = n.status, state = n.state, phase = n.phase,"
+	"       attempt = n.attempt, next_event_id = n.next_event_id, handler_taken = n.handler_taken,"
 	"       cancel_requested = n.cancel_requested, sticky_status = n.sticky_status,"
 	"       compensation = n.compensation, compensations = n.compensations, entered_at = n.entered_at,"
 	"       scheduled_at = n.scheduled_at, due_at = n.due_at, retry_counts = n.retry_counts,"
 	"       data = n.data, result = n.result, last_failure = n.last_failure, visits = n.visits,"
-	"       variables = n.variables,"
-	"       error = n.error, outcome = n.outcome, stuck = n.stuck"
-	"  FROM unnest($1) AS n"
-	" WHERE e.shard_key = n.shard_key AND e.run_id = n.run_id",
+	"       variables = n.variables, error = n.error, outcome = n.outcome, stuck = n.stuck"
+	" WHEN NOT MATCHED THEN DO NOTHING",
 	.argument_types = "workflow.execution[]"
 };
 
 static OwStatement delete_runs = {
 	.sql =
-	"DELETE FROM workflow.execution e USING unnest($1, $2) AS gone (shard_key, run_id)"
-	" WHERE e.shard_key = gone.shard_key AND e.run_id = gone.run_id",
+	"MERGE INTO workflow.execution e USING unnest($1, $2) AS gone (shard_key, run_id)"
+	"    ON e.shard_key = gone.shard_key AND e.run_id = gone.run_id"
+	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
 	.argument_types = "int[],uuid[]"
 };
 

@@ -16,37 +16,46 @@
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
 
+/*
+ * The keys come first, and each is looked up by index: LATERAL with FOR UPDATE or OFFSET 0 leaves the
+ * planner no other way round, whatever it believes of the tables' sizes.
+ */
 static OwStatement lock_runs = {
 	.sql =
 	"SELECT e.*"
-	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)"
-	"  JOIN workflow.execution e ON e.shard_key = wanted.shard_key AND e.run_id = wanted.run_id"
-	"   FOR UPDATE OF e SKIP LOCKED",
+	"  FROM unnest($1, $2) AS wanted (shard_key, run_id),"
+	"       LATERAL (SELECT r.* FROM workflow.execution r"
+	"                 WHERE r.shard_key = wanted.shard_key AND r.run_id = wanted.run_id"
+	"                   FOR UPDATE SKIP LOCKED) AS e",
 	.argument_types = "int[],uuid[]"
 };
 
 static OwStatement find_open = {
 	.sql =
 	"SELECT e.shard_key, e.run_id"
-	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)"
-	"  JOIN workflow.execution e ON e.shard_key = wanted.shard_key AND e.run_id = wanted.run_id",
+	"  FROM unnest($1, $2) AS wanted (shard_key, run_id),"
+	"       LATERAL (SELECT r.shard_key, r.run_id FROM workflow.execution r"
+	"                 WHERE r.shard_key = wanted.shard_key AND r.run_id = wanted.run_id OFFSET 0) AS e",
 	.argument_types = "int[],uuid[]"
 };
 
 static OwStatement delete_undeliverable = {
 	.sql =
-	"DELETE FROM workflow.message m USING unnest($1, $2) AS gone (shard_key, run_id)"
-	" WHERE m.shard_key = gone.shard_key AND m.run_id = gone.run_id"
-	"   AND NOT EXISTS (SELECT FROM workflow.execution e"
-	"                    WHERE e.shard_key = gone.shard_key AND e.run_id = gone.run_id)",
+	"MERGE INTO workflow.message m"
+	" USING (SELECT * FROM unnest($1, $2) AS wanted (shard_key, run_id)"
+	"         WHERE NOT EXISTS (SELECT FROM workflow.execution e"
+	"                            WHERE e.shard_key = wanted.shard_key AND e.run_id = wanted.run_id)) AS gone"
+	"    ON m.shard_key = gone.shard_key AND m.run_id = gone.run_id"
+	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
 	.argument_types = "int[],uuid[]"
 };
 
 static OwStatement read_messages = {
 	.sql =
 	"SELECT m.run_id, m.message_id, m.kind, m.payload, m.sent_by::text"
-	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)"
-	"  JOIN workflow.message m ON m.shard_key = wanted.shard_key AND m.run_id = wanted.run_id"
+	"  FROM unnest($1, $2) AS wanted (shard_key, run_id),"
+	"       LATERAL (SELECT * FROM workflow.message r"
+	"                 WHERE r.shard_key = wanted.shard_key AND r.run_id = wanted.run_id OFFSET 0) AS m"
 	" ORDER BY m.sent_at, m.message_id",
 	.argument_types = "int[],uuid[]"
 };
@@ -54,9 +63,10 @@ static OwStatement read_messages = {
 static OwStatement read_compensations = {
 	.sql =
 	"SELECT c.*"
-	"  FROM unnest($1, $2, $3) AS wanted (shard_key, bucket, run_id)"
-	"  JOIN workflow.compensation c"
-	"    ON c.shard_key = wanted.shard_key AND c.bucket = wanted.bucket AND c.run_id = wanted.run_id"
+	"  FROM unnest($1, $2, $3) AS wanted (shard_key, bucket, run_id),"
+	"       LATERAL (SELECT * FROM workflow.compensation r"
+	"                 WHERE r.shard_key = wanted.shard_key AND r.bucket = wanted.bucket"
+	"                   AND r.run_id = wanted.run_id OFFSET 0) AS c"
 	" ORDER BY c.run_id, c.sequence",
 	.argument_types = "int[],int[],uuid[]"
 };

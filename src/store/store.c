@@ -154,12 +154,14 @@ ow_store_execute(OwStatement *statement, Datum *values, const char *nulls)
 	bool		saved_bitmapscan = enable_bitmapscan;
 	bool		saved_hashjoin = enable_hashjoin;
 	bool		saved_mergejoin = enable_mergejoin;
+	bool		saved_material = enable_material;
 	bool		saved_jit = jit_enabled;
 	int			saved_mode = plan_cache_mode;
 	int			result;
 
 	Assert(ow_store_is_open());
-	enable_seqscan = enable_bitmapscan = enable_hashjoin = enable_mergejoin = jit_enabled = false;
+	enable_seqscan = enable_bitmapscan = enable_hashjoin = enable_mergejoin = enable_material = false;
+	jit_enabled = false;
 	plan_cache_mode = PLAN_CACHE_MODE_FORCE_GENERIC_PLAN;
 	PG_TRY();
 	{
@@ -173,6 +175,7 @@ ow_store_execute(OwStatement *statement, Datum *values, const char *nulls)
 		enable_bitmapscan = saved_bitmapscan;
 		enable_hashjoin = saved_hashjoin;
 		enable_mergejoin = saved_mergejoin;
+		enable_material = saved_material;
 		jit_enabled = saved_jit;
 		plan_cache_mode = saved_mode;
 	}
