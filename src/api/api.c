@@ -244,7 +244,9 @@ ow_api_check_activities(const OwCompiled *compiled)
 	missing.data = NULL;
 	for (int i = 0; i < definition->nactivities; i++)
 	{
-		if (ow_catalog_activity(definition->activities[i]) != NULL)
+		const OwActivity *activity = ow_catalog_activity(definition->activities[i]);
+
+		if (activity != NULL && ow_catalog_may_use(compiled->owner, activity, compiled->created_at))
 			continue;
 		if (missing.data == NULL)
 			initStringInfo(&missing);
@@ -257,5 +259,6 @@ ow_api_check_activities(const OwCompiled *compiled)
 				(errcode(ERRCODE_OW_ACTIVITY_NOT_REGISTERED),
 				 errmsg("workflow \"%s\" uses activities that are not registered: %s",
 						compiled->workflow, missing.data),
-				 errhint("Register them with workflow.register_activity().")));
+				 errhint("Register them with workflow.register_activity(). Those of another role must have been "
+						 "registered, and granted, before the definition is.")));
 }

@@ -79,7 +79,7 @@ check_activities(const OwDefinition *definition, Oid owner, OwProblems *problems
 			ow_problem_add(problems, OW_SEVERITY_WARNING, "ActivityNotRegistered", NULL,
 						   "Register it with workflow.register_activity() before the workflow is started.",
 						   "activity \"%s\" is not registered", name);
-		else if (!ow_catalog_may_use(owner, activity))
+		else if (!ow_catalog_may_use(owner, activity, DT_NOEND))
 			ow_problem_add(problems, OW_SEVERITY_ERROR, "ActivityNotPermitted", NULL,
 						   "Its owner can allow it with workflow.grant_activity().",
 						   "role \"%s\" may not use activity \"%s\"", ow_api_role_name(owner), name);

@@ -272,7 +272,9 @@ drive_shared(const OwRunRef *refs, int count, RefList *left, RefList *alone)
 
 /*
  * An activity that would not stop ends this process, and would end the next as well.  So it is charged
- * like one that crashes the server: its run is alone from now on, and stuck in the end.
+ * like one that crashes the server: its run is alone from now on, and stuck in the end.  So is one that
+ * ends the session it runs in.  Somebody else may have ended it, or the server be shutting down: that
+ * takes as many times in a row, without any progress of the run in between, to count.
  */
 static void
 charge_at_exit(int code, Datum arg)
@@ -281,7 +283,7 @@ charge_at_exit(int code, Datum arg)
 	const OwActivityCall *call = ow_activity_current(&run);
 	OwCrashSuspect suspect = {.database = MyDatabaseId, .owner = GetSessionUserId()};
 
-	if (!ow_guard_gave_up() || call == NULL)
+	if (call == NULL || (!ow_guard_gave_up() && ow_executor_is_asked_to_leave()))
 		return;
 	suspect.run.shard_key = run->shard_key;
 	suspect.run.run_id = run->run_id;

@@ -78,9 +78,12 @@ ow_chain_has_room(void)
 static const OwActivity *
 find_activity(void *arg, const char *name)
 {
+	const OwCompiled *compiled = ((const Chain *) arg)->loaded->compiled;
 	const OwActivity *activity = ow_catalog_activity(name);
 
-	return activity != NULL ? activity : ow_test_kit_activity(name);
+	if (activity != NULL && ow_catalog_may_use(compiled->owner, activity, compiled->created_at))
+		return activity;
+	return ow_test_kit_activity(name);
 }
 
 static OwStep
@@ -335,7 +338,7 @@ run_activity(Chain *chain, ActivityOutcome *outcome)
 	begin_activity(chain);
 	ow_crash_map_enter(chain->loaded->owner, &chain->loaded->ref, call->activity->name);
 	call_guarded(chain, call, outcome);
-	ow_crash_map_leave();
+	ow_crash_map_enter(chain->loaded->owner, &chain->loaded->ref, "");
 	end(&chain->single, true);
 }
 
@@ -483,6 +486,7 @@ one_try(Chain *chain, bool careful)
 	OwMachine  *machine = &chain->machine;
 	TryResult	result;
 
+	host.arg = chain;
 	host.max_transitions = ow_max_transitions;
 	memset(machine, 0, sizeof(*machine));
 	machine->definition = chain->loaded->compiled->definition;
@@ -512,8 +516,15 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	 * On a test's clock each call counts: calls must not be made, mocks not used up, twice.  And
 	 * where something crashes the server, it should be known which activity it is.
 	 */
-	TryResult	result = one_try(&chain, ow_clock_is_virtual() || loaded->crashes > 0);
+	bool		careful = ow_clock_is_virtual() || loaded->crashes > 0;
+	TryResult	result;
 
+	/*
+	 * Without an activity: what the machine itself does with this run's data is on the run's
+	 * account.
+	 */
+	ow_crash_map_enter(loaded->owner, &loaded->ref, "");
+	result = one_try(&chain, careful);
 	if (result == FAILED_LATE)
 	{
 		*loaded = copy_loaded(&before);
@@ -521,6 +532,7 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	}
 	if (result == INTERFERED)
 		*loaded = before;
+	ow_crash_map_leave();
 	MemoryContextSwitchTo(previous);
 	Assert(result != FAILED_LATE);
 	if (result == INTERFERED)

@@ -122,7 +122,7 @@ static OwStatement read_version = {
 
 static OwStatement read_definition = {
 	.sql =
-	"SELECT d.workflow, d.version, t.owner, d.definition"
+	"SELECT d.workflow, d.version, t.owner, d.definition, d.created_at"
 	"  FROM workflow.definition d JOIN workflow.workflow_type t ON t.name = d.workflow"
 	" WHERE d.definition_id = $1",
 	.argument_types = "int"
@@ -131,7 +131,7 @@ static OwStatement read_definition = {
 static OwStatement read_activity = {
 	.sql =
 	"SELECT a.owner, a.kind, a.function_schema, a.function_name, a.function_arguments, a.options,"
-	"       a.quarantined_at IS NOT NULL"
+	"       a.quarantined_at IS NOT NULL, a.created_at"
 	"  FROM workflow.activity a WHERE a.name = $1",
 	.argument_types = "text"
 };
@@ -473,6 +473,7 @@ load_definition(int definition_id)
 		compiled->version = result_int(0, 2);
 		compiled->owner = (Oid) result_int(0, 3);
 		source = ow_store_jsonb(0, 4);
+		compiled->created_at = ow_store_time(0, 5);
 	}
 	ow_store_close();
 	if (compiled != NULL)
@@ -656,6 +657,7 @@ read_activity_row(CachedActivity *activity)
 	function->arguments = ow_store_text(0, 5);
 	activity->public.kind = strcmp(kind, "sql") == 0 ? OW_ACTIVITY_SQL : OW_ACTIVITY_QUEUE;
 	activity->public.quarantined = DatumGetBool(ow_store_datum(0, 7, &isnull));
+	function->created_at = ow_store_time(0, 8);
 	activity->public.shell = function;
 	return ow_store_jsonb(0, 6);
 }
@@ -727,17 +729,27 @@ ow_catalog_activity(const char *name)
 	return &activity->public;
 }
 
+/*
+ * Somebody else's function would run with the rights of the definition's owner, so two must agree: the
+ * activity's owner by a grant, or by being a role the other is a member of; and the definition's owner
+ * by naming an activity that was there.  A name left open is nobody's to fill.  Being a superuser is no
+ * consent.
+ */
 bool
-ow_catalog_may_use(Oid owner, const OwActivity *activity)
+ow_catalog_may_use(Oid owner, const OwActivity *activity, TimestampTz defined_at)
 {
 	const CachedActivity *cached = (const CachedActivity *) activity;
 	ListCell   *cell;
 
-	if (has_privs_of_role(owner, cached->function.owner))
+	if (owner == cached->function.owner)
+		return true;
+	if (cached->function.created_at >= defined_at)
+		return false;
+	if (is_member_of_role_nosuper(owner, cached->function.owner))
 		return true;
 	foreach(cell, cached->grantees)
 	{
-		if (has_privs_of_role(owner, lfirst_oid(cell)))
+		if (is_member_of_role_nosuper(owner, lfirst_oid(cell)))
 			return true;
 	}
 	return false;

@@ -29,6 +29,7 @@ typedef struct OwCompiled
 	char	   *workflow;
 	int			version;
 	Oid			owner;			/* of the workflow type */
+	TimestampTz created_at;
 	OwDefinition *definition;
 } OwCompiled;
 
@@ -36,6 +37,7 @@ typedef struct OwCompiled
 typedef struct OwSqlFunction
 {
 	Oid			owner;			/* of the registration */
+	TimestampTz created_at;		/* of the name */
 	char	   *schema;
 	char	   *name;
 	char	   *arguments;
@@ -69,7 +71,7 @@ extern int64 ow_catalog_retention(void);
  */
 extern bool ow_catalog_may(Oid role, const char *workflow, Oid owner, int privileges);
 
-/* May a definition of owner use this activity? */
-extern bool ow_catalog_may_use(Oid owner, const OwActivity *activity);
+/* May a definition that owner registered then (DT_NOEND: now) use this activity? */
+extern bool ow_catalog_may_use(Oid owner, const OwActivity *activity, TimestampTz defined_at);
 
 #endif							/* OW_CATALOG_H */

@@ -124,6 +124,12 @@ ow_executor_note_contended(const OwRunRef *run, OwContendedResult result)
 	ow_again_contended(run, result);
 }
 
+bool
+ow_executor_is_asked_to_leave(void)
+{
+	return my_pool != NULL && ow_slot_asked() != 0;
+}
+
 void
 ow_executor_detain(bool detained)
 {

@@ -15,6 +15,9 @@ extern bool ow_executor_is_mine(Oid role);
 /* A run of the batch in hand could not be locked */
 extern void ow_executor_note_contended(const OwRunRef *run, OwContendedResult result);
 
+/* Has this executor been told to leave by a command of ours, which then may have ended it? */
+extern bool ow_executor_is_asked_to_leave(void);
+
 /* This executor drives one run alone, which may take long: others must not wait for it. */
 extern void ow_executor_detain(bool detained);
 
