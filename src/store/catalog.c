@@ -732,8 +732,7 @@ ow_catalog_activity(const char *name)
 /*
  * Somebody else's function would run with the rights of the definition's owner, so two must agree: the
  * activity's owner by a grant, or by being a role the other is a member of; and the definition's owner
- * by naming an activity that was there.  A name left open is nobody's to fill.  Being a superuser is no
- * consent.
+ * by naming an activity that was there.  Being a superuser is no consent.
  */
 bool
 ow_catalog_may_use(Oid owner, const OwActivity *activity, TimestampTz defined_at)
