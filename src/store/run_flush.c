@@ -20,9 +20,9 @@
 #include "worker/wakeup.h"
 
 /*
- * MERGE rather than UPDATE … FROM and DELETE … USING: WHEN NOT MATCHED makes it an outer join, which has
- * to start from the rows at hand and to look up each by index.  With an inner join, a plan that was
- * made while a table was small would go through all of it for each batch.
+ * What is new is inserted by one statement per table.  What is there is updated and deleted row by row,
+ * each by its key: the plan of a join with the rows at hand, made while a table was small, would go
+ * through all of it for each batch when it has grown.
  */
 static OwStatement insert_history = {
 	.sql =
@@ -41,11 +41,9 @@ static OwStatement write_compensations = {
 
 static OwStatement delete_compensations = {
 	.sql =
-	"MERGE INTO workflow.compensation c USING unnest($1, $2, $3, $4) AS gone (shard_key, bucket, run_id, sequence)"
-	"    ON c.shard_key = gone.shard_key AND c.bucket = gone.bucket AND c.run_id = gone.run_id"
-	"   AND c.sequence = gone.sequence"
-	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
-	.argument_types = "int[],int[],uuid[],int[]"
+	"DELETE FROM workflow.compensation"
+	" WHERE shard_key = $1 AND bucket = $2 AND run_id = $3 AND sequence = $4",
+	.argument_types = "int,int2,uuid,int"
 };
 
 static OwStatement write_timers = {
@@ -57,24 +55,19 @@ static OwStatement write_timers = {
 
 static OwStatement delete_timers = {
 	.sql =
-	"MERGE INTO workflow.timer t USING unnest($1, $2, $3) AS gone (shard_key, run_id, kind)"
-	"    ON t.shard_key = gone.shard_key AND t.run_id = gone.run_id AND t.kind = gone.kind"
-	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
-	.argument_types = "int[],uuid[],text[]"
+	"DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3",
+	.argument_types = "int,uuid,text"
 };
 
 static OwStatement delete_messages = {
 	.sql =
-	"MERGE INTO workflow.message m USING unnest($1, $2, $3) AS gone (shard_key, run_id, message_id)"
-	"    ON m.shard_key = gone.shard_key AND m.run_id = gone.run_id AND m.message_id = gone.message_id"
-	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
-	.argument_types = "int[],uuid[],uuid[]"
+	"DELETE FROM workflow.message WHERE shard_key = $1 AND run_id = $2 AND message_id = $3",
+	.argument_types = "int,uuid,uuid"
 };
 
 static OwStatement update_runs = {
 	.sql =
-	"MERGE INTO workflow.execution e USING unnest($1) AS n ON e.shard_key = n.shard_key AND e.run_id = n.run_id"
-	" WHEN MATCHED THEN UPDATE"
+	"UPDATE workflow.execution e"
 	"   SET definition_id = n.definition_id, deadline = n.deadline, deadline_timer = n.deadline_timer,"
 	"       ready = n.ready, crashes = n.crashes, status = n.status, state = n.state, phase = n.phase,"
 	"       attempt = n.attempt, next_event_id = n.next_event_id, handler_taken = n.handler_taken,"
@@ -83,16 +76,15 @@ static OwStatement update_runs = {
 	"       scheduled_at = n.scheduled_at, due_at = n.due_at, retry_counts = n.retry_counts,"
 	"       data = n.data, result = n.result, last_failure = n.last_failure, visits = n.visits,"
 	"       variables = n.variables, error = n.error, outcome = n.outcome, stuck = n.stuck"
-	" WHEN NOT MATCHED THEN DO NOTHING",
-	.argument_types = "workflow.execution[]"
+	"  FROM (SELECT ($3).*) AS n"
+	" WHERE e.shard_key = $1 AND e.run_id = $2",
+	.argument_types = "int,uuid,workflow.execution"
 };
 
 static OwStatement delete_runs = {
 	.sql =
-	"MERGE INTO workflow.execution e USING unnest($1, $2) AS gone (shard_key, run_id)"
-	"    ON e.shard_key = gone.shard_key AND e.run_id = gone.run_id"
-	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
-	.argument_types = "int[],uuid[]"
+	"DELETE FROM workflow.execution WHERE shard_key = $1 AND run_id = $2",
+	.argument_types = "int,uuid"
 };
 
 static OwStatement insert_closed = {
@@ -430,15 +422,19 @@ write_rows(OwStatement *statement, const char *table, const Rows *rows)
 	ow_store_execute(statement, &argument, NULL);
 }
 
-static Datum
-array_of(const Rows *rows, Oid type)
+/* Executes the statement for each row, with its arguments from as many arrays. */
+static void
+execute_each(OwStatement *statement, const Rows *arguments, int count)
 {
-	int16		length;
-	bool		by_value;
-	char		alignment;
+	Datum		values[4];
 
-	get_typlenbyvalalign(type, &length, &by_value, &alignment);
-	return PointerGetDatum(construct_array(rows->datums, rows->count, type, length, by_value, alignment));
+	Assert(count <= (int) lengthof(values));
+	for (int row = 0; row < arguments[0].count; row++)
+	{
+		for (int i = 0; i < count; i++)
+			values[i] = arguments[i].datums[row];
+		ow_store_execute(statement, values, NULL);
+	}
 }
 
 static void
@@ -470,7 +466,6 @@ flush_compensations(List *runs)
 {
 	Rows		rows = {0};
 	Rows		gone[4] = {{0}};
-	Datum		values[4];
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -490,18 +485,14 @@ flush_compensations(List *runs)
 			else if (compensation->stored)
 			{
 				add(&gone[0], Int32GetDatum(loaded->run.shard_key));
-				add(&gone[1], Int32GetDatum(loaded->bucket));
+				add(&gone[1], Int16GetDatum(loaded->bucket));
 				add(&gone[2], UUIDPGetDatum(&loaded->run.run_id));
 				add(&gone[3], Int32GetDatum(compensation->sequence));
 			}
 		}
 	}
 	write_rows(&write_compensations, "compensation", &rows);
-	if (gone[0].count == 0)
-		return;
-	for (int i = 0; i < 4; i++)
-		values[i] = array_of(&gone[i], i == 2 ? UUIDOID : INT4OID);
-	ow_store_execute(&delete_compensations, values, NULL);
+	execute_each(&delete_compensations, gone, 4);
 }
 
 static Datum
@@ -543,7 +534,6 @@ flush_timers(List *runs)
 {
 	Rows		rows = {0};
 	Rows		gone[3] = {{0}};
-	Datum		values[3];
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -556,12 +546,7 @@ flush_timers(List *runs)
 				   wants_deadline_timer(loaded) ? loaded->run.deadline : DT_NOEND, &rows, gone);
 	}
 	write_rows(&write_timers, "timer", &rows);
-	if (gone[0].count == 0)
-		return;
-	values[0] = array_of(&gone[0], INT4OID);
-	values[1] = array_of(&gone[1], UUIDOID);
-	values[2] = array_of(&gone[2], TEXTOID);
-	ow_store_execute(&delete_timers, values, NULL);
+	execute_each(&delete_timers, gone, 3);
 }
 
 /* Messages that were taken in, and those a closed run can no longer take */
@@ -569,7 +554,6 @@ static void
 flush_messages(List *runs)
 {
 	Rows		gone[3] = {{0}};
-	Datum		values[3];
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -586,21 +570,15 @@ flush_messages(List *runs)
 			add(&gone[2], UUIDPGetDatum(&message->message_id));
 		}
 	}
-	if (gone[0].count == 0)
-		return;
-	values[0] = array_of(&gone[0], INT4OID);
-	values[1] = array_of(&gone[1], UUIDOID);
-	values[2] = array_of(&gone[2], UUIDOID);
-	ow_store_execute(&delete_messages, values, NULL);
+	execute_each(&delete_messages, gone, 3);
 }
 
 static void
 flush_runs(List *runs)
 {
-	Rows		open = {0};
+	Rows		open[3] = {{0}};
 	Rows		closed = {0};
 	Rows		gone[2] = {{0}};
-	Datum		values[2];
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -609,20 +587,18 @@ flush_runs(List *runs)
 
 		if (!is_closed(loaded))
 		{
-			add(&open, ow_run_row(loaded));
+			add(&open[0], Int32GetDatum(loaded->run.shard_key));
+			add(&open[1], UUIDPGetDatum(&loaded->run.run_id));
+			add(&open[2], ow_run_row(loaded));
 			continue;
 		}
 		add(&closed, closed_row(loaded));
 		add(&gone[0], Int32GetDatum(loaded->run.shard_key));
 		add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
 	}
-	write_rows(&update_runs, "execution", &open);
+	execute_each(&update_runs, open, 3);
 	write_rows(&insert_closed, "closed_execution", &closed);
-	if (gone[0].count == 0)
-		return;
-	values[0] = array_of(&gone[0], INT4OID);
-	values[1] = array_of(&gone[1], UUIDOID);
-	ow_store_execute(&delete_runs, values, NULL);
+	execute_each(&delete_runs, gone, 2);
 }
 
 void
