@@ -27,8 +27,12 @@ $node->safe_psql(
 	CREATE CONSTRAINT TRIGGER die_later AFTER INSERT ON app.bombs DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION app.die_later();
 
-	CREATE FUNCTION app.at_once(input jsonb) RETURNS jsonb LANGUAGE sql
-		AS 'SELECT input FROM app.die()';
+	CREATE FUNCTION app.at_once(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM pg_sleep(3); -- whoever starts the server has to see it up, and its pid file
+		PERFORM app.die();
+		RETURN input;
+	END $$;
 	CREATE FUNCTION app.deferred(input jsonb) RETURNS jsonb LANGUAGE sql
 		AS 'INSERT INTO app.bombs VALUES (''tick'') RETURNING input'});
 foreach my $kind (qw(at_once deferred))
