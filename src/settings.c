@@ -24,6 +24,8 @@ int			ow_batch_wait_ms;
 int			ow_idle_timeout_s;
 int			ow_quantum_ms;
 int			ow_max_transitions;
+int			ow_transition_limit;
+int			ow_map_concurrency;
 int			ow_crash_limit;
 char	   *ow_instance;
 bool		ow_enabled;
@@ -110,6 +112,16 @@ define_batch_settings(void)
 							"Sets how many states a run may enter without waiting before others get their turn.",
 							NULL,
 							&ow_max_transitions, 1000, 1, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("order_workflow.transition_limit",
+							"Sets how many states may be entered without waiting for anything, after which the workflow fails.",
+							"It fails with OW.TransitionLimitExceeded.  Branches count for themselves.  Zero is no limit.",
+							&ow_transition_limit, 100000, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("order_workflow.map_concurrency",
+							"Sets how many iterations of a Map may run at a time that sets no MaxConcurrency.",
+							NULL,
+							&ow_map_concurrency, 40, 1, 10000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 

@@ -14,6 +14,8 @@ extern int	ow_batch_wait_ms;	/* longest an activity may take inside a shared bat
 extern int	ow_idle_timeout_s;	/* an idle executor leaves after this long */
 extern int	ow_quantum_ms;		/* an executor yields to another role after this long */
 extern int	ow_max_transitions; /* states entered without waiting before a run yields */
+extern int	ow_transition_limit;	/* states entered without waiting before a run fails */
+extern int	ow_map_concurrency; /* iterations of a Map that sets no limit */
 extern int	ow_crash_limit;		/* crashes before an activity is quarantined */
 extern char *ow_instance;		/* tells physical clones apart */
 extern bool ow_enabled;			/* off: no executor starts */

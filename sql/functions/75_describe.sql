@@ -3,8 +3,11 @@
 -- definition_state: a state of a definition, with the template that it uses applied
 CREATE FUNCTION workflow.definition_state(definition jsonb, state text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN coalesce(definition #> ARRAY['Templates', definition #>> ARRAY['States', state, 'Use']], '{}')
-           || ((definition #> ARRAY['States', state]) - 'Use');
+    RETURN (SELECT coalesce(definition #> ARRAY['Templates', machine.states #>> ARRAY[state, 'Use']], '{}')
+                   || ((machine.states -> state) - 'Use')
+            FROM jsonb_path_query(definition, 'strict $.**.States') WITH ORDINALITY AS machine (states, n)
+            WHERE jsonb_typeof(machine.states) = 'object' AND machine.states ? state
+            ORDER BY machine.n LIMIT 1);
 COMMENT ON FUNCTION workflow.definition_state(jsonb, text) IS 'A state of a definition, its template applied';
 
 -- task_activity: the activity that a Task calls.  Resource is its name, or an ARN: of a Lambda function (its

@@ -17,21 +17,27 @@ CREATE TABLE workflow.execution (
     ready            boolean NOT NULL,
     crashes          int NOT NULL DEFAULT 0,
     status           text NOT NULL,
-    state            text,
-    phase            text NOT NULL,
-    attempt          int NOT NULL,
     next_event_id    int NOT NULL,
+    next_branch_id   int NOT NULL DEFAULT 1,
     handler_taken    boolean NOT NULL,
     cancel_requested boolean NOT NULL,
     sticky_status    text NOT NULL,
-    compensation     int NOT NULL,
     compensations    int NOT NULL,
+    -- its token, in the same columns as that of a branch
+    state            text,
+    phase            text NOT NULL,
+    attempt          int NOT NULL,
+    transitions      int NOT NULL DEFAULT 0,
+    compensation     int NOT NULL,
+    opened           int NOT NULL DEFAULT 0,
+    failed           int NOT NULL DEFAULT 0,
     entered_at       timestamptz,
     scheduled_at     timestamptz,
     due_at           timestamptz,
+    task_token       uuid,
     retry_counts     int[],
     data             jsonb,
-    result           jsonb,
+    kept             jsonb,
     last_failure     jsonb,
     visits           jsonb,
     variables        jsonb,
@@ -53,9 +59,78 @@ COMMENT ON COLUMN workflow.execution.ready IS 'An executor has something to do f
 COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''s activity was running: it runs alone, and is stuck after order_workflow.crash_limit';
 COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row in workflow.timer (it gets one when the run first waits)';
 COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
+COMMENT ON COLUMN workflow.execution.next_branch_id IS 'One more than there have been branches of Parallel and Map states';
+COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the token last waited; see order_workflow.transition_limit';
+COMMENT ON COLUMN workflow.execution.opened IS 'Branches that the Parallel or Map the token stands in has opened';
+COMMENT ON COLUMN workflow.execution.failed IS 'How many of them have failed, which the Map tolerates';
+COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the timer that runs (Callback)';
 COMMENT ON COLUMN workflow.execution.compensations IS 'Number of recorded compensations that have a row';
 
--- A run has at most one row per kind: Token (its Wait or back-off) and Deadline (its run timeout).
+-- The token of each branch (of a Parallel) or iteration (of a Map) that runs.  Those that start and end within
+-- one transaction never get here.
+CREATE TABLE workflow.branch (
+    shard_key    int NOT NULL,
+    run_id       uuid NOT NULL,
+    branch_id    int NOT NULL,
+    owner        regrole NOT NULL,
+    parent       int NOT NULL,
+    item_index   int NOT NULL,
+    path         text NOT NULL,
+    failure      jsonb,
+    tolerated    boolean NOT NULL,
+    state        text,
+    phase        text NOT NULL,
+    attempt      int NOT NULL,
+    transitions  int NOT NULL,
+    compensation int NOT NULL,
+    opened       int NOT NULL,
+    failed       int NOT NULL,
+    entered_at   timestamptz,
+    scheduled_at timestamptz,
+    due_at       timestamptz,
+    task_token   uuid,
+    retry_counts int[],
+    data         jsonb,
+    kept         jsonb,
+    last_failure jsonb,
+    visits       jsonb,
+    variables    jsonb,
+    PRIMARY KEY (shard_key, run_id, branch_id)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE workflow.branch IS 'Branches of Parallel and iterations of Map states that run';
+COMMENT ON COLUMN workflow.branch.parent IS 'Branch whose Parallel or Map it belongs to; 0: the run itself';
+COMMENT ON COLUMN workflow.branch.item_index IS 'Of the branch in its Parallel, or the item in its Map, from 0';
+COMMENT ON COLUMN workflow.branch.path IS 'State:visit:index, from the outside in';
+COMMENT ON COLUMN workflow.branch.failure IS 'Why it fails, while its compensations run';
+
+-- What branches that have ended leave, until all of their Parallel or Map have: inserted once, one row each, so
+-- that a Map over many items rewrites nothing that grows.
+CREATE TABLE workflow.branch_output (
+    shard_key  int NOT NULL,
+    run_id     uuid NOT NULL,
+    parent     int NOT NULL,
+    item_index int NOT NULL,
+    branch_id  int NOT NULL,
+    owner      regrole NOT NULL,
+    status     text NOT NULL CHECK (status IN ('Completed', 'Failed')),
+    output     jsonb NOT NULL,
+    PRIMARY KEY (shard_key, run_id, parent, item_index)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE workflow.branch_output IS 'Outputs of branches that have ended, while others of the same state run';
+
+-- Attempts that somebody else answers for, by the token that was given away.
+CREATE TABLE workflow.activity_task (
+    shard_key  int NOT NULL,
+    task_token uuid NOT NULL,
+    run_id     uuid NOT NULL,
+    owner      regrole NOT NULL,
+    activity   text NOT NULL,
+    attempt    int NOT NULL,
+    PRIMARY KEY (shard_key, task_token)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE workflow.activity_task IS 'Attempts that wait for an answer to their task token';
+
+-- A run has at most one row per kind: Token (the first due of its tokens' timers) and Deadline (its timeout).
 CREATE TABLE workflow.timer (
     shard_key int NOT NULL,
     run_id    uuid NOT NULL,
@@ -73,7 +148,8 @@ CREATE TABLE workflow.message (
     run_id     uuid NOT NULL,
     message_id uuid NOT NULL,
     owner      regrole NOT NULL,
-    kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations')),
+    kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations',
+                                             'ActivityCompleted', 'ActivityFailed')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,

@@ -45,10 +45,12 @@ CREATE TABLE workflow.history_batch (
     event_times    timestamptz[] NOT NULL,
     event_types    text[] NOT NULL,
     states         text[] NOT NULL,
+    branches       int[],
     attributes     jsonb[] NOT NULL,
     PRIMARY KEY (shard_key, bucket, run_id, first_event_id)
 ) PARTITION BY LIST (bucket);
 COMMENT ON TABLE workflow.history_batch IS 'History events, packed one row per transition batch';
+COMMENT ON COLUMN workflow.history_batch.branches IS 'Ids of branches; null when no event is of a branch';
 
 CREATE TABLE workflow.compensation (
     shard_key   int NOT NULL,
@@ -57,6 +59,7 @@ CREATE TABLE workflow.compensation (
     sequence    int NOT NULL,
     owner       regrole NOT NULL,
     started_by  regrole NOT NULL,
+    branch      text,
     state       text NOT NULL,
     activity    text NOT NULL,
     status      text NOT NULL CHECK (status IN ('Recorded', 'Completed', 'Failed')),
@@ -68,6 +71,7 @@ CREATE TABLE workflow.compensation (
     failure     jsonb,
     PRIMARY KEY (shard_key, bucket, run_id, sequence)
 ) PARTITION BY LIST (bucket);
+COMMENT ON COLUMN workflow.compensation.branch IS 'Path of the branch that recorded it';
 COMMENT ON TABLE workflow.compensation IS 'Recorded compensations of open runs, and those that ran';
 
 DO $$

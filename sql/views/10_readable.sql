@@ -55,6 +55,7 @@ COMMENT ON VIEW workflow.readable_run IS 'Open and closed runs the current user 
 
 CREATE VIEW workflow.readable_history_batch WITH (security_barrier) AS
 SELECT r.shard_key, r.bucket, r.run_id, r.workflow_id, h.first_event_id, h.event_times, h.event_types, h.states,
+       h.branches,
        CASE WHEN NOT r.redacted THEN h.attributes END AS attributes
 FROM workflow.readable_run r
 JOIN workflow.history_batch h ON h.shard_key = r.shard_key AND h.bucket = r.bucket AND h.run_id = r.run_id;
@@ -98,3 +99,22 @@ WHERE v.everything OR v.reader OR a.owner = ANY (v.roles)
    OR EXISTS (SELECT FROM workflow.activity_grant g
               WHERE g.activity = a.name AND g.grantee = ANY (v.roles));
 COMMENT ON VIEW workflow.readable_activity IS 'Activities the current user may read';
+
+CREATE VIEW workflow.readable_branch WITH (security_barrier) AS
+SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, b.parent, b.item_index, b.path,
+       'Running' AS status, b.state, b.phase, b.attempt, b.opened, b.failed, b.compensation, b.entered_at, b.scheduled_at,
+       b.due_at, b.owner,
+       CASE WHEN NOT r.redacted THEN b.last_failure END AS last_failure,
+       CASE WHEN NOT r.redacted THEN b.data END AS input,
+       NULL::jsonb AS output,
+       r.status AS run_status, r.definition
+FROM workflow.readable_execution r
+JOIN workflow.branch b ON b.shard_key = r.shard_key AND b.run_id = r.run_id
+UNION ALL
+SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, b.parent, b.item_index, NULL,
+       b.status, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, b.owner, NULL, NULL,
+       CASE WHEN NOT r.redacted THEN b.output END,
+       r.status, r.definition
+FROM workflow.readable_execution r
+JOIN workflow.branch_output b ON b.shard_key = r.shard_key AND b.run_id = r.run_id;
+COMMENT ON VIEW workflow.readable_branch IS 'Branches of the open runs the current user may read';

@@ -35,13 +35,13 @@ COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_
 CREATE VIEW workflow.history WITH (security_invoker) AS
 SELECT h.workflow_id, h.run_id,
        h.first_event_id + e.n::int - 1 AS event_id,
-       e.event_time, e.event_type, e.state, e.attributes,
+       e.event_time, e.event_type, e.state, nullif(e.branch, 0) AS branch_id, e.attributes,
        h.shard_key
 FROM workflow.readable_history_batch h
-CROSS JOIN LATERAL unnest(h.event_times, h.event_types, h.states, h.attributes) WITH ORDINALITY
-    AS e (event_time, event_type, state, attributes, n)
+CROSS JOIN LATERAL unnest(h.event_times, h.event_types, h.states, h.branches, h.attributes) WITH ORDINALITY
+    AS e (event_time, event_type, state, branch, attributes, n)
 UNION ALL
-SELECT workflow_id, run_id, 1, started_at, 'WorkflowExecutionStarted', NULL,
+SELECT workflow_id, run_id, 1, started_at, 'WorkflowExecutionStarted', NULL, NULL,
        CASE WHEN NOT redacted THEN jsonb_build_object(
            'workflow', workflow, 'version', version, 'input', input) END,
        shard_key
@@ -49,6 +49,7 @@ FROM workflow.readable_execution
 WHERE next_event_id = 1;
 COMMENT ON VIEW workflow.history IS 'What happened in each run: event_id counts from 1 within the run';
 COMMENT ON COLUMN workflow.history.event_type IS 'Temporal''s name of it: WorkflowExecutionStarted, TimerFired, …';
+COMMENT ON COLUMN workflow.history.branch_id IS 'The branch of a Parallel, or iteration of a Map, that it is of; see workflow.branches';
 COMMENT ON COLUMN workflow.history.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- shard_key: the hash of a workflow id, or what is embedded in a run id

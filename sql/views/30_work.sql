@@ -1,22 +1,50 @@
 -- What runs wait for, and who works on it.
 
+-- Branches of Parallel and Map states.  Those that have ended stand here until all of their state have.
+CREATE VIEW workflow.branches WITH (security_invoker) AS
+SELECT workflow_id, run_id, workflow, branch_id, nullif(parent, 0) AS parent_branch_id, item_index, path, status, state,
+       attempt, due_at, last_failure, input, output, owner, shard_key
+FROM workflow.readable_branch;
+COMMENT ON VIEW workflow.branches IS 'Branches of Parallel, and iterations of Map, that open runs are at';
+COMMENT ON COLUMN workflow.branches.branch_id IS 'Counts the branches of a run, from 1; as in workflow.history';
+COMMENT ON COLUMN workflow.branches.parent_branch_id IS 'The branch whose Parallel or Map it belongs to; null: the run itself';
+COMMENT ON COLUMN workflow.branches.item_index IS 'Of the branch in its Parallel, or of the item in its Map, from 0';
+COMMENT ON COLUMN workflow.branches.path IS 'State:visit:index of the Parallel and Map states around it, from the outside in';
+COMMENT ON COLUMN workflow.branches.status IS 'Running, Completed, or Failed: an iteration whose failure its Map tolerates';
+COMMENT ON COLUMN workflow.branches.state IS 'The state that a running branch is in';
+COMMENT ON COLUMN workflow.branches.input IS 'Of that state';
+COMMENT ON COLUMN workflow.branches.output IS 'Of one that has ended';
+
 CREATE VIEW workflow.pending_activities WITH (security_invoker) AS
 SELECT e.workflow_id, e.run_id, e.workflow, e.version,
-       coalesce(c.activity, workflow.task_activity(workflow.definition_state(e.definition, e.state))) AS activity,
-       coalesce(c.state, e.state) AS state,
-       CASE WHEN e.phase IN ('Activity', 'Compensate') THEN 'Scheduled' ELSE 'Backoff' END AS status,
-       e.attempt, e.scheduled_at,
-       e.due_at AS next_attempt_at,
-       e.last_failure,
+       coalesce(c.activity, workflow.task_activity(workflow.definition_state(e.definition, t.state))) AS activity,
+       coalesce(c.state, t.state) AS state,
+       t.branch_id,
+       CASE WHEN t.phase IN ('Activity', 'Compensate') THEN 'Scheduled'
+            WHEN t.phase = 'Callback' THEN 'Started' ELSE 'Backoff' END AS status,
+       t.attempt, t.scheduled_at,
+       CASE WHEN t.phase <> 'Callback' THEN t.due_at END AS next_attempt_at,
+       t.last_failure,
        c.sequence AS compensation,
        e.owner, e.shard_key
 FROM workflow.readable_execution e
+CROSS JOIN LATERAL (
+    SELECT NULL::int AS branch_id, e.state, e.phase, e.attempt, e.scheduled_at, e.due_at, e.last_failure, e.compensation
+    UNION ALL
+    SELECT b.branch_id, b.state, b.phase, b.attempt, b.scheduled_at, b.due_at,
+           CASE WHEN NOT e.redacted THEN b.last_failure END, b.compensation
+    FROM workflow.readable_branch b
+    WHERE b.shard_key = e.shard_key AND b.run_id = e.run_id AND b.status = 'Running') t
 LEFT JOIN workflow.readable_compensation c
        ON c.shard_key = e.shard_key AND c.bucket = e.bucket AND c.run_id = e.run_id
-      AND c.sequence = e.compensation AND e.phase IN ('Compensate', 'CompensateBackoff')
-WHERE e.phase IN ('Activity', 'Backoff', 'Compensate', 'CompensateBackoff') AND e.status <> 'Stuck';
+      AND c.sequence = t.compensation AND t.phase IN ('Compensate', 'CompensateBackoff')
+WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Compensate', 'CompensateBackoff') AND e.status <> 'Stuck'
+  -- a Parallel or Map that waits for its back-off is at no activity
+  AND (c.activity IS NOT NULL OR workflow.task_activity(workflow.definition_state(e.definition, t.state)) IS NOT NULL);
 COMMENT ON VIEW workflow.pending_activities IS 'Activities, compensating ones too, that open runs are at';
-COMMENT ON COLUMN workflow.pending_activities.status IS 'Scheduled (may run now), or Backoff';
+COMMENT ON COLUMN workflow.pending_activities.branch_id IS 'The branch of a Parallel or Map that is at it; see workflow.branches';
+COMMENT ON COLUMN workflow.pending_activities.status IS
+    'Scheduled (may run now), Backoff, or Started: it waits for an answer to its task token';
 COMMENT ON COLUMN workflow.pending_activities.attempt IS 'The one that is scheduled; in Backoff, that failed';
 COMMENT ON COLUMN workflow.pending_activities.scheduled_at IS 'When the first attempt was scheduled';
 COMMENT ON COLUMN workflow.pending_activities.last_failure IS 'Of the attempt before: {Error, Cause, Details}';

@@ -44,8 +44,10 @@ add_ref(RefList *list, const OwRunRef *ref)
 static bool
 has_something_to_write(const OwLoadedRun *loaded, bool was_ready)
 {
+	int			branch;
+
 	return loaded->events != NIL || loaded->messages != NIL || loaded->ready != was_ready ||
-		loaded->run.token.due_at != loaded->stored_due_at;
+		ow_run_next_timer(&loaded->run, &branch)->due_at != loaded->stored_due_at;
 }
 
 static void

@@ -29,6 +29,7 @@
 #include "machine/instant.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "port/pg_bswap.h"
 #include "settings.h"
 #include "storage/proc.h"
 #include "test_kit/test_kit.h"
@@ -86,6 +87,33 @@ find_activity(void *arg, const char *name)
 	return ow_test_kit_activity(name);
 }
 
+static void
+read_outputs(void *arg, int parent, Jsonb **outputs, int count)
+{
+	ow_run_read_outputs(&((const Chain *) arg)->loaded->ref, parent, outputs, count);
+}
+
+static int
+max_concurrency(void *arg, const OwRun *run)
+{
+	return ow_map_concurrency;
+}
+
+/* A random UUID (RFC 9562, version 8) that begins with the run's shard key, as run ids do */
+static void
+new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
+{
+	uint32		shard_key = pg_hton32((uint32) run->shard_key);
+
+	if (!pg_strong_random(task_token->data, UUID_LEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a task token")));
+	memcpy(task_token->data, &shard_key, sizeof(shard_key));
+	task_token->data[6] = (task_token->data[6] & 0x0F) | 0x80;
+	task_token->data[8] = (task_token->data[8] & 0x3F) | 0x80;
+}
+
 static OwStep
 step(Chain *chain, OwInput *input)
 {
@@ -93,21 +121,34 @@ step(Chain *chain, OwInput *input)
 	return ow_machine_step(&chain->machine, input);
 }
 
-/* A copy that stays as it is while the machine works: it replaces values, but for compensations. */
+/* Flat copies of what a list points to */
+static List *
+copy_elements(List *list, size_t size)
+{
+	List	   *copies = NIL;
+	ListCell   *cell;
+
+	foreach(cell, list)
+	{
+		void	   *copy = palloc(size);
+
+		memcpy(copy, lfirst(cell), size);
+		copies = lappend(copies, copy);
+	}
+	return copies;
+}
+
+/*
+ * A copy that stays as it is while the machine works: it replaces values, but for compensations and
+ * branches.
+ */
 static OwLoadedRun
 copy_loaded(const OwLoadedRun *loaded)
 {
 	OwLoadedRun copy = *loaded;
-	ListCell   *cell;
 
-	copy.run.compensations = NIL;
-	foreach(cell, loaded->run.compensations)
-	{
-		OwRecordedCompensation *compensation = palloc(sizeof(OwRecordedCompensation));
-
-		*compensation = *(OwRecordedCompensation *) lfirst(cell);
-		copy.run.compensations = lappend(copy.run.compensations, compensation);
-	}
+	copy.run.compensations = copy_elements(loaded->run.compensations, sizeof(OwRecordedCompensation));
+	copy.run.branches = copy_elements(loaded->run.branches, sizeof(OwBranch));
 	return copy;
 }
 
@@ -342,6 +383,63 @@ run_activity(Chain *chain, ActivityOutcome *outcome)
 	end(&chain->single, true);
 }
 
+/* An answer to a task token; false when nobody waits for it any more. */
+static bool
+take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFailure *failure)
+{
+	JsonbValue	value;
+
+	if (ow_run_find_task(&chain->loaded->run, &message->task_token, &input->branch) == NULL)
+		return false;
+	input->result = ow_json_get(message->payload, "result");
+	if (message->kind == OW_INPUT_ACTIVITY_COMPLETED)
+		return true;
+	memset(failure, 0, sizeof(*failure));
+	failure->error = ow_json_get_string(message->payload, "error");
+	failure->cause = ow_json_get_string(message->payload, "cause");
+	failure->details = ow_json_get(message->payload, "details");
+	failure->non_retryable = ow_json_member(message->payload, "non_retryable", &value) && value.val.boolean;
+	failure->next_retry_delay_ms = OW_UNSET;
+	if (ow_json_member(message->payload, "next_retry_delay_ms", &value))
+		(void) ow_json_value_int64(&value, &failure->next_retry_delay_ms);
+	input->failure = failure;
+	return true;
+}
+
+static OwStep
+feed_message(Chain *chain, const OwMessage *message)
+{
+	OwLoadedRun *loaded = chain->loaded;
+	OwInput		input = {.kind = message->kind, .reason = message->reason, .requested_by = message->sent_by};
+	OwFailure	failure;
+
+	if ((message->kind == OW_INPUT_ACTIVITY_COMPLETED || message->kind == OW_INPUT_ACTIVITY_FAILED) &&
+		!take_answer(chain, message, &input, &failure))
+		return OW_STEP_PARKED;
+	if (message->kind == OW_INPUT_RETRY)
+	{
+		loaded->crashes = 0;
+		if (message->definition_id != 0 && loaded->run.status == OW_STATUS_STUCK)
+			ow_run_move(loaded, &chain->machine, message->definition_id);
+	}
+	return step(chain, &input);
+}
+
+/* Is a token's timer due?  A start delay that is over is the run's to forget. */
+static bool
+take_due_timer(Chain *chain, OwInput *input)
+{
+	OwRun	   *run = &chain->loaded->run;
+	const OwToken *token = ow_run_next_timer(run, &input->branch);
+
+	if (token->due_at > ow_clock_now() || run->status != OW_STATUS_RUNNING)
+		return false;
+	input->kind = OW_INPUT_TIMER_FIRED;
+	if (run->token.phase == OW_PHASE_NEW)
+		run->token.due_at = DT_NOEND;
+	return true;
+}
+
 /* What the run has been waiting for, as inputs for the machine, in the order they count */
 static OwStep
 feed_waiting(Chain *chain)
@@ -349,7 +447,6 @@ feed_waiting(Chain *chain)
 	OwLoadedRun *loaded = chain->loaded;
 	OwRun	   *run = &loaded->run;
 	OwInput		input = {.kind = OW_INPUT_CONTINUE};
-	OwStep		result = OW_STEP_PARKED;
 	ListCell   *cell;
 
 	if (chain->options->stuck != NULL)
@@ -360,33 +457,13 @@ feed_waiting(Chain *chain)
 	}
 	foreach(cell, loaded->messages)
 	{
-		const OwMessage *message = lfirst(cell);
-
-		memset(&input, 0, sizeof(input));
-		input.kind = message->kind;
-		input.reason = message->reason;
-		input.requested_by = message->sent_by;
-		if (message->kind == OW_INPUT_RETRY)
-		{
-			loaded->crashes = 0;
-			if (message->definition_id != 0 && run->status == OW_STATUS_STUCK)
-				ow_run_move(loaded, &chain->machine, message->definition_id);
-		}
-		result = step(chain, &input);
-		if (result == OW_STEP_CLOSED)
-			return result;
+		if (feed_message(chain, lfirst(cell)) == OW_STEP_CLOSED)
+			return OW_STEP_CLOSED;
 	}
-	memset(&input, 0, sizeof(input));
 	if (run->deadline <= ow_clock_now() && ow_machine_heeds_deadline(run))
 		input.kind = OW_INPUT_DEADLINE_REACHED;
-	else if (run->token.due_at <= ow_clock_now() && run->status == OW_STATUS_RUNNING)
-	{
-		input.kind = OW_INPUT_TIMER_FIRED;
-		if (run->token.phase == OW_PHASE_NEW)	/* a start delay */
-			run->token.due_at = DT_NOEND;
-	}
 	else
-		input.kind = OW_INPUT_CONTINUE;
+		(void) take_due_timer(chain, &input);
 	if (run->token.phase == OW_PHASE_NEW && run->token.due_at != DT_NOEND && loaded->messages == NIL)
 		return OW_STEP_PARKED;	/* its start delay is not over */
 	return step(chain, &input);
@@ -395,7 +472,7 @@ feed_waiting(Chain *chain)
 static OwStep
 feed_outcome(Chain *chain, const ActivityOutcome *outcome)
 {
-	OwInput		input = {0};
+	OwInput		input = {.branch = chain->machine.branch ? chain->machine.branch->id : 0};
 
 	if (outcome->kind == ACTIVITY_COMPLETED)
 	{
@@ -442,10 +519,19 @@ try_chain(Chain *chain)
 	TryResult	result = FINISHED;
 	OwStep		next = feed_waiting(chain);
 
-	while (next == OW_STEP_ACTIVITY)
+	for (;;)
 	{
+		OwInput		timer = {0};
 		ActivityOutcome outcome;
 		bool		own_transaction = chain->machine.call.own_transaction;
+
+		if (next == OW_STEP_PARKED && !out_of_time(chain) && take_due_timer(chain, &timer))
+		{
+			next = step(chain, &timer); /* of another branch */
+			continue;
+		}
+		if (next != OW_STEP_ACTIVITY)
+			break;
 
 		if (run->deadline <= ow_clock_now() && chain->machine.call.compensation == 0)
 		{
@@ -482,12 +568,18 @@ try_chain(Chain *chain)
 static TryResult
 one_try(Chain *chain, bool careful)
 {
-	static OwHost host = {.find_activity = find_activity};
+	static OwHost host = {
+		.find_activity = find_activity,
+		.read_outputs = read_outputs,
+		.new_task_token = new_task_token,
+		.max_concurrency = max_concurrency
+	};
 	OwMachine  *machine = &chain->machine;
 	TryResult	result;
 
 	host.arg = chain;
 	host.max_transitions = ow_max_transitions;
+	host.transition_limit = ow_transition_limit;
 	memset(machine, 0, sizeof(*machine));
 	machine->definition = chain->loaded->compiled->definition;
 	machine->host = &host;

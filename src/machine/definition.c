@@ -1,14 +1,11 @@
 /*
  * definition.c
- *		Compiles a definition: its top level, Defaults and Templates; the states in turn.
+ *		Compiles a definition: its top level, Defaults and Templates.
  */
 #include "postgres.h"
 
 #include "machine/definition_internal.h"
 #include "machine/json.h"
-#include "mb/pg_wchar.h"
-
-#define MAX_NAME_CHARACTERS 80	/* of a state */
 
 static const OwField top_fields[] = {
 	{"StartAt", OW_STRING, OW_REQUIRED},
@@ -256,71 +253,7 @@ compile_defaults(OwCompiler *compiler, const JsonbValue *source)
 	compile_default_result_path(compiler, &object);
 }
 
-/* ---- states ---- */
-
-static void
-check_state_name(OwCompiler *compiler, const char *name)
-{
-	if (*name == '\0')
-		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidName", "States", NULL,
-					   "a state has an empty name");
-	else if (pg_mbstrlen(name) > MAX_NAME_CHARACTERS)
-		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidName",
-					   ow_where_member("States", name), NULL,
-					   "state \"%s\" has a name of %d characters, more than %d",
-					   name, pg_mbstrlen(name), MAX_NAME_CHARACTERS);
-}
-
-/* Collects the names, so that any state can lead to any other. */
-static void
-name_states(OwCompiler *compiler, const JsonbValue *states)
-{
-	OwDefinition *definition = compiler->definition;
-	int			count = ow_json_value_count(states);
-	OwJsonMembers members;
-	JsonbValue	body;
-	char	   *name;
-
-	definition->states = palloc0(count * sizeof(OwState));
-	compiler->names = palloc(count * sizeof(char *));
-	compiler->targets = palloc0(count * sizeof(List *));
-	compiler->ends = palloc0(count * sizeof(bool));
-	ow_json_members_begin(&members, states);
-	while (ow_json_members_next(&members, &name, &body))
-	{
-		OwState    *state = &definition->states[definition->nstates];
-
-		check_state_name(compiler, name);
-		state->name = name;
-		state->index = definition->nstates;
-		compiler->names[definition->nstates++] = name;
-	}
-}
-
-static void
-compile_states(OwCompiler *compiler, const JsonbValue *source)
-{
-	OwJsonMembers members;
-	JsonbValue	states;
-	JsonbValue	body;
-	char	   *name;
-
-	if (!ow_field_get(source, "States", OW_OBJECT, &states))
-		return;
-	name_states(compiler, &states);
-	if (compiler->definition->nstates == 0)
-		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NoStates", "States", NULL,
-					   "the definition has no states");
-
-	compiler->current = 0;
-	ow_json_members_begin(&members, &states);
-	while (ow_json_members_next(&members, &name, &body))
-	{
-		ow_compile_state(compiler, &body, ow_where_member("States", name));
-		compiler->current++;
-	}
-	compiler->current = OW_NO_STATE;
-}
+/* ---- compensations ---- */
 
 /* Warns of Compensate states where no task records anything to undo. */
 static void
@@ -339,7 +272,7 @@ check_compensations(OwCompiler *compiler)
 
 		if (state->type == OW_STATE_COMPENSATE)
 			ow_problem_add(compiler->problems, OW_SEVERITY_WARNING, "NothingToCompensate",
-						   ow_where_member("States", state->name),
+						   compiler->places[i],
 						   "Give a Task a \"Compensate\".",
 						   "state \"%s\" has nothing to run: no task has a compensation", state->name);
 	}
@@ -359,9 +292,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	definition->public_error = ow_compile_public(compiler, source, "");
 	compiler->has_templates = ow_field_get(source, "Templates", OW_OBJECT, &compiler->templates);
 	compile_defaults(compiler, source);
-	compile_states(compiler, source);
-
-	definition->start_at = ow_compile_target(compiler, source, "StartAt", "");
+	ow_compile_machines(compiler, source);
 	definition->on_error = ow_compile_target(compiler, source, "OnError", "");
 	definition->on_cancel = ow_compile_target(compiler, source, "OnCancel", "");
 	definition->on_timeout = ow_compile_target(compiler, source, "OnTimeout", "");
@@ -419,37 +350,4 @@ ow_definition_compile(const Jsonb *source, OwProblems *problems)
 	compiler.definition = palloc0(sizeof(OwDefinition));
 	compile_top(&compiler, &object);
 	return problems->errors == errors ? compiler.definition : NULL;
-}
-
-/* Compares as jsonb orders its keys, which is the order of the states: shorter names first. */
-static int
-compare_names(const char *a, const char *b)
-{
-	size_t		a_length = strlen(a);
-	size_t		b_length = strlen(b);
-
-	if (a_length != b_length)
-		return a_length < b_length ? -1 : 1;
-	return memcmp(a, b, a_length);
-}
-
-int
-ow_definition_find_state(const OwDefinition *definition, const char *name)
-{
-	int			low = 0;
-	int			high = definition->nstates;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-		int			order = compare_names(name, definition->states[middle].name);
-
-		if (order == 0)
-			return middle;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return OW_NO_STATE;
 }

@@ -29,7 +29,9 @@ typedef enum OwStateType
 	OW_STATE_WAIT,
 	OW_STATE_SUCCEED,
 	OW_STATE_FAIL,
-	OW_STATE_COMPENSATE
+	OW_STATE_COMPENSATE,
+	OW_STATE_PARALLEL,
+	OW_STATE_MAP
 } OwStateType;
 
 extern const char *ow_state_type_name(OwStateType type);	/* "Pass", "Task", … */
@@ -100,10 +102,26 @@ typedef struct OwChoiceBranch
 	OwTemplate *assign;			/* NULL: none */
 } OwChoiceBranch;
 
+/* A number that a Map has fixed, or reads when it is entered ("MaxConcurrencyPath") */
+typedef struct OwNumber
+{
+	bool		given;
+	double		fixed;
+	OwPath	   *path;			/* NULL: fixed */
+} OwNumber;
+
+typedef struct OwItemBatcher
+{
+	OwNumber	max_items;		/* MaxItemsPerBatch */
+	OwNumber	max_bytes;		/* MaxInputBytesPerBatch */
+	OwTemplate *batch_input;	/* NULL: none */
+} OwItemBatcher;
+
 typedef struct OwState
 {
-	char	   *name;
+	char	   *name;			/* unique over the whole definition */
 	int			index;
+	int			submachine;		/* the machine it is a state of */
 	OwStateType type;
 	int			next;			/* OW_NO_STATE: ends the machine (End, Succeed, Fail, Choice) */
 
@@ -122,6 +140,7 @@ typedef struct OwState
 
 	char	   *activity;		/* Task: the activity's name */
 	char	   *resource;		/* Task: Resource as written */
+	bool		callback;		/* Task: .waitForTaskToken */
 	OwTaskOptions options;		/* Task */
 	int			ncatchers;
 	OwCatcher  *catchers;
@@ -144,14 +163,37 @@ typedef struct OwState
 	OwExpression *error_path;
 	OwExpression *cause_path;
 	OwPublicError *public_error;
+
+	/* Parallel and Map: the machines nested in it, one per branch, or that of all items */
+	int			first_submachine;
+	int			nsubmachines;
+
+	/* Map */
+	OwPath	   *items_path;		/* NULL: "$" */
+	OwTemplate *item_selector;	/* ItemSelector, or Parameters of old.  NULL: the item itself */
+	OwItemBatcher *item_batcher;	/* NULL: none */
+	OwNumber	max_concurrency;
+	OwNumber	tolerated_failure_count;
+	OwNumber	tolerated_failure_percentage;
 } OwState;
+
+/* The definition's own machine, or one nested in a Parallel or Map: its states stand together. */
+typedef struct OwSubmachine
+{
+	int			owner;			/* the Parallel or Map state; OW_NO_STATE: the definition's own */
+	int			start_at;
+	int			first_state;
+	int			nstates;
+} OwSubmachine;
 
 typedef struct OwDefinition
 {
 	char	   *comment;
-	int			start_at;
+	int			nsubmachines;
+	OwSubmachine *submachines;	/* the first is the definition's own */
 	int			nstates;
 	OwState    *states;
+	int		   *by_name;		/* indexes of the states, sorted as ow_definition_find_state searches */
 	int64		timeout_ms;		/* top-level TimeoutSeconds; OW_UNSET */
 	OwTaskOptions defaults;		/* Defaults, without its ResultPath (already spread over the
 								 * states) */
@@ -180,6 +222,13 @@ extern void ow_task_options_init(OwTaskOptions *options);
 extern void ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,
 								  const OwTaskOptions *defaults, const OwTaskOptions *activity);
 
+/* OW_NO_STATE when there is none; also finds states of nested machines. */
 extern int	ow_definition_find_state(const OwDefinition *definition, const char *name);
+
+/* Where a run begins */
+extern int	ow_definition_start(const OwDefinition *definition);
+
+/* Do branches run in this state, Parallel or Map? */
+extern bool ow_state_has_branches(const OwState *state);
 
 #endif							/* OW_DEFINITION_H */

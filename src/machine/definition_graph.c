@@ -24,19 +24,20 @@ ow_compile_target(OwCompiler *compiler, const JsonbValue *source, const char *fi
 				  const char *where)
 {
 	char	   *name = ow_field_string(source, field);
+	const OwSubmachine *machine = &compiler->definition->submachines[compiler->submachine];
 	const char *nearest;
 	int			target;
 
 	if (name == NULL)
 		return OW_NO_STATE;
-	target = ow_definition_find_state(compiler->definition, name);
+	target = ow_find_sibling(compiler, name);
 	if (target != OW_NO_STATE)
 	{
 		note_edge(compiler, target);
 		return target;
 	}
 
-	nearest = ow_nearest_name(name, compiler->names, compiler->definition->nstates);
+	nearest = ow_nearest_name(name, compiler->names + machine->first_state, machine->nstates);
 	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnknownState",
 				   ow_where_member(where, field),
 				   nearest ? psprintf("Did you mean \"%s\"?", nearest) : NULL,
@@ -44,7 +45,7 @@ ow_compile_target(OwCompiler *compiler, const JsonbValue *source, const char *fi
 				   field, ow_where_subject(where), name);
 	/* what was meant is not unreachable, too, and what is unknown may be an end */
 	if (nearest != NULL)
-		note_edge(compiler, ow_definition_find_state(compiler->definition, nearest));
+		note_edge(compiler, ow_find_sibling(compiler, nearest));
 	else if (compiler->current != OW_NO_STATE)
 		compiler->ends[compiler->current] = true;
 	return OW_NO_STATE;
@@ -67,7 +68,7 @@ ow_graph_guess_targets(OwCompiler *compiler, const JsonbValue *source)
 
 		if ((token != WJB_VALUE && token != WJB_ELEM) || value.type != jbvString)
 			continue;
-		target = ow_definition_find_state(compiler->definition, ow_json_value_cstring(&value));
+		target = ow_find_sibling(compiler, ow_json_value_cstring(&value));
 		if (target != OW_NO_STATE)
 			note_edge(compiler, target);
 	}
@@ -142,7 +143,7 @@ static void
 report_unreachable(OwCompiler *compiler, int state)
 {
 	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnreachableState",
-				   ow_where_member("States", compiler->names[state]),
+				   compiler->places[state],
 				   "No StartAt, Next, Default, Catch, OnError, OnCancel or OnTimeout that can be reached names it.",
 				   "state \"%s\" cannot be reached", compiler->names[state]);
 }
@@ -151,20 +152,33 @@ static void
 report_endless(OwCompiler *compiler, int state)
 {
 	ow_problem_add(compiler->problems, OW_SEVERITY_WARNING, "EndlessLoop",
-				   ow_where_member("States", compiler->names[state]),
+				   compiler->places[state],
 				   "Only an error, a cancel request or a timeout can end a run that gets there.",
 				   "no way leads from state \"%s\" to an end", compiler->names[state]);
 }
 
-void
-ow_graph_check(OwCompiler *compiler)
+static void
+report_no_end(OwCompiler *compiler, const OwSubmachine *machine)
 {
-	bool	   *reached = find_reached(compiler);
-	bool	   *ending = find_ending(compiler);
+	static const char hint[] = "Give a state \"End\": true, or add a Succeed or Fail state.";
+
+	if (machine->owner == OW_NO_STATE)
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NoEnd", "States", hint,
+					   "no state that ends the workflow can be reached");
+	else
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NoEnd", compiler->places[machine->owner], hint,
+					   "no state that ends a machine nested in state \"%s\" can be reached",
+					   compiler->names[machine->owner]);
+}
+
+static void
+check_machine(OwCompiler *compiler, const OwSubmachine *machine, const bool *reached, const bool *ending)
+{
+	int			end = machine->first_state + machine->nstates;
 	bool		any_reached = false;
 	bool		any_end = false;
 
-	for (int i = 0; i < compiler->definition->nstates; i++)
+	for (int i = machine->first_state; i < end; i++)
 	{
 		any_reached = any_reached || reached[i];
 		any_end = any_end || (reached[i] && ending[i]);
@@ -172,15 +186,23 @@ ow_graph_check(OwCompiler *compiler)
 	if (!any_reached)
 		return;					/* StartAt is wrong, which is said already */
 	if (!any_end)
-		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NoEnd", "States",
-					   "Give a state \"End\": true, or add a Succeed or Fail state.",
-					   "no state that ends the workflow can be reached");
+		report_no_end(compiler, machine);
 
-	for (int i = 0; i < compiler->definition->nstates; i++)
+	for (int i = machine->first_state; i < end; i++)
 	{
 		if (!reached[i])
 			report_unreachable(compiler, i);
 		else if (any_end && !ending[i])
 			report_endless(compiler, i);
 	}
+}
+
+void
+ow_graph_check(OwCompiler *compiler)
+{
+	bool	   *reached = find_reached(compiler);
+	bool	   *ending = find_ending(compiler);
+
+	for (int i = 0; i < compiler->definition->nsubmachines; i++)
+		check_machine(compiler, &compiler->definition->submachines[i], reached, ending);
 }

@@ -10,11 +10,22 @@
 #include "machine/definition.h"
 #include "machine/fields.h"
 
+/* A machine nested in a Parallel or Map, to be compiled when the one around it is done */
+typedef struct OwPendingMachine
+{
+	int			submachine;
+	JsonbValue	source;
+	const char *where;
+} OwPendingMachine;
+
 typedef struct OwCompiler
 {
 	OwProblems *problems;
 	OwDefinition *definition;	/* its states have their names from the start */
 	const char **names;			/* the same names, as a plain array */
+	const char **places;		/* where each state stands, for problems */
+	int			submachine;		/* being compiled: names of states are looked up in it */
+	List	   *pending;		/* of OwPendingMachine *: submachines still to be compiled */
 	bool		has_templates;
 	JsonbValue	templates;
 	List	   *used_templates; /* names */
@@ -58,6 +69,24 @@ extern void ow_graph_check(OwCompiler *compiler);
 extern void ow_report_too_large(OwProblems *problems);
 extern void ow_report_too_deep(OwProblems *problems);
 
+/*
+ * definition_machine.c: the states of the definition's own machine and of all nested ones.
+ * ow_add_submachine notes a machine nested in the current state; its index comes back.
+ */
+extern void ow_compile_machines(OwCompiler *compiler, const JsonbValue *source);
+extern int	ow_add_submachine(OwCompiler *compiler, const JsonbValue *source, const char *where);
+
+/* The state of this name in the machine being compiled; OW_NO_STATE */
+extern int	ow_find_sibling(const OwCompiler *compiler, const char *name);
+
+/* definition_branches.c: Parallel and Map */
+extern const OwField ow_parallel_fields[];
+extern const OwField ow_map_fields[];
+extern void ow_compile_parallel(OwCompiler *compiler, OwState *state, const JsonbValue *source,
+								const char *where);
+extern void ow_compile_map(OwCompiler *compiler, OwState *state, const JsonbValue *source,
+						   const char *where);
+
 /* definition_state.c: fills the state at index compiler->current, whose name is set */
 extern void ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *where);
 
@@ -73,6 +102,8 @@ extern const OwField ow_task_option_fields[];
 extern const OwField ow_task_option_path_fields[];
 extern void ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source,
 							const char *where);
+extern OwCompensation *ow_compile_compensation(OwCompiler *compiler, const JsonbValue *source,
+											   const char *where);
 extern void ow_read_task_options(OwTaskOptions *options, const JsonbValue *source,
 								 const char *where, OwProblems *problems);
 extern void ow_read_task_option_paths(OwTaskOptions *options, const JsonbValue *source,
@@ -86,8 +117,9 @@ extern void ow_compile_catchers(OwCompiler *compiler, OwState *state, const Json
 
 /*
  * definition_resource.c: the activity that a Resource names; NULL with a problem reported.
- * source is the object that holds Resource (and Parameters, for lambda:invoke).
+ * source is the object that holds Resource (and Parameters, for lambda:invoke).  callback, unless NULL,
+ * tells whether the task waits for an answer to its token; with NULL such a suffix is refused.
  */
-extern char *ow_compile_resource(const JsonbValue *source, const char *where, OwProblems *problems);
+extern char *ow_compile_resource(const JsonbValue *source, bool *callback, const char *where, OwProblems *problems);
 
 #endif							/* OW_DEFINITION_INTERNAL_H */

@@ -6,7 +6,7 @@
  *		arn:aws:states:::lambda:invoke							NAME from Parameters.FunctionName
  *															lambda:invoke with "FunctionName.$"
  *		arn:aws:states:REGION:ACCOUNT:activity:NAME				NAME
- *		arn:aws:states:::SERVICE:ACTION							SERVICE:ACTION
+ *		arn:aws:states:::SERVICE:ACTION[.PATTERN]				SERVICE:ACTION
  *		arn:aws:SERVICE:REGION:ACCOUNT:KIND:NAME				SERVICE:NAME
  */
 #include "postgres.h"
@@ -112,24 +112,51 @@ invoked_lambda(const JsonbValue *source, const char *where, const char *resource
 	return name;
 }
 
-/* arn:aws:states:::SERVICE:ACTION[.PATTERN] */
-static char *
-service_integration(const JsonbValue *source, const char *where, const char *resource,
-					const char *action, OwProblems *problems)
+/* Takes a suffix such as ".sync" off the action; what it was comes back, "" when there was none. */
+static const char *
+split_pattern(char *action)
 {
-	if (strstr(action, ".sync") != NULL || strstr(action, ".waitForTaskToken") != NULL)
-		return refuse(problems, "NotSupported", where,
-					  "A queue activity waits until a worker completes it, without any suffix.",
-					  resource, "has a suffix that is not supported yet");
+	static const char *const patterns[] = {".sync", ".sync:2", ".waitForTaskToken"};
+	size_t		length = strlen(action);
+
+	for (int i = 0; i < (int) lengthof(patterns); i++)
+	{
+		size_t		suffix = strlen(patterns[i]);
+
+		if (length > suffix && strcmp(action + length - suffix, patterns[i]) == 0)
+		{
+			action[length - suffix] = '\0';
+			return patterns[i];
+		}
+	}
+	return "";
+}
+
+/*
+ * arn:aws:states:::SERVICE:ACTION[.PATTERN].  With .sync the activity is the whole job: it completes when
+ * the job is done.
+ */
+static char *
+service_integration(const JsonbValue *source, bool *callback, const char *where, const char *resource,
+					const char *text, OwProblems *problems)
+{
+	char	   *action = pstrdup(text);
+	bool		waits = strcmp(split_pattern(action), ".waitForTaskToken") == 0;
+
+	if (waits && callback == NULL)
+		return refuse(problems, "NotSupported", where, NULL, resource,
+					  "waits for a task token, which a compensation cannot");
+	if (callback != NULL)
+		*callback = waits;
 	if (strchr(action, ':') == NULL)
 		return refuse(problems, "InvalidResource", where, NULL, resource, "has no action");
 	if (strcmp(action, "lambda:invoke") == 0)
 		return invoked_lambda(source, where, resource, problems);
-	return pstrdup(action);
+	return action;
 }
 
 static char *
-resource_from_arn(const JsonbValue *source, const char *where, const char *resource,
+resource_from_arn(const JsonbValue *source, bool *callback, const char *where, const char *resource,
 				  OwProblems *problems)
 {
 	OwArn		arn;
@@ -151,13 +178,13 @@ resource_from_arn(const JsonbValue *source, const char *where, const char *resou
 	if (strcmp(service, "states") == 0 && strncmp(rest, "activity:", 9) == 0 && rest[9] != '\0')
 		return pstrdup(rest + 9);
 	if (strcmp(service, "states") == 0 && arn.parts[3][0] == '\0')
-		return service_integration(source, where, resource, rest, problems);
+		return service_integration(source, callback, where, resource, rest, problems);
 	last = strrchr(rest, ':');
 	return psprintf("%s:%s", service, last ? last + 1 : rest);
 }
 
 char *
-ow_compile_resource(const JsonbValue *source, const char *where, OwProblems *problems)
+ow_compile_resource(const JsonbValue *source, bool *callback, const char *where, OwProblems *problems)
 {
 	char	   *resource = ow_field_string(source, "Resource");
 
@@ -169,6 +196,6 @@ ow_compile_resource(const JsonbValue *source, const char *where, OwProblems *pro
 		return refuse(problems, "NotSupported", where, NULL, resource,
 					  "is a child workflow, which is not supported yet");
 	if (strncmp(resource, "arn:", 4) == 0)
-		return resource_from_arn(source, where, resource, problems);
+		return resource_from_arn(source, callback, where, resource, problems);
 	return resource;
 }

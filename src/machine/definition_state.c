@@ -180,7 +180,7 @@ compile_pass(OwCompiler *compiler, OwState *state, const JsonbValue *source, con
 		state->result = ow_json_from_value(&result);
 }
 
-/* Gives a Task without a ResultPath the one of Defaults. */
+/* Gives a Task, Parallel or Map without a ResultPath the one of Defaults. */
 static void
 apply_default_result_path(OwCompiler *compiler, OwState *state, const JsonbValue *source)
 {
@@ -199,6 +199,22 @@ static void
 compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
 {
 	ow_compile_task(compiler, state, source, where);
+	ow_compile_catchers(compiler, state, source, where);
+	apply_default_result_path(compiler, state, source);
+}
+
+static void
+compile_parallel(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	ow_compile_parallel(compiler, state, source, where);
+	ow_compile_catchers(compiler, state, source, where);
+	apply_default_result_path(compiler, state, source);
+}
+
+static void
+compile_map(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	ow_compile_map(compiler, state, source, where);
 	ow_compile_catchers(compiler, state, source, where);
 	apply_default_result_path(compiler, state, source);
 }
@@ -326,10 +342,14 @@ static const OwStateKind state_kinds[] = {
 	{"Fail", OW_STATE_FAIL, false, compile_fail,
 	{common_fields, fail_fields, NULL}},
 	{"Compensate", OW_STATE_COMPENSATE, true, NULL,
-	{common_fields, next_fields, NULL}}
+	{common_fields, next_fields, NULL}},
+	{"Parallel", OW_STATE_PARALLEL, true, compile_parallel,
+	{common_fields, flow_fields, next_fields, assign_fields, ow_parallel_fields, NULL}},
+	{"Map", OW_STATE_MAP, true, compile_map,
+	{common_fields, flow_fields, next_fields, assign_fields, ow_map_fields, NULL}}
 };
 
-static const char *const later_types[] = {"Parallel", "Map", "Await", "ContinueAsNew", "Version"};
+static const char *const later_types[] = {"Await", "ContinueAsNew", "Version"};
 
 const char *
 ow_state_type_name(OwStateType type)

@@ -221,7 +221,7 @@ compile_compensation_object(OwCompiler *compiler, OwCompensation *compensation,
 
 	if (!ow_fields_check(source, where, compensation_tables, compiler->problems))
 		return;
-	compensation->resource = ow_compile_resource(source, where, compiler->problems);
+	compensation->resource = ow_compile_resource(source, NULL, where, compiler->problems);
 	if (ow_field_get(source, "Parameters", OW_ANY, &parameters))
 		compensation->parameters = ow_template_compile(&parameters,
 													   ow_where_member(where, "Parameters"),
@@ -246,8 +246,8 @@ as_compensation_object(const JsonbValue *source)
 	return value;
 }
 
-static OwCompensation *
-compile_compensation(OwCompiler *compiler, const JsonbValue *source, const char *where)
+OwCompensation *
+ow_compile_compensation(OwCompiler *compiler, const JsonbValue *source, const char *where)
 {
 	OwCompensation *compensation;
 	JsonbValue	value;
@@ -301,7 +301,7 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 	int			errors = problems->errors;
 
 	state->resource = ow_field_string(source, "Resource");
-	state->activity = ow_compile_resource(source, where, problems);
+	state->activity = ow_compile_resource(source, &state->callback, where, problems);
 	if (state->activity != NULL)
 		add_activity(compiler->definition, state->activity);
 
@@ -315,5 +315,5 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 	check_timeout(&effective, state, where, problems);
 	check_credentials(source, where, problems);
 
-	state->compensation = compile_compensation(compiler, source, where);
+	state->compensation = ow_compile_compensation(compiler, source, where);
 }

@@ -18,6 +18,10 @@ typedef struct OwFailure
 	Jsonb	   *details;		/* may be NULL */
 	bool		non_retryable;
 	int64		next_retry_delay_ms;	/* -1: the retrier decides */
+	bool		of_branch;		/* also matched by States.BranchFailed */
+	char	   *state;			/* where it happened, when inside a branch */
+	char	   *activity;
+	int			attempt;		/* 0: no activity's */
 } OwFailure;
 
 /* ASL's names; https://states-language.net, "Appendix A: Predefined Error Codes" */
@@ -32,6 +36,8 @@ typedef struct OwFailure
 #define OW_ERROR_NO_CHOICE "States.NoChoiceMatched"
 #define OW_ERROR_RUNTIME "States.Runtime"
 #define OW_ERROR_DATA_LIMIT "States.DataLimitExceeded"
+#define OW_ERROR_BRANCH_FAILED "States.BranchFailed"
+#define OW_ERROR_TOLERATED_FAILURES "States.ExceedToleratedFailureThreshold"
 #define OW_ERROR_QUERY_EVALUATION "States.QueryEvaluationError"
 /* Ours */
 #define OW_ERROR_INVALID_INPUT "OW.InvalidInput"

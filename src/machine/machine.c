@@ -1,8 +1,8 @@
 /*
  * machine.c
- *		One step of a run: take an input, move the token until something outside is needed.
+ *		One step of a run: take an input, move its tokens until something outside is needed.
  *
- * A step first applies its input to the token's phase, then advances: states that need nothing from
+ * A step first applies its input to the phase of the token it is for, then advances: states that need nothing from
  * outside are entered and left here; an activity, a timer or the end stops the step.  When an outcome
  * is decided, recorded compensations are run before the run closes (except for Terminate).
  *
@@ -15,8 +15,8 @@
 const OwState *
 ow_machine_state(const OwMachine *machine)
 {
-	Assert(machine->run->token.state >= 0 && machine->run->token.state < machine->definition->nstates);
-	return &machine->definition->states[machine->run->token.state];
+	Assert(machine->token->state >= 0 && machine->token->state < machine->definition->nstates);
+	return &machine->definition->states[machine->token->state];
 }
 
 /* Appends a history event; attributes may be NULL. */
@@ -29,6 +29,7 @@ ow_machine_record(OwMachine *machine, const char *type, const char *state, Jsonb
 	event->time = machine->now;
 	event->type = type;
 	event->state = state;
+	event->branch = machine->branch ? machine->branch->id : 0;
 	event->attributes = attributes;
 	machine->events = lappend(machine->events, event);
 }
@@ -37,7 +38,7 @@ ow_machine_record(OwMachine *machine, const char *type, const char *state, Jsonb
 void
 ow_machine_go(OwMachine *machine, int state, Jsonb *data)
 {
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 
 	Assert(state != OW_NO_STATE);
 	memset(token->retry_counts, 0, sizeof(token->retry_counts));
@@ -47,7 +48,8 @@ ow_machine_go(OwMachine *machine, int state, Jsonb *data)
 	token->attempt = 0;
 	token->due_at = DT_NOEND;
 	token->last_failure = NULL;
-	token->result = NULL;
+	token->kept = NULL;
+	token->has_task_token = false;
 	token->compensation = 0;
 	machine->task_input = NULL;
 }
@@ -83,29 +85,45 @@ ow_machine_decide(OwMachine *machine, OwStatus status, const char *error, const 
 	if (run->outcome.status != OW_STATUS_COMPLETED)
 		run->outcome.public_error = public_error_json(public_error ? public_error : machine->definition->public_error);
 	run->token.due_at = DT_NOEND;
+	run->token.transitions = 0;
 }
 
 /* $$.Execution.Error, for the states behind OnError, OnCancel and OnTimeout */
 static Jsonb *
 execution_error(OwMachine *machine, const OwFailure *failure)
 {
-	OwRun	   *run = machine->run;
+	const OwToken *token = machine->token;
+	const OwState *state = token->state == OW_NO_STATE ? NULL : ow_machine_state(machine);
 	OwObject	object;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Error", failure->error);
 	ow_object_add_text(&object, "Cause", failure->cause ? failure->cause : "");
 	ow_object_add(&object, "Details", failure->details);
-	if (run->token.state != OW_NO_STATE)
+	if (failure->state != NULL)
 	{
-		const OwState *state = ow_machine_state(machine);
-
+		ow_object_add_text(&object, "State", failure->state);
+		ow_object_add_text(&object, "Activity", failure->activity);
+		if (failure->attempt > 0)
+			ow_object_add_int(&object, "Attempt", failure->attempt);
+	}
+	else if (state != NULL)
+	{
 		ow_object_add_text(&object, "State", state->name);
 		ow_object_add_text(&object, "Activity", state->activity);
-		if (state->type == OW_STATE_TASK && run->token.attempt > 0)
-			ow_object_add_int(&object, "Attempt", run->token.attempt);
+		if (state->type == OW_STATE_TASK && token->attempt > 0)
+			ow_object_add_int(&object, "Attempt", token->attempt);
 	}
 	return ow_object_end(&object);
+}
+
+/* The Public of the Fail state that failed a branch, and the run with it */
+static const OwPublicError *
+public_of(const OwMachine *machine, const OwFailure *failure)
+{
+	int			state = failure->state ? ow_definition_find_state(machine->definition, failure->state) : OW_NO_STATE;
+
+	return state == OW_NO_STATE ? NULL : machine->definition->states[state].public_error;
 }
 
 /*
@@ -126,14 +144,17 @@ leave_normal_path(OwMachine *machine, int handler, OwStatus status, const OwFail
 		ow_machine_go(machine, handler, run->token.state == OW_NO_STATE ? run->input : run->token.data);
 		return;
 	}
-	ow_machine_decide(machine, status, failure->error, failure->cause, NULL);
+	ow_machine_decide(machine, status, failure->error, failure->cause, public_of(machine, failure));
 }
 
-/* An error that no Catch took: OnError, or the run fails. */
+/* An error that no Catch took: the branch fails, or else OnError is entered or the run fails. */
 void
 ow_machine_fail(OwMachine *machine, const OwFailure *failure)
 {
-	leave_normal_path(machine, machine->definition->on_error, OW_STATUS_FAILED, failure);
+	if (machine->branch != NULL)
+		ow_machine_branch_failed(machine, failure);
+	else
+		leave_normal_path(machine, machine->definition->on_error, OW_STATUS_FAILED, failure);
 }
 
 /* Leaves the run stuck, everything kept, until an operator retries it. */
@@ -141,7 +162,7 @@ void
 ow_machine_stick(OwMachine *machine, const OwFailure *failure)
 {
 	OwRun	   *run = machine->run;
-	const char *state = run->token.state == OW_NO_STATE ? NULL : ow_machine_state(machine)->name;
+	const char *state = machine->token->state == OW_NO_STATE ? NULL : ow_machine_state(machine)->name;
 	OwObject	object;
 
 	ow_object_begin(&object);
@@ -154,14 +175,14 @@ ow_machine_stick(OwMachine *machine, const OwFailure *failure)
 	ow_machine_record(machine, "WorkflowTaskFailed", state, run->stuck);
 }
 
+/* The run leaves what it is doing: branches are canceled, and a timer that users see in history. */
 static void
-cancel_running_timer(OwMachine *machine)
+interrupt(OwMachine *machine)
 {
-	OwToken    *token = &machine->run->token;
-
-	if (token->phase == OW_PHASE_WAIT)
+	ow_machine_cancel_branches(machine, true);
+	if (machine->token->phase == OW_PHASE_WAIT)
 		ow_machine_record(machine, "TimerCanceled", ow_machine_state(machine)->name, NULL);
-	token->due_at = DT_NOEND;
+	machine->token->due_at = DT_NOEND;
 }
 
 static void
@@ -170,14 +191,33 @@ cancel_run(OwMachine *machine)
 	OwFailure	failure = {.error = OW_ERROR_CANCELED, .next_retry_delay_ms = OW_UNSET};
 
 	failure.cause = unconstify(char *, machine->cancel_reason ? machine->cancel_reason : "the workflow was canceled");
-	cancel_running_timer(machine);
+	ow_machine_select(machine, NULL);
+	interrupt(machine);
 	leave_normal_path(machine, machine->definition->on_cancel, OW_STATUS_CANCELED, &failure);
 }
 
-static bool
-is_compensating(const OwRun *run)
+bool
+ow_token_is_compensating(const OwToken *token)
 {
-	return run->token.phase == OW_PHASE_COMPENSATE || run->token.phase == OW_PHASE_COMPENSATE_BACKOFF;
+	return token->phase == OW_PHASE_COMPENSATE || token->phase == OW_PHASE_COMPENSATE_BACKOFF;
+}
+
+/* Does any of the run's tokens compensate, or has a stored result to be evaluated first? */
+static bool
+is_uninterruptible(const OwRun *run, bool evaluating)
+{
+	ListCell   *cell;
+
+	if (ow_token_is_compensating(&run->token) || (evaluating && run->token.phase == OW_PHASE_EXIT))
+		return true;
+	foreach(cell, run->branches)
+	{
+		const OwToken *token = &((OwBranch *) lfirst(cell))->token;
+
+		if (ow_token_is_compensating(token) || (evaluating && token->phase == OW_PHASE_EXIT))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -188,7 +228,7 @@ static bool
 cancel_is_due(const OwRun *run)
 {
 	return run->cancel_requested && run->sticky_status == OW_STATUS_RUNNING &&
-		!run->outcome.decided && !is_compensating(run) && run->token.phase != OW_PHASE_EXIT;
+		!run->outcome.decided && !is_uninterruptible(run, true);
 }
 
 static void
@@ -242,12 +282,98 @@ start_run(OwMachine *machine)
 	ow_object_add(&object, "input", run->input);
 	ow_machine_record(machine, "WorkflowExecutionStarted", NULL, ow_object_end(&object));
 	((OwHistoryEvent *) llast(machine->events))->time = run->started_at;
-	ow_machine_go(machine, machine->definition->start_at, run->input);
+	ow_machine_go(machine, ow_definition_start(machine->definition), run->input);
 }
 
 /*
- * Moves the token until something outside is needed.  Each phase is either left within the loop or
- * ends the step.
+ * Can the token move by itself?  An activity that could not run is offered again: that is how a run
+ * goes on that gave others a turn.
+ */
+static bool
+is_runnable(OwMachine *machine, const OwBranch *branch, const OwToken *token)
+{
+	switch (token->phase)
+	{
+		case OW_PHASE_ENTER:
+		case OW_PHASE_ACTIVITY:
+		case OW_PHASE_COMPENSATE:
+		case OW_PHASE_EXIT:
+			return true;
+		case OW_PHASE_BRANCHES:
+			return ow_machine_can_spread(machine, branch, token);
+		default:
+			return false;
+	}
+}
+
+/*
+ * Selects the token to move: of those that can, the one opened last.  So a branch goes as far as it
+ * can before the next is opened, and which one moves depends on nothing but the run's state: replay
+ * finds the same.
+ */
+static bool
+select_runnable(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
+
+	for (int i = list_length(run->branches) - 1; i >= 0; i--)
+	{
+		OwBranch   *branch = list_nth(run->branches, i);
+
+		if (is_runnable(machine, branch, &branch->token))
+		{
+			ow_machine_select(machine, branch);
+			return true;
+		}
+	}
+	ow_machine_select(machine, NULL);
+	return is_runnable(machine, NULL, &run->token);
+}
+
+static void
+reach_transition_limit(OwMachine *machine)
+{
+	int			entered = machine->token->transitions;
+	OwFailure	failure;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "transitions", entered);
+	ow_machine_record(machine, "TransitionLimitReached", ow_machine_state(machine)->name, ow_object_end(&object));
+	machine->token->transitions = 0;
+	(void) ow_fail(&failure, OW_ERROR_TRANSITION_LIMIT, "%d states were entered without waiting for anything", entered);
+	ow_machine_fail(machine, &failure);
+}
+
+/* Enters the token's state, unless it loops without ever waiting for anything. */
+static void
+enter_within_limit(OwMachine *machine)
+{
+	int			limit = machine->host->transition_limit;
+
+	if (limit > 0 && machine->token->transitions >= limit)
+		reach_transition_limit(machine);
+	else
+	{
+		machine->token->transitions++;
+		ow_machine_enter(machine);
+	}
+}
+
+/* A decided run closes once its compensations have run, unless it was completed or terminated. */
+static void
+bring_to_close(OwMachine *machine)
+{
+	OwStatus	status = machine->run->outcome.status;
+
+	ow_machine_select(machine, NULL);
+	if (status == OW_STATUS_COMPLETED || status == OW_STATUS_TERMINATED || !ow_machine_compensate_next(machine))
+		close_run(machine);
+}
+
+/*
+ * Moves tokens until something outside is needed.  Each phase is either left within the loop or ends
+ * the step.
  */
 static OwStep
 advance(OwMachine *machine)
@@ -262,21 +388,21 @@ advance(OwMachine *machine)
 			return OW_STEP_CLOSED;
 		if (cancel_is_due(run))
 			cancel_run(machine);
-		if (run->outcome.decided && !is_compensating(run))
+		if (run->outcome.decided && !ow_token_is_compensating(&run->token))
 		{
-			if (run->outcome.status == OW_STATUS_COMPLETED || run->outcome.status == OW_STATUS_TERMINATED ||
-				!ow_machine_compensate_next(machine))
-				close_run(machine);
+			bring_to_close(machine);
 			continue;
 		}
+		if (!select_runnable(machine))
+			return OW_STEP_PARKED;
 
-		switch (run->token.phase)
+		switch (machine->token->phase)
 		{
 			case OW_PHASE_ENTER:
 				if (machine->transitions++ >= machine->host->max_transitions ||
 					(machine->stop_at_event_id > 0 && run->next_event_id > machine->stop_at_event_id))
 					return OW_STEP_YIELD;
-				ow_machine_enter(machine);
+				enter_within_limit(machine);
 				break;
 			case OW_PHASE_ACTIVITY:
 				if (ow_machine_offer_task(machine))
@@ -287,10 +413,13 @@ advance(OwMachine *machine)
 					return OW_STEP_ACTIVITY;
 				break;
 			case OW_PHASE_EXIT:
-				ow_machine_leave_task(machine, run->token.result);
+				ow_machine_leave_task(machine, machine->token->kept);
+				break;
+			case OW_PHASE_BRANCHES:
+				ow_machine_spread(machine);
 				break;
 			default:
-				return OW_STEP_PARKED;
+				pg_unreachable();
 		}
 	}
 }
@@ -305,6 +434,8 @@ terminate_run(OwMachine *machine, const OwInput *input)
 	ow_object_add_text(&object, "reason", input->reason);
 	ow_object_add_text(&object, "requested_by", input->requested_by);
 	ow_machine_record(machine, "WorkflowExecutionTerminated", NULL, ow_object_end(&object));
+	ow_machine_select(machine, NULL);
+	ow_machine_cancel_branches(machine, false);
 	memset(&run->outcome, 0, sizeof(run->outcome));
 	run->sticky_status = OW_STATUS_RUNNING;
 	run->status = OW_STATUS_RUNNING;
@@ -335,8 +466,9 @@ request_cancel(OwMachine *machine, const OwInput *input)
 static void
 timer_fired(OwMachine *machine)
 {
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 
+	token->transitions = 0;
 	switch (token->phase)
 	{
 		case OW_PHASE_WAIT:
@@ -348,6 +480,9 @@ timer_fired(OwMachine *machine)
 		case OW_PHASE_COMPENSATE_BACKOFF:
 			ow_machine_next_attempt(machine);
 			break;
+		case OW_PHASE_CALLBACK:
+			ow_machine_callback_timed_out(machine);
+			break;
 		default:
 			break;				/* a start delay, or a timer that lost a race */
 	}
@@ -357,7 +492,7 @@ timer_fired(OwMachine *machine)
 bool
 ow_machine_heeds_deadline(const OwRun *run)
 {
-	return run->status == OW_STATUS_RUNNING && !run->outcome.decided && !is_compensating(run);
+	return run->status == OW_STATUS_RUNNING && !run->outcome.decided && !is_uninterruptible(run, false);
 }
 
 static void
@@ -374,7 +509,7 @@ deadline_reached(OwMachine *machine)
 	ow_machine_record(machine, "TimerFired", NULL, ow_object_end(&object));
 	run->deadline = DT_NOEND;
 	failure.cause = "the workflow did not close in time";
-	cancel_running_timer(machine);
+	interrupt(machine);
 	leave_normal_path(machine, machine->definition->on_timeout, OW_STATUS_TIMED_OUT, &failure);
 }
 
@@ -433,7 +568,7 @@ retry_compensations(OwMachine *machine, const OwInput *input)
 static void
 apply_input(OwMachine *machine, const OwInput *input)
 {
-	bool		compensating = is_compensating(machine->run);
+	bool		compensating = ow_token_is_compensating(machine->token);
 
 	switch (input->kind)
 	{
@@ -443,7 +578,7 @@ apply_input(OwMachine *machine, const OwInput *input)
 			if (compensating)
 				ow_machine_compensation_completed(machine, input->result);
 			else
-				ow_machine_task_completed(machine, input->result);
+				ow_machine_task_completed(machine, input);
 			break;
 		case OW_INPUT_ACTIVITY_FAILED:
 		case OW_INPUT_ACTIVITY_TIMED_OUT:
@@ -473,7 +608,19 @@ apply_input(OwMachine *machine, const OwInput *input)
 		case OW_INPUT_RETRY_COMPENSATIONS:
 			retry_compensations(machine, input);
 			break;
+		case OW_INPUT_TRANSITION_LIMIT:
+			reach_transition_limit(machine);
+			break;
 	}
+}
+
+/* What comes for a branch that is over, or a run that has closed, changes nothing. */
+static bool
+has_its_token(const OwMachine *machine, const OwInput *input)
+{
+	if (input->branch != 0 && machine->branch == NULL)
+		return false;
+	return machine->run->token.phase != OW_PHASE_CLOSED || input->kind == OW_INPUT_RETRY_COMPENSATIONS;
 }
 
 /*
@@ -491,9 +638,10 @@ ow_machine_step(OwMachine *machine, const OwInput *input)
 	machine->transitions = 0;
 	machine->cancel_reason = NULL;
 
+	ow_machine_select(machine, ow_run_find_branch(run, input->branch));
 	if (run->token.phase == OW_PHASE_NEW)
 		start_run(machine);
-	if (run->token.phase != OW_PHASE_CLOSED || input->kind == OW_INPUT_RETRY_COMPENSATIONS)
+	if (has_its_token(machine, input))
 		apply_input(machine, input);
 	step = advance(machine);
 

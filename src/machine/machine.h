@@ -48,13 +48,15 @@ typedef enum OwPhase
 	OW_PHASE_COMPENSATE,		/* an attempt of compensation token.compensation may run now */
 	OW_PHASE_COMPENSATE_BACKOFF,
 	OW_PHASE_EXIT,				/* a stored result waits to be evaluated (after a stuck transition) */
+	OW_PHASE_CALLBACK,			/* the activity has run; its task token waits for an answer */
+	OW_PHASE_BRANCHES,			/* branches of a Parallel or Map run, or can be opened */
 	OW_PHASE_CLOSED
 } OwPhase;
 
 extern const char *ow_phase_name(OwPhase phase);
 extern OwPhase ow_phase_from_name(const char *name);
 
-/* One thread of control.  Parallel and Map will have one per branch. */
+/* One thread of control: the run's own, and one for each branch of a Parallel or item of a Map */
 typedef struct OwToken
 {
 	int			state;			/* index, or OW_NO_STATE */
@@ -63,12 +65,48 @@ typedef struct OwToken
 	TimestampTz entered_at;
 	TimestampTz scheduled_at;	/* when the task's first attempt was scheduled */
 	TimestampTz due_at;			/* DT_NOEND when no timer runs */
-	int			attempt;		/* of the activity or compensation, from 1 */
+	int			attempt;		/* of the activity, compensation or whole Parallel or Map, from 1 */
 	int			retry_counts[OW_MAX_RETRIERS];
+	int			transitions;	/* states entered since it last waited */
 	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
 	int			compensation;	/* sequence of the one that runs, 0 when none */
-	Jsonb	   *result;			/* stored result of a stuck transition (OW_PHASE_EXIT) */
+	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs; BRANCHES: what is
+								 * spread, see machine_branches.c */
+	int			opened;			/* BRANCHES: how many were opened */
+	int			failed;			/* BRANCHES: how many failed and were tolerated */
+	Jsonb	   *visits;			/* {state: times entered} as loaded; NULL: none */
+	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
+	Jsonb	   *variables;		/* {name: value}, from Assign in this scope; NULL: none */
+	bool		has_task_token; /* of an attempt that somebody will answer for */
+	pg_uuid_t	task_token;
 } OwToken;
+
+typedef enum OwBranchStatus
+{
+	OW_BRANCH_RUNNING,
+	OW_BRANCH_COMPLETED,
+	OW_BRANCH_FAILED			/* and its failure was tolerated */
+} OwBranchStatus;
+
+extern const char *ow_branch_status_name(OwBranchStatus status);
+
+/* A branch of a Parallel, or the iteration of a Map over one item (or batch) */
+typedef struct OwBranch
+{
+	int			id;				/* from 1, in the order opened */
+	int			parent;			/* branch whose token stands in the Parallel or Map; 0: the run's own */
+	int			index;			/* of the branch or item, from 0 */
+	char	   *state_name;		/* as loaded; resolved by the shell */
+	char	   *path;			/* "Ship:1:17/Pack:2:0": state, its visit, index; from the outside in */
+	OwToken		token;
+	OwBranchStatus status;
+	Jsonb	   *output;			/* once it has ended */
+	Jsonb	   *failure;		/* why it fails, while its compensations run */
+	bool		tolerated;		/* only this branch fails, not the whole Map */
+	bool		stored;			/* has a row already */
+	bool		dirty;			/* must be written at flush, if it still runs */
+	Jsonb	   *visible;		/* variables of this scope and those around it, once asked for */
+} OwBranch;
 
 typedef enum OwCompensationStatus
 {
@@ -85,6 +123,7 @@ extern OwCompensationStatus ow_compensation_status_from_name(const char *name);
 typedef struct OwRecordedCompensation
 {
 	int			sequence;		/* from 1, in the order recorded */
+	char	   *branch;			/* path of the branch that recorded it; NULL: none */
 	char	   *state;			/* the forward state; its Compensate has the options */
 	char	   *activity;
 	TimestampTz recorded_at;
@@ -123,11 +162,13 @@ typedef struct OwRun
 	TimestampTz deadline;		/* run or execution timeout; DT_NOEND */
 	Jsonb	   *input;
 	OwStatus	status;
-	OwToken		token;
+	OwToken		token;			/* its own thread of control */
+	List	   *branches;		/* of OwBranch *, those that run, by id */
+	List	   *ended_branches; /* of OwBranch *: their outputs are still wanted */
+	List	   *gone_branches;	/* of ids of branches that had a row and run no more */
+	List	   *gathered;		/* of ids of parents whose branches are all over: stored outputs go */
+	int			next_branch_id; /* from 1 */
 	int			next_event_id;	/* from 1 */
-	Jsonb	   *visits;			/* {state: times a Task was entered} as loaded; NULL: none */
-	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
-	Jsonb	   *variables;		/* {name: value}, from Assign; NULL: none */
 	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */
 	bool		handler_taken;	/* OnError, OnCancel or OnTimeout was entered: never again */
 	OwStatus	sticky_status;	/* CANCELED or TIMED_OUT after OnCancel/OnTimeout; else RUNNING */
@@ -158,8 +199,17 @@ typedef struct OwHost
 {
 	/* NULL when no such activity is registered */
 	const OwActivity *(*find_activity) (void *arg, const char *name);
+
+	/* Fills outputs[index] of those of the parent's branches whose output has a row. */
+	void		(*read_outputs) (void *arg, int parent, Jsonb **outputs, int count);
+
+	/* A task token that nobody can guess, for the attempt that is scheduled next */
+	void		(*new_task_token) (void *arg, const OwRun *run, pg_uuid_t *task_token);
+	/* How many iterations of a Map may run at a time that sets no limit */
+	int			(*max_concurrency) (void *arg, const OwRun *run);
 	void	   *arg;
 	int			max_transitions;	/* states entered in one step before it yields */
+	int			transition_limit;	/* states a token may enter without waiting */
 } OwHost;
 
 /* The activity the shell is asked to run (OW_STEP_ACTIVITY) */
@@ -187,6 +237,7 @@ typedef struct OwHistoryEvent
 	TimestampTz time;
 	const char *type;			/* Temporal's name: "ActivityTaskScheduled" */
 	const char *state;			/* NULL when not about a state */
+	int			branch;			/* id; 0: none */
 	Jsonb	   *attributes;		/* NULL: none */
 } OwHistoryEvent;
 
@@ -196,41 +247,49 @@ typedef enum OwInputKind
 	OW_INPUT_ACTIVITY_COMPLETED,
 	OW_INPUT_ACTIVITY_FAILED,
 	OW_INPUT_ACTIVITY_TIMED_OUT,
-	OW_INPUT_TIMER_FIRED,		/* token.due_at was reached */
+	OW_INPUT_TIMER_FIRED,		/* the token's due_at was reached */
 	OW_INPUT_DEADLINE_REACHED,	/* run.deadline was reached */
 	OW_INPUT_CANCEL,
 	OW_INPUT_TERMINATE,
 	OW_INPUT_STUCK,				/* the shell cannot go on: failure says why */
 	OW_INPUT_RETRY,				/* an operator lets a stuck run try again */
-	OW_INPUT_RETRY_COMPENSATIONS	/* an operator lets failed compensations try again */
+	OW_INPUT_RETRY_COMPENSATIONS,	/* an operator lets failed compensations try again */
+	OW_INPUT_TRANSITION_LIMIT	/* replay: the token had entered too many states without waiting */
 } OwInputKind;
 
 typedef struct OwInput
 {
 	OwInputKind kind;
 	TimestampTz now;
+	int			branch;			/* whose activity or timer it is; 0: the run's own */
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
 	const char *reason;			/* CANCEL, TERMINATE; may be NULL */
 	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*; may be NULL */
 	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
 	const OwRetryAnswer *recorded_retry;
+	/* Replay: until when a task token could be answered, instead of asking the task's options */
+	const TimestampTz *recorded_timeout;
 } OwInput;
 
 typedef enum OwStep
 {
 	OW_STEP_ACTIVITY,			/* run machine->call, then step with its outcome */
-	OW_STEP_PARKED,				/* nothing to do until token.due_at, the deadline or a message */
+	OW_STEP_PARKED,				/* nothing to do until a token's due_at, the deadline or a message */
 	OW_STEP_YIELD,				/* has more to do at once, but gives others a turn */
 	OW_STEP_STUCK,				/* status STUCK, run->stuck says why */
 	OW_STEP_CLOSED				/* run->outcome is final */
 } OwStep;
+
+typedef struct OwSpread OwSpread;
 
 typedef struct OwMachine
 {
 	const OwDefinition *definition;
 	const OwHost *host;
 	OwRun	   *run;
+	OwBranch   *branch;			/* whose token moves; NULL: the run's own */
+	OwToken    *token;			/* the one that moves */
 	MemoryContext context;
 	List	   *events;			/* of OwHistoryEvent *, appended by the steps */
 	OwActivityCall call;
@@ -241,6 +300,9 @@ typedef struct OwMachine
 	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
 	Jsonb	   *assigned;		/* the variables as they are when the state has been left */
 	Jsonb	   *task_result;	/* for $$.Task.Result while a compensation is recorded */
+	OwSpread   *spread;			/* machine_branches.c: the Parallel or Map that opened branches last */
+	const JsonbValue *item;		/* whose ItemSelector is evaluated; NULL: none */
+	int			item_index;
 } OwMachine;
 
 extern OwStep ow_machine_step(OwMachine *machine, const OwInput *input);
@@ -248,12 +310,22 @@ extern OwStep ow_machine_step(OwMachine *machine, const OwInput *input);
 /* Would the run time out if its deadline were reached now? */
 extern bool ow_machine_heeds_deadline(const OwRun *run);
 
-/* The run's visits as stored: {state: times}, NULL when there are none */
-extern Jsonb *ow_machine_visits(const OwRun *run, const OwDefinition *definition);
+/* A token's visits as stored: {state: times}, NULL when there are none */
+extern Jsonb *ow_machine_visits(const OwToken *token, const OwDefinition *definition);
+
+/* The token whose timer is due first, and when that is: DT_NOEND when no timer runs */
+extern const OwToken *ow_run_next_timer(const OwRun *run, int *branch);
+
+/* The token of that task token; NULL when none waits for its answer */
+extern const OwToken *ow_run_find_task(const OwRun *run, const pg_uuid_t *task_token, int *branch);
+
+/* NULL when no such branch runs */
+extern OwBranch *ow_run_find_branch(const OwRun *run, int id);
 
 extern char *ow_uuid_to_cstring(const pg_uuid_t *uuid);
 
-/* Moves the run to another version of its definition; its state must exist there (else OW_NO_STATE). */
+/* Moves the run to another version of its definition, which must have a place for it. */
+extern bool ow_machine_can_use_definition(const OwMachine *machine, const OwDefinition *definition);
 extern void ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version);
 
 #endif							/* OW_MACHINE_H */

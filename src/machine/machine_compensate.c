@@ -39,10 +39,10 @@ find_compensation(const OwMachine *machine, int sequence)
 static OwRecordedCompensation *
 running_compensation(const OwMachine *machine)
 {
-	OwRecordedCompensation *compensation = find_compensation(machine, machine->run->token.compensation);
+	OwRecordedCompensation *compensation = find_compensation(machine, machine->token->compensation);
 
 	if (compensation == NULL)
-		elog(ERROR, "compensation %d of run %s is missing", machine->run->token.compensation,
+		elog(ERROR, "compensation %d of run %s is missing", machine->token->compensation,
 			 ow_uuid_to_cstring(&machine->run->run_id));
 	return compensation;
 }
@@ -90,7 +90,7 @@ compensation_input(OwMachine *machine, const OwState *state, Jsonb *output, Json
 	if (state->compensation->parameters == NULL)
 		return true;
 	machine->task_result = result;
-	ow_machine_scope(machine, output ? output : machine->run->token.data, OW_EVALUATE_COMPENSATION, &scope);
+	ow_machine_scope(machine, output ? output : machine->token->data, OW_EVALUATE_COMPENSATION, &scope);
 	*input = ow_template_evaluate(state->compensation->parameters, &scope, failure);
 	machine->task_result = NULL;
 	return *input != NULL;
@@ -125,6 +125,7 @@ ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *
 	compensation = palloc0(sizeof(OwRecordedCompensation));
 	compensation->sequence = run->compensations == NIL ? 1 :
 		((OwRecordedCompensation *) llast(run->compensations))->sequence + 1;
+	compensation->branch = machine->branch ? machine->branch->path : NULL;
 	compensation->state = state->name;
 	compensation->activity = state->compensation->resource;
 	compensation->input = input;
@@ -154,7 +155,7 @@ void
 ow_machine_record_compensation_scheduled(OwMachine *machine)
 {
 	const OwRecordedCompensation *compensation = running_compensation(machine);
-	const OwToken *token = &machine->run->token;
+	const OwToken *token = machine->token;
 	OwObject	object;
 
 	ow_object_begin(&object);
@@ -166,11 +167,11 @@ ow_machine_record_compensation_scheduled(OwMachine *machine)
 	ow_machine_record(machine, "ActivityTaskScheduled", compensation->state, ow_object_end(&object));
 }
 
-/* Schedules the last compensation still recorded; false when there is none. */
+/* Schedules the last compensation still recorded, of those to run now; false when there is none. */
 bool
 ow_machine_compensate_next(OwMachine *machine)
 {
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 	OwRecordedCompensation *next = NULL;
 	ListCell   *cell;
 
@@ -178,7 +179,7 @@ ow_machine_compensate_next(OwMachine *machine)
 	{
 		OwRecordedCompensation *compensation = lfirst(cell);
 
-		if (compensation->status == OW_COMPENSATION_RECORDED)
+		if (compensation->status == OW_COMPENSATION_RECORDED && ow_machine_undoes(machine, compensation))
 			next = compensation;
 	}
 	if (next == NULL)
@@ -241,12 +242,15 @@ ow_machine_offer_compensation(OwMachine *machine)
 	return true;
 }
 
-/* On to the next compensation, or out of the Compensate state; a decided run closes in advance(). */
+/*
+ * On to the next compensation, or out of the Compensate state or the failed branch; a decided run closes
+ * in advance().
+ */
 static void
 compensation_done(OwMachine *machine, OwCompensationStatus status, Jsonb *failure)
 {
 	OwRecordedCompensation *compensation = running_compensation(machine);
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 
 	compensation->status = status;
 	compensation->attempts = token->attempt;
@@ -258,14 +262,16 @@ compensation_done(OwMachine *machine, OwCompensationStatus status, Jsonb *failur
 	token->attempt = 0;
 	token->last_failure = NULL;
 	token->phase = OW_PHASE_ENTER;
-	if (!machine->run->outcome.decided)
+	if (machine->branch != NULL && machine->branch->failure != NULL)
+		ow_machine_branch_undone(machine);
+	else if (!machine->run->outcome.decided)
 		ow_machine_leave(machine, token->data);
 }
 
 void
 ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
 {
-	const OwToken *token = &machine->run->token;
+	const OwToken *token = machine->token;
 	OwObject	object;
 
 	ow_object_begin(&object);
@@ -284,7 +290,7 @@ ow_machine_compensation_failed(OwMachine *machine, const OwInput *input)
 	OwTaskOptions options;
 
 	compensation_options(machine, compensation, activity, &options);
-	compensation->attempts = machine->run->token.attempt;
+	compensation->attempts = machine->token->attempt;
 	compensation->failure = ow_failure_json(input->failure);
 	compensation->dirty = true;
 	if (!ow_machine_try_again(machine, input, &options, compensation->state, OW_PHASE_COMPENSATE_BACKOFF))

@@ -44,16 +44,22 @@ execution_context(const OwRun *run)
 	return ow_object_end(&object);
 }
 
+static bool
+has_attempts(const OwState *state)
+{
+	return state->type == OW_STATE_TASK || ow_state_has_branches(state);
+}
+
 static Jsonb *
 state_context(const OwMachine *machine)
 {
-	const OwToken *token = &machine->run->token;
+	const OwToken *token = machine->token;
 	OwObject	object;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Name", ow_machine_state(machine)->name);
 	ow_object_add_text(&object, "EnteredTime", ow_instant_format(token->entered_at));
-	if (ow_machine_state(machine)->type == OW_STATE_TASK)
+	if (has_attempts(ow_machine_state(machine)))
 		ow_object_add_int(&object, "RetryCount", token->attempt > 0 ? token->attempt - 1 : 0);
 	return ow_object_end(&object);
 }
@@ -70,6 +76,40 @@ state_machine_context(const OwRun *run)
 	return ow_object_end(&object);
 }
 
+/* $$.Map of the innermost Map; NULL when there is none */
+static Jsonb *
+map_context(const OwMachine *machine)
+{
+	OwObject	item;
+	OwObject	map;
+	JsonbValue	value;
+	int			index;
+
+	if (!ow_machine_map_item(machine, &index, &value))
+		return NULL;
+	ow_object_begin(&item);
+	ow_object_add_int(&item, "Index", index);
+	ow_object_add_value(&item, "Value", &value);
+	ow_object_begin(&map);
+	ow_object_add(&map, "Item", ow_object_end(&item));
+	return ow_object_end(&map);
+}
+
+static Jsonb *
+task_context(const OwMachine *machine)
+{
+	const OwToken *token = machine->token;
+	OwObject	task;
+
+	if (machine->task_result == NULL && !token->has_task_token)
+		return NULL;
+	ow_object_begin(&task);
+	ow_object_add(&task, "Result", machine->task_result);
+	if (token->has_task_token)
+		ow_object_add_text(&task, "Token", ow_uuid_to_cstring(&token->task_token));
+	return ow_object_end(&task);
+}
+
 static Jsonb *
 make_context(void *arg)
 {
@@ -80,14 +120,8 @@ make_context(void *arg)
 	ow_object_add(&object, "Execution", execution_context(machine->run));
 	ow_object_add(&object, "State", state_context(machine));
 	ow_object_add(&object, "StateMachine", state_machine_context(machine->run));
-	if (machine->task_result != NULL)
-	{
-		OwObject	task;
-
-		ow_object_begin(&task);
-		ow_object_add(&task, "Result", machine->task_result);
-		ow_object_add(&object, "Task", ow_object_end(&task));
-	}
+	ow_object_add(&object, "Task", task_context(machine));
+	ow_object_add(&object, "Map", map_context(machine));
 	return ow_object_end(&object);
 }
 
@@ -121,11 +155,15 @@ evaluation_seed(OwMachine *machine, OwEvaluation what)
 	const OwState *state = ow_machine_state(machine);
 	uint64		seed;
 
-	if (state->type == OW_STATE_TASK)
+	if (has_attempts(state) && machine->item == NULL)
+	{
 		seed = run_seed(run) ^ hash_bytes_extended((const unsigned char *) state->name, strlen(state->name),
 												   (uint64) ow_machine_visit_counts(machine)[state->index]);
+		if (machine->branch != NULL)
+			seed ^= hash_bytes_extended((const unsigned char *) machine->branch->path, strlen(machine->branch->path), 1);
+	}
 	else
-		seed = ow_machine_random(machine);
+		seed = ow_machine_random(machine) + (machine->item ? machine->item_index : 0);
 	for (int i = 0; i <= (int) what; i++)
 		seed = ow_random_next(&seed);
 	return seed;
@@ -136,58 +174,81 @@ void
 ow_machine_scope(OwMachine *machine, const Jsonb *data, OwEvaluation what, OwScope *scope)
 {
 	scope->data = data;
-	scope->variables = machine->run->variables;
+	scope->variables = ow_machine_variables(machine);
 	scope->context = NULL;
 	scope->make_context = make_context;
 	scope->make_context_arg = machine;
 	scope->random = evaluation_seed(machine, what);
 }
 
-/* Times each Task was entered, by state index */
+/* The variables that a branch sees: its own, and those around it */
+static Jsonb *
+visible_variables(const OwRun *run, OwBranch *branch)
+{
+	if (branch == NULL)
+		return run->token.variables;
+	if (branch->visible == NULL)
+	{
+		Jsonb	   *outer = visible_variables(run, ow_run_find_branch(run, branch->parent));
+		Jsonb	   *own = branch->token.variables;
+
+		branch->visible = outer != NULL && own != NULL ? ow_json_merged(outer, own) : own != NULL ? own : outer;
+	}
+	return branch->visible;
+}
+
+const Jsonb *
+ow_machine_variables(OwMachine *machine)
+{
+	return visible_variables(machine->run, machine->branch);
+}
+
+/* Times the token has entered each Task, Parallel and Map, by state index */
 int *
 ow_machine_visit_counts(OwMachine *machine)
 {
-	OwRun	   *run = machine->run;
+	OwToken    *token = machine->token;
 
-	if (run->visit_counts == NULL)
+	if (token->visit_counts == NULL)
 	{
-		run->visit_counts = palloc0(sizeof(int) * machine->definition->nstates);
-		for (int i = 0; run->visits != NULL && i < machine->definition->nstates; i++)
+		token->visit_counts = palloc0(sizeof(int) * machine->definition->nstates);
+		for (int i = 0; token->visits != NULL && i < machine->definition->nstates; i++)
 		{
 			JsonbValue	value;
 			int64		visits;
 
-			if (ow_json_member(run->visits, machine->definition->states[i].name, &value) &&
+			if (ow_json_member(token->visits, machine->definition->states[i].name, &value) &&
 				ow_json_value_int64(&value, &visits))
-				run->visit_counts[i] = visits;
+				token->visit_counts[i] = visits;
 		}
 	}
-	return run->visit_counts;
+	return token->visit_counts;
 }
 
 Jsonb *
-ow_machine_visits(const OwRun *run, const OwDefinition *definition)
+ow_machine_visits(const OwToken *token, const OwDefinition *definition)
 {
 	OwObject	object;
 
-	if (run->visit_counts == NULL)
-		return run->visits;
+	if (token->visit_counts == NULL)
+		return token->visits;
 	ow_object_begin(&object);
 	for (int i = 0; i < definition->nstates; i++)
 	{
-		if (run->visit_counts[i] > 0)
-			ow_object_add_int(&object, definition->states[i].name, run->visit_counts[i]);
+		if (token->visit_counts[i] > 0)
+			ow_object_add_int(&object, definition->states[i].name, token->visit_counts[i]);
 	}
 	return ow_object_end(&object);
 }
 
 /*
  * The key an activity can deduplicate its effects by: the same for every attempt of one visit to a
- * state, and over reset and workflow retry, which inherit the root run.
+ * state, and over reset and workflow retry, which inherit the root run.  In a branch its path is part of it.
  */
 char *
 ow_machine_idempotency_key(OwMachine *machine, const OwState *state)
 {
-	return psprintf("%s:%s:%d", ow_uuid_to_cstring(&machine->run->root_run_id), state->name,
+	return psprintf("%s:%s%s%s:%d", ow_uuid_to_cstring(&machine->run->root_run_id),
+					machine->branch ? machine->branch->path : "", machine->branch ? "/" : "", state->name,
 					Max(ow_machine_visit_counts(machine)[state->index], 1));
 }

@@ -26,6 +26,20 @@ extern void ow_machine_fail(OwMachine *machine, const OwFailure *failure);
 extern void ow_machine_stick(OwMachine *machine, const OwFailure *failure);
 extern void ow_machine_decide(OwMachine *machine, OwStatus status, const char *error, const char *cause,
 							  const OwPublicError *public_error);
+extern bool ow_token_is_compensating(const OwToken *token);
+
+/* machine_branches.c */
+extern void ow_machine_select(OwMachine *machine, OwBranch *branch);
+extern bool ow_machine_enter_branches(OwMachine *machine, const OwState *state, OwFailure *failure);
+extern void ow_machine_spread_again(OwMachine *machine);
+extern bool ow_machine_can_spread(OwMachine *machine, const OwBranch *branch, const OwToken *token);
+extern void ow_machine_spread(OwMachine *machine);
+extern void ow_machine_branch_completed(OwMachine *machine, Jsonb *output);
+extern void ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure);
+extern void ow_machine_branch_undone(OwMachine *machine);
+extern void ow_machine_cancel_branches(OwMachine *machine, bool recorded);
+extern bool ow_machine_undoes(const OwMachine *machine, const OwRecordedCompensation *compensation);
+extern bool ow_machine_map_item(const OwMachine *machine, int *index, JsonbValue *item);
 
 /* machine_state.c */
 extern void ow_machine_enter(OwMachine *machine);
@@ -41,7 +55,8 @@ extern bool ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *r
 extern void ow_machine_enter_task(OwMachine *machine, const OwState *state);
 extern bool ow_machine_offer_task(OwMachine *machine);
 extern void ow_machine_next_attempt(OwMachine *machine);
-extern void ow_machine_task_completed(OwMachine *machine, Jsonb *result);
+extern void ow_machine_task_completed(OwMachine *machine, const OwInput *input);
+extern void ow_machine_callback_timed_out(OwMachine *machine);
 extern void ow_machine_task_failed(OwMachine *machine, const OwInput *input);
 extern bool ow_machine_leave_task(OwMachine *machine, Jsonb *result);
 extern bool ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *failure);
@@ -50,6 +65,7 @@ extern bool ow_machine_try_again(OwMachine *machine, const OwInput *input, const
 								 const char *state, OwPhase backoff);
 extern void ow_machine_stick_unrunnable(OwMachine *machine, const char *activity_name, const OwActivity *activity);
 extern Jsonb *ow_failure_json(const OwFailure *failure);
+extern void ow_failure_from_json(const Jsonb *json, OwFailure *failure);
 
 /* machine_compensate.c */
 extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result,
@@ -64,6 +80,7 @@ extern void ow_machine_compensation_failed(OwMachine *machine, const OwInput *in
 /* machine_context.c */
 extern void ow_machine_scope(OwMachine *machine, const Jsonb *data, OwEvaluation what, OwScope *scope);
 extern uint64 ow_machine_random(const OwMachine *machine);
+extern const Jsonb *ow_machine_variables(OwMachine *machine);
 extern int *ow_machine_visit_counts(OwMachine *machine);
 extern char *ow_machine_idempotency_key(OwMachine *machine, const OwState *state);
 

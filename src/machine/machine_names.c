@@ -27,7 +27,15 @@ static const char *const phase_names[] = {
 	[OW_PHASE_COMPENSATE] = "Compensate",
 	[OW_PHASE_COMPENSATE_BACKOFF] = "CompensateBackoff",
 	[OW_PHASE_EXIT] = "Exit",
+	[OW_PHASE_CALLBACK] = "Callback",
+	[OW_PHASE_BRANCHES] = "Branches",
 	[OW_PHASE_CLOSED] = "Closed"
+};
+
+static const char *const branch_names[] = {
+	[OW_BRANCH_RUNNING] = "Running",
+	[OW_BRANCH_COMPLETED] = "Completed",
+	[OW_BRANCH_FAILED] = "Failed"
 };
 
 static const char *const compensation_names[] = {
@@ -68,6 +76,12 @@ OwPhase
 ow_phase_from_name(const char *name)
 {
 	return find_name(phase_names, lengthof(phase_names), name, "phase");
+}
+
+const char *
+ow_branch_status_name(OwBranchStatus status)
+{
+	return branch_names[status];
 }
 
 const char *

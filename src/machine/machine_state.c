@@ -39,7 +39,7 @@ ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFail
 {
 	OwScope		scope;
 
-	if (!apply_path(machine, state->input_path, state->input_path_null, machine->run->token.data, input, failure))
+	if (!apply_path(machine, state->input_path, state->input_path_null, machine->token->data, input, failure))
 		return false;
 	if (state->parameters == NULL)
 		return true;
@@ -55,7 +55,7 @@ ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFail
 bool
 ow_machine_assign(OwMachine *machine, const OwTemplate *assign, Jsonb *data, OwEvaluation what, OwFailure *failure)
 {
-	Jsonb	   *variables = machine->run->variables;
+	Jsonb	   *variables = machine->token->variables;
 	Jsonb	   *assigned;
 	OwScope		scope;
 
@@ -77,7 +77,9 @@ ow_machine_assign(OwMachine *machine, const OwTemplate *assign, Jsonb *data, OwE
 void
 ow_machine_keep_assigned(OwMachine *machine)
 {
-	machine->run->variables = machine->assigned;
+	machine->token->variables = machine->assigned;
+	if (machine->branch != NULL)
+		machine->branch->visible = NULL;
 }
 
 /*
@@ -101,14 +103,27 @@ ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb
 			return false;
 	}
 	if (state->result_path_null)
-		combined = machine->run->token.data;
+		combined = machine->token->data;
 	else if (state->result_path != NULL && !ow_path_is_root(state->result_path))
 	{
-		combined = ow_path_set(state->result_path, machine->run->token.data, combined, failure);
+		combined = ow_path_set(state->result_path, machine->token->data, combined, failure);
 		if (combined == NULL)
 			return false;
 	}
 	return apply_path(machine, state->output_path, state->output_path_null, combined, output, failure);
+}
+
+/* The end of a machine: the run completes, or the branch. */
+static void
+complete(OwMachine *machine, Jsonb *output)
+{
+	if (machine->branch != NULL)
+	{
+		ow_machine_branch_completed(machine, output);
+		return;
+	}
+	ow_machine_decide(machine, OW_STATUS_COMPLETED, NULL, NULL, NULL);
+	machine->run->outcome.output = output;
 }
 
 /*
@@ -138,10 +153,7 @@ ow_machine_leave(OwMachine *machine, Jsonb *output)
 	if (state->next != OW_NO_STATE)
 		ow_machine_go(machine, state->next, output);
 	else
-	{
-		ow_machine_decide(machine, OW_STATUS_COMPLETED, NULL, NULL, NULL);
-		machine->run->outcome.output = output;
-	}
+		complete(machine, output);
 }
 
 static bool
@@ -239,7 +251,7 @@ wait_until(OwMachine *machine, const OwState *state, Jsonb *input, TimestampTz *
 static bool
 enter_wait(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 	Jsonb	   *input;
 	TimestampTz until;
 	OwObject	object;
@@ -269,8 +281,7 @@ enter_succeed(OwMachine *machine, const OwState *state, OwFailure *failure)
 	if (!ow_machine_input(machine, state, &input, failure) ||
 		!apply_path(machine, state->output_path, state->output_path_null, input, &output, failure))
 		return false;
-	ow_machine_decide(machine, OW_STATUS_COMPLETED, NULL, NULL, NULL);
-	machine->run->outcome.output = output;
+	complete(machine, output);
 	return true;
 }
 
@@ -283,7 +294,7 @@ fail_text(OwMachine *machine, const OwState *state, const OwExpression *expressi
 
 	if (expression == NULL)
 		return true;
-	ow_machine_scope(machine, machine->run->token.data, OW_EVALUATE_INPUT, &scope);
+	ow_machine_scope(machine, machine->token->data, OW_EVALUATE_INPUT, &scope);
 	if (!ow_expression_evaluate(expression, &scope, &value, failure))
 		return false;
 	if (value.type != jbvString)
@@ -292,7 +303,7 @@ fail_text(OwMachine *machine, const OwState *state, const OwExpression *expressi
 	return true;
 }
 
-/* A Fail state closes the run: it never leads to OnError. */
+/* A Fail state closes the run: it never leads to OnError.  In a branch it fails that. */
 static bool
 enter_fail(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
@@ -302,16 +313,23 @@ enter_fail(OwMachine *machine, const OwState *state, OwFailure *failure)
 	if (!fail_text(machine, state, state->error_path, "ErrorPath", &error, failure) ||
 		!fail_text(machine, state, state->cause_path, "CausePath", &cause, failure))
 		return false;
-	ow_machine_decide(machine, OW_STATUS_FAILED, error, cause, state->public_error);
+	if (machine->branch != NULL)
+		ow_machine_branch_failed(machine, &(OwFailure) {
+									 .error = unconstify(char *, error ? error : ""),
+									 .cause = unconstify(char *, cause),
+									 .next_retry_delay_ms = OW_UNSET
+								 });
+	else
+		ow_machine_decide(machine, OW_STATUS_FAILED, error, cause, state->public_error);
 	return true;
 }
 
-/* Runs the recorded compensations, last first; with none left it passes its input on. */
+/* Runs the recorded compensations (of the branch, in one), last first; with none left it passes its input on. */
 static bool
 enter_compensate(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
 	if (!ow_machine_compensate_next(machine))
-		ow_machine_leave(machine, machine->run->token.data);
+		ow_machine_leave(machine, machine->token->data);
 	return true;
 }
 
@@ -326,7 +344,7 @@ ow_machine_enter(OwMachine *machine)
 	OwFailure	failure;
 	bool		ok = true;
 
-	machine->run->token.entered_at = machine->now;
+	machine->token->entered_at = machine->now;
 	if (state->type == OW_STATE_TASK)
 	{
 		ow_machine_enter_task(machine, state);
@@ -352,6 +370,10 @@ ow_machine_enter(OwMachine *machine)
 			break;
 		case OW_STATE_COMPENSATE:
 			ok = enter_compensate(machine, state, &failure);
+			break;
+		case OW_STATE_PARALLEL:
+		case OW_STATE_MAP:
+			ok = ow_machine_enter_branches(machine, state, &failure);
 			break;
 		case OW_STATE_TASK:
 			pg_unreachable();

@@ -3,9 +3,11 @@
  *		Task states: attempts, retries, catches, and storing the result before it is evaluated.
  *
  *		enter -> ACTIVITY -> completed -> leave
- *					^  \---> failed -> BACKOFF (a retrier allows) -> next attempt
- *					|					\-> catch, OnError or failure
- *					\-----------------------/
+ *					^  |  \-> CALLBACK (.waitForTaskToken) -> answered -> leave
+ *					|  |		 |
+ *					|  \---------+-> failed, timed out -> BACKOFF (a retrier allows) -> next attempt
+ *					|									\-> catch, OnError or failure
+ *					\---------------------------------------/
  */
 #include "postgres.h"
 
@@ -24,36 +26,74 @@ ow_failure_json(const OwFailure *failure)
 	return ow_object_end(&object);
 }
 
+void
+ow_failure_from_json(const Jsonb *json, OwFailure *failure)
+{
+	JsonbValue	value;
+	int64		attempt;
+
+	memset(failure, 0, sizeof(*failure));
+	failure->error = ow_json_get_string(json, "Error");
+	failure->cause = ow_json_get_string(json, "Cause");
+	failure->details = ow_json_get(json, "Details");
+	failure->state = ow_json_get_string(json, "State");
+	failure->activity = ow_json_get_string(json, "Activity");
+	if (ow_json_member(json, "Attempt", &value) && ow_json_value_int64(&value, &attempt))
+		failure->attempt = attempt;
+	failure->next_retry_delay_ms = OW_UNSET;
+}
+
 /*
  * Records that an attempt may run now.  The input is kept with the first attempt only: it is the same
- * for all of them.
+ * for all of them, unless it may hold the attempt's token.
  */
 static void
 record_scheduled(OwMachine *machine, const OwState *state)
 {
-	const OwToken *token = &machine->run->token;
+	const OwToken *token = machine->token;
 	OwObject	object;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "activity", state->activity);
 	ow_object_add_int(&object, "attempt", token->attempt);
-	if (token->attempt == 1)
+	if (token->attempt == 1 || state->callback)
 		ow_object_add(&object, "input", machine->task_input);
+	if (token->has_task_token)
+		ow_object_add_text(&object, "task_token", ow_uuid_to_cstring(&token->task_token));
 	ow_machine_record(machine, "ActivityTaskScheduled", state->name, ow_object_end(&object));
+}
+
+/* The input cannot be evaluated, and so there is no attempt. */
+static void
+refuse_attempt(OwMachine *machine, const OwState *state, const OwFailure *failure)
+{
+	if (!ow_machine_catch(machine, state, failure))
+		ow_machine_fail(machine, failure);
+}
+
+/* An attempt that somebody else will answer for gets a token, which its input may hold. */
+static void
+take_task_token(OwMachine *machine, const OwState *state)
+{
+	OwToken    *token = machine->token;
+
+	token->has_task_token = state->callback;
+	if (state->callback)
+		machine->host->new_task_token(machine->host->arg, machine->run, &token->task_token);
 }
 
 void
 ow_machine_enter_task(OwMachine *machine, const OwState *state)
 {
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 	OwFailure	failure;
 
 	ow_machine_visit_counts(machine)[state->index]++;
+	take_task_token(machine, state);
 	if (!ow_machine_input(machine, state, &machine->task_input, &failure))
 	{
 		ow_machine_record(machine, "StateEntered", state->name, NULL);
-		if (!ow_machine_catch(machine, state, &failure))
-			ow_machine_fail(machine, &failure);
+		refuse_attempt(machine, state, &failure);
 		return;
 	}
 	token->phase = OW_PHASE_ACTIVITY;
@@ -63,8 +103,7 @@ ow_machine_enter_task(OwMachine *machine, const OwState *state)
 		!ow_machine_record_compensation(machine, state, NULL, NULL, &failure))
 	{
 		ow_machine_record(machine, "StateEntered", state->name, NULL);
-		if (!ow_machine_catch(machine, state, &failure))
-			ow_machine_fail(machine, &failure);
+		refuse_attempt(machine, state, &failure);
 		return;
 	}
 	record_scheduled(machine, state);
@@ -87,33 +126,46 @@ ow_machine_stick_unrunnable(OwMachine *machine, const char *activity_name, const
 	ow_machine_stick(machine, &failure);
 }
 
-/* A duration given by TimeoutSecondsPath wins over a fixed one. */
+/* A duration given by a path wins over a fixed one. */
 static bool
-start_to_close(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFailure *failure)
+read_duration(OwMachine *machine, const OwPath *path, const char *field, int64 *ms, OwFailure *failure)
 {
 	OwScope		scope;
 	JsonbValue	value;
 	const char *missing;
 	int64		seconds;
 
-	*ms = options->start_to_close_ms;
-	if (options->start_to_close_path == NULL)
+	if (path == NULL)
 		return true;
-	ow_machine_scope(machine, machine->run->token.data, OW_EVALUATE_INPUT, &scope);
-	if (!ow_path_get(options->start_to_close_path, &scope, &value, &missing))
+	ow_machine_scope(machine, machine->token->data, OW_EVALUATE_INPUT, &scope);
+	if (!ow_path_get(path, &scope, &value, &missing))
 		return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
 	if (!ow_json_value_int64(&value, &seconds) || seconds <= 0 || seconds > PG_INT32_MAX)
-		return ow_fail(failure, OW_ERROR_RUNTIME, "TimeoutSecondsPath of state \"%s\" is not a positive whole number",
+		return ow_fail(failure, OW_ERROR_RUNTIME, "%s of state \"%s\" is not a positive whole number", field,
 					   ow_machine_state(machine)->name);
 	*ms = seconds * 1000;
 	return true;
+}
+
+static bool
+start_to_close(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFailure *failure)
+{
+	*ms = options->start_to_close_ms;
+	return read_duration(machine, options->start_to_close_path, "TimeoutSecondsPath", ms, failure);
+}
+
+static bool
+heartbeat(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFailure *failure)
+{
+	*ms = options->heartbeat_ms;
+	return read_duration(machine, options->heartbeat_path, "HeartbeatSecondsPath", ms, failure);
 }
 
 /* Fills what every call has, forward work or compensation. */
 void
 ow_machine_call(OwMachine *machine, const OwActivity *activity, const OwTaskOptions *options)
 {
-	const OwToken *token = &machine->run->token;
+	const OwToken *token = machine->token;
 	OwActivityCall *call = &machine->call;
 
 	memset(call, 0, sizeof(*call));
@@ -157,18 +209,43 @@ ow_machine_offer_task(OwMachine *machine)
 	return true;
 }
 
-/* The back-off is over: the next attempt of a task or a compensation. */
+/* A task that waits for its token has an input of its own for each attempt. */
+static void
+schedule_again(OwMachine *machine, const OwState *state)
+{
+	OwFailure	failure;
+
+	if (state->callback)
+	{
+		machine->task_input = NULL;
+		take_task_token(machine, state);
+		if (!ow_machine_input(machine, state, &machine->task_input, &failure))
+		{
+			ow_machine_record(machine, "TimerFired", state->name, NULL);
+			refuse_attempt(machine, state, &failure);
+			return;
+		}
+	}
+	record_scheduled(machine, state);
+}
+
+/* The back-off is over: the next attempt of a task, a Parallel or Map, or a compensation. */
 void
 ow_machine_next_attempt(OwMachine *machine)
 {
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 
 	token->due_at = DT_NOEND;
 	token->attempt++;
-	if (token->phase == OW_PHASE_BACKOFF)
+	if (token->phase == OW_PHASE_BACKOFF && ow_state_has_branches(ow_machine_state(machine)))
+	{
+		ow_machine_record(machine, "TimerFired", ow_machine_state(machine)->name, NULL);
+		ow_machine_spread_again(machine);
+	}
+	else if (token->phase == OW_PHASE_BACKOFF)
 	{
 		token->phase = OW_PHASE_ACTIVITY;
-		record_scheduled(machine, ow_machine_state(machine));
+		schedule_again(machine, ow_machine_state(machine));
 	}
 	else
 	{
@@ -179,14 +256,14 @@ ow_machine_next_attempt(OwMachine *machine)
 }
 
 /*
- * Leaves a task with its result; a result that cannot be evaluated is kept, and the run is stuck until
+ * Leaves a task (or a Parallel or Map) with its result; a result that cannot be evaluated is kept, and the run is stuck until
  * it is retried on a repaired definition, unless the state catches the error.
  */
 bool
 ow_machine_leave_task(OwMachine *machine, Jsonb *result)
 {
 	const OwState *state = ow_machine_state(machine);
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 	OwFailure	failure;
 	Jsonb	   *output;
 
@@ -202,23 +279,110 @@ ow_machine_leave_task(OwMachine *machine, Jsonb *result)
 	else if (ow_machine_catch(machine, state, &failure))
 		return true;
 	token->phase = OW_PHASE_EXIT;
-	token->result = result;
+	token->kept = result;
 	ow_machine_stick(machine, &failure);
 	return false;
 }
 
-void
-ow_machine_task_completed(OwMachine *machine, Jsonb *result)
-{
-	OwToken    *token = &machine->run->token;
-	OwObject	object;
+/* ---- waiting for the answer to a task token ---- */
 
-	Assert(token->phase == OW_PHASE_ACTIVITY);
+/* When the answer is due, and which timeout it is that says so */
+static TimestampTz
+callback_due(OwMachine *machine, const OwState *state, const char **timer, OwFailure *failure)
+{
+	const OwToken *token = machine->token;
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, state->activity);
+	TimestampTz due = DT_NOEND;
+	OwTaskOptions options;
+	int64		limits[3];
+	static const char *const names[] = {"StartToClose", "Heartbeat", "ScheduleToClose"};
+
+	ow_task_options_merge(&options, &state->options, &machine->definition->defaults,
+						  activity ? &activity->options : NULL);
+	if (!start_to_close(machine, &options, &limits[0], failure) ||
+		!heartbeat(machine, &options, &limits[1], failure))
+		return DT_NOBEGIN;
+	limits[2] = options.schedule_to_close_ms;
+	for (int i = 0; i < (int) lengthof(limits); i++)
+	{
+		TimestampTz at = limits[i] == OW_UNSET ? DT_NOEND :
+			ow_instant_add_ms(i == 2 ? token->scheduled_at : machine->now, limits[i]);
+
+		if (at >= due)
+			continue;
+		due = at;
+		*timer = names[i];
+	}
+	return due;
+}
+
+/* The activity has handed its token on: now somebody must answer it. */
+static void
+wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
+{
+	OwToken    *token = machine->token;
+	const char *timer = NULL;
+	OwFailure	failure;
+	OwObject	object;
+	TimestampTz due = input->recorded_timeout ? *input->recorded_timeout :
+		callback_due(machine, state, &timer, &failure);
+
+	if (due == DT_NOBEGIN)
+	{
+		refuse_attempt(machine, state, &failure);
+		return;
+	}
 	ow_object_begin(&object);
 	ow_object_add_int(&object, "attempt", token->attempt);
-	ow_object_add(&object, "result", result);
-	ow_machine_record(machine, "ActivityTaskCompleted", ow_machine_state(machine)->name, ow_object_end(&object));
-	(void) ow_machine_leave_task(machine, result);
+	ow_object_add(&object, "result", input->result);
+	if (due != DT_NOEND)
+		ow_object_add_text(&object, "timeout_at", ow_instant_format(due));
+	ow_object_add_text(&object, "timer", timer);
+	ow_machine_record(machine, "ActivityTaskStarted", state->name, ow_object_end(&object));
+	token->phase = OW_PHASE_CALLBACK;
+	token->due_at = due;
+	token->kept = timer ? ow_json_text(timer) : NULL;
+	token->transitions = 0;
+}
+
+void
+ow_machine_callback_timed_out(OwMachine *machine)
+{
+	OwToken    *token = machine->token;
+	OwInput		input = {.kind = OW_INPUT_ACTIVITY_TIMED_OUT, .now = machine->now};
+	JsonbValue	timer;
+	OwFailure	failure;
+
+	ow_json_as_value(token->kept, &timer);
+	if (strcmp(ow_json_value_cstring(&timer), "Heartbeat") == 0)
+		(void) ow_fail(&failure, OW_ERROR_HEARTBEAT_TIMEOUT, "no heartbeat came with the task's token in time");
+	else
+		(void) ow_fail(&failure, OW_ERROR_TIMEOUT, "the task's token was not answered in time");
+	input.failure = &failure;
+	ow_machine_task_failed(machine, &input);
+}
+
+/* ---- outcomes ---- */
+
+void
+ow_machine_task_completed(OwMachine *machine, const OwInput *input)
+{
+	const OwState *state = ow_machine_state(machine);
+	OwToken    *token = machine->token;
+	OwObject	object;
+
+	if (state->callback && token->phase == OW_PHASE_ACTIVITY)
+	{
+		wait_for_answer(machine, state, input);
+		return;
+	}
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "attempt", token->attempt);
+	ow_object_add(&object, "result", input->result);
+	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
+	token->due_at = DT_NOEND;
+	token->kept = NULL;
+	(void) ow_machine_leave_task(machine, input->result);
 }
 
 /* Puts the error where the catcher wants it and goes to its state. */
@@ -232,7 +396,7 @@ ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *fail
 		OwObject	object;
 		Jsonb	   *data;
 
-		if (!ow_error_matches(failure->error, catcher->errors, catcher->nerrors, true))
+		if (!ow_failure_matches(failure, catcher->errors, catcher->nerrors, true))
 			continue;
 		ow_object_begin(&object);
 		ow_object_add_text(&object, "Error", failure->error);
@@ -244,10 +408,10 @@ ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *fail
 			return true;
 		}
 		if (catcher->result_path_null)
-			data = machine->run->token.data;
+			data = machine->token->data;
 		else if (catcher->result_path != NULL && !ow_path_is_root(catcher->result_path))
 		{
-			data = ow_path_set(catcher->result_path, machine->run->token.data, data, &misplaced);
+			data = ow_path_set(catcher->result_path, machine->token->data, data, &misplaced);
 			if (data == NULL)
 			{
 				ow_machine_fail(machine, &misplaced);
@@ -261,11 +425,19 @@ ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *fail
 	return false;
 }
 
+static const char *
+failed_event(const OwMachine *machine, const OwInput *input)
+{
+	if (machine->token->compensation == 0 && ow_state_has_branches(ow_machine_state(machine)))
+		return "StateFailed";
+	return input->kind == OW_INPUT_ACTIVITY_TIMED_OUT ? "ActivityTaskTimedOut" : "ActivityTaskFailed";
+}
+
 /* Records a failed or timed-out attempt, with the retry decision, so that replay need not repeat it. */
 static void
 record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *answer, const char *state)
 {
-	const OwToken *token = &machine->run->token;
+	const OwToken *token = machine->token;
 	const OwFailure *failure = input->failure;
 	OwObject	object;
 
@@ -281,8 +453,7 @@ record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *ans
 		ow_object_add_text(&object, "retry_at", ow_instant_format(answer->at));
 		ow_object_add_int(&object, "retrier", answer->retrier);
 	}
-	ow_machine_record(machine, input->kind == OW_INPUT_ACTIVITY_TIMED_OUT ? "ActivityTaskTimedOut" : "ActivityTaskFailed",
-					  state, ow_object_end(&object));
+	ow_machine_record(machine, failed_event(machine, input), state, ow_object_end(&object));
 }
 
 /*
@@ -292,7 +463,7 @@ bool
 ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptions *options,
 					 const char *state, OwPhase backoff)
 {
-	OwToken    *token = &machine->run->token;
+	OwToken    *token = machine->token;
 	OwRetryAnswer answer = {.retry = false};
 
 	if (input->recorded_retry != NULL)
@@ -327,7 +498,9 @@ ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 	const OwActivity *activity = machine->host->find_activity(machine->host->arg, state->activity);
 	OwTaskOptions options;
 
-	Assert(machine->run->token.phase == OW_PHASE_ACTIVITY);
+	Assert(machine->token->phase == OW_PHASE_ACTIVITY || machine->token->phase == OW_PHASE_CALLBACK);
+	machine->token->due_at = DT_NOEND;
+	machine->token->kept = NULL;
 	ow_task_options_merge(&options, &state->options, &machine->definition->defaults,
 						  activity ? &activity->options : NULL);
 	if (ow_machine_try_again(machine, input, &options, state->name, OW_PHASE_BACKOFF))

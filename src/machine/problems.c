@@ -93,7 +93,7 @@ ow_where_element(const char *where, int index)
 
 /* Splits "States.Pay.Retry[0]" into the state's name and what follows it; false if it is no state's. */
 static bool
-split_state(const char *where, char **state, const char **rest)
+split_outer_state(const char *where, char **state, const char **rest)
 {
 	const char *start;
 	const char *end;
@@ -116,6 +116,42 @@ split_state(const char *where, char **state, const char **rest)
 		return false;
 
 	*state = pnstrdup(start, end - start);
+	return true;
+}
+
+/* The start of "States.…" behind "ItemProcessor." or the like; NULL when there is none */
+static const char *
+nested_states(const char *rest)
+{
+	static const char *const fields[] = {".ItemProcessor.", ".Iterator.", ".Branches["};
+
+	for (int i = 0; i < (int) lengthof(fields); i++)
+	{
+		size_t		length = strlen(fields[i]);
+		const char *states = rest + length;
+
+		if (strncmp(rest, fields[i], length) != 0)
+			continue;
+		if (fields[i][length - 1] == '[')
+		{
+			states = strstr(states, "].");
+			if (states == NULL)
+				return NULL;
+			states += 2;
+		}
+		return strncmp(states, "States", 6) == 0 && (states[6] == '.' || states[6] == '[') ? states : NULL;
+	}
+	return NULL;
+}
+
+/* The same for the innermost state, which may be one of a nested machine */
+static bool
+split_state(const char *where, char **state, const char **rest)
+{
+	if (!split_outer_state(where, state, rest))
+		return false;
+	while ((where = nested_states(*rest)) != NULL && split_outer_state(where, state, rest))
+		;
 	return true;
 }
 

@@ -9,12 +9,14 @@
  *		WorkflowExecutionStarted			continue a new run
  *		StateEntered, ActivityTaskScheduled	continue a run that had given others a turn
  *		ActivityTaskCompleted, Failed, TimedOut	the attempt's outcome, with the recorded retry decision
+ *		ActivityTaskStarted					the activity of a task that waits for its token has ended
  *		ActivityTaskScheduled				(attempt > 1) the back-off is over
  *		TimerFired							the Wait is over; with "timer": "WorkflowTimeout" the deadline
  *		WorkflowExecutionCancelRequested, WorkflowExecutionTerminated
  *		WorkflowTaskFailed					the shell could not go on
  *		WorkflowTaskScheduled				an operator retried the stuck run
  *		CompensationRetryRequested
+ *		TransitionLimitReached
  *
  * The machine is stopped where the step that made the events was: before the next event that came from
  * outside, and before one of another time, since all events of a step have the same.  (But for
@@ -25,6 +27,7 @@
 #include "machine/replay.h"
 #include "machine/instant.h"
 #include "machine/json.h"
+#include "utils/builtins.h"
 
 /* Stands for every activity: what mattered of the real ones was recorded */
 static OwActivity any_activity;
@@ -35,10 +38,43 @@ find_any_activity(void *arg, const char *name)
 	return &any_activity;
 }
 
-static const OwHost replay_host = {
-	.find_activity = find_any_activity,
-	.max_transitions = PG_INT32_MAX
-};
+/* Replay stores nothing: what has ended is in memory still. */
+static void
+read_no_outputs(void *arg, int parent, Jsonb **outputs, int count)
+{
+}
+
+/* The attributes of the event that the machine is about to make, as they were recorded; NULL */
+static const Jsonb *
+next_attributes(List *events, const OwRun *run)
+{
+	if (run->next_event_id > list_length(events))
+		return NULL;
+	return ((const OwHistoryEvent *) list_nth(events, run->next_event_id - 1))->attributes;
+}
+
+static int
+find_concurrency(void *arg, const OwRun *run)
+{
+	const Jsonb *attributes = next_attributes(arg, run);
+	JsonbValue	value;
+	int64		concurrency;
+
+	return attributes != NULL && ow_json_member(attributes, "concurrency", &value) &&
+		ow_json_value_int64(&value, &concurrency) ? (int) concurrency : 1;
+}
+
+static void
+find_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
+{
+	const Jsonb *attributes = next_attributes(arg, run);
+	char	   *text = attributes ? ow_json_get_string(attributes, "task_token") : NULL;
+
+	memset(task_token, 0, sizeof(*task_token));
+	if (text != NULL)
+		*task_token = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+}
+
 
 static void
 read_failure(const OwHistoryEvent *event, bool upper_case, OwFailure *failure)
@@ -67,6 +103,18 @@ read_retry(const OwHistoryEvent *event, OwRetryAnswer *answer)
 	answer->retrier = index;
 }
 
+/* Until when a task token could be answered */
+static TimestampTz
+read_timeout(const OwHistoryEvent *event)
+{
+	char	   *timeout_at = ow_json_get_string(event->attributes, "timeout_at");
+	TimestampTz at = DT_NOEND;
+
+	if (timeout_at != NULL && !ow_instant_parse(timeout_at, &at))
+		elog(ERROR, "malformed timeout in history event %d", event->event_id);
+	return at;
+}
+
 static bool
 is_first_attempt(const OwHistoryEvent *event)
 {
@@ -77,70 +125,150 @@ is_first_attempt(const OwHistoryEvent *event)
 		attempt == 1;
 }
 
+/* An input made again from its event, with what it points to */
+typedef struct RecordedInput
+{
+	OwInput		input;
+	OwFailure	failure;
+	OwRetryAnswer retry;
+	TimestampTz timeout;
+} RecordedInput;
+
+/* Events that stand for an input by their type alone */
+static const struct
+{
+	const char *event;
+	OwInputKind kind;
+}			plain_inputs[] = {
+	{"WorkflowExecutionStarted", OW_INPUT_CONTINUE},
+	{"StateEntered", OW_INPUT_CONTINUE},
+	{"ActivityTaskCompleted", OW_INPUT_ACTIVITY_COMPLETED},
+	{"ActivityTaskStarted", OW_INPUT_ACTIVITY_COMPLETED},
+	{"ActivityTaskFailed", OW_INPUT_ACTIVITY_FAILED},
+	{"ActivityTaskTimedOut", OW_INPUT_ACTIVITY_TIMED_OUT},
+	{"ActivityTaskScheduled", OW_INPUT_TIMER_FIRED},
+	{"TimerFired", OW_INPUT_TIMER_FIRED},
+	{"WorkflowExecutionCancelRequested", OW_INPUT_CANCEL},
+	{"WorkflowExecutionTerminated", OW_INPUT_TERMINATE},
+	{"WorkflowTaskFailed", OW_INPUT_STUCK},
+	{"WorkflowTaskScheduled", OW_INPUT_RETRY},
+	{"CompensationRetryRequested", OW_INPUT_RETRY_COMPENSATIONS},
+	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT}
+};
+
+static bool
+find_input_kind(const OwHistoryEvent *event, OwInputKind *kind)
+{
+	for (int i = 0; i < (int) lengthof(plain_inputs); i++)
+	{
+		if (strcmp(event->type, plain_inputs[i].event) != 0)
+			continue;
+		*kind = plain_inputs[i].kind;
+		if (strcmp(event->type, "ActivityTaskScheduled") == 0 && is_first_attempt(event))
+			*kind = OW_INPUT_CONTINUE;
+		if (strcmp(event->type, "TimerFired") == 0 && event->attributes != NULL)
+			*kind = OW_INPUT_DEADLINE_REACHED;
+		return true;
+	}
+	return false;
+}
+
 /* The input that left this event; false when the event is not an input's. */
 static bool
-input_of(const OwHistoryEvent *event, OwInput *input, OwFailure *failure, OwRetryAnswer *retry)
+input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 {
-	memset(input, 0, sizeof(*input));
-	input->now = event->time;
-	if (event->attributes != NULL)
-	{
-		input->reason = ow_json_get_string(event->attributes, "reason");
-		input->requested_by = ow_json_get_string(event->attributes, "requested_by");
-	}
+	OwInput    *input = &recorded->input;
 
-	if (strcmp(event->type, "WorkflowExecutionStarted") == 0 || strcmp(event->type, "StateEntered") == 0)
-		input->kind = OW_INPUT_CONTINUE;
-	else if (strcmp(event->type, "ActivityTaskCompleted") == 0)
-	{
-		input->kind = OW_INPUT_ACTIVITY_COMPLETED;
-		input->result = ow_json_get(event->attributes, "result");
-	}
-	else if (strcmp(event->type, "ActivityTaskFailed") == 0 || strcmp(event->type, "ActivityTaskTimedOut") == 0)
-	{
-		input->kind = event->type[12] == 'F' ? OW_INPUT_ACTIVITY_FAILED : OW_INPUT_ACTIVITY_TIMED_OUT;
-		read_failure(event, false, failure);
-		read_retry(event, retry);
-		input->failure = failure;
-		input->recorded_retry = retry;
-	}
-	else if (strcmp(event->type, "ActivityTaskScheduled") == 0)
-		input->kind = is_first_attempt(event) ? OW_INPUT_CONTINUE : OW_INPUT_TIMER_FIRED;
-	else if (strcmp(event->type, "TimerFired") == 0)
-		input->kind = event->attributes ? OW_INPUT_DEADLINE_REACHED : OW_INPUT_TIMER_FIRED;
-	else if (strcmp(event->type, "WorkflowExecutionCancelRequested") == 0)
-		input->kind = OW_INPUT_CANCEL;
-	else if (strcmp(event->type, "WorkflowExecutionTerminated") == 0)
-		input->kind = OW_INPUT_TERMINATE;
-	else if (strcmp(event->type, "WorkflowTaskFailed") == 0)
-	{
-		input->kind = OW_INPUT_STUCK;
-		read_failure(event, true, failure);
-		input->failure = failure;
-	}
-	else if (strcmp(event->type, "WorkflowTaskScheduled") == 0)
-		input->kind = OW_INPUT_RETRY;
-	else if (strcmp(event->type, "CompensationRetryRequested") == 0)
-		input->kind = OW_INPUT_RETRY_COMPENSATIONS;
-	else
+	memset(recorded, 0, sizeof(*recorded));
+	if (!find_input_kind(event, &input->kind))
 		return false;
+	input->now = event->time;
+	input->branch = event->branch;
+	if (event->attributes == NULL)
+		return true;
+	input->reason = ow_json_get_string(event->attributes, "reason");
+	input->requested_by = ow_json_get_string(event->attributes, "requested_by");
+	if (input->kind == OW_INPUT_ACTIVITY_COMPLETED)
+		input->result = ow_json_get(event->attributes, "result");
+	if (strcmp(event->type, "ActivityTaskStarted") == 0)
+	{
+		recorded->timeout = read_timeout(event);
+		input->recorded_timeout = &recorded->timeout;
+	}
+	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT)
+	{
+		read_retry(event, &recorded->retry);
+		input->recorded_retry = &recorded->retry;
+	}
+	if (input->kind == OW_INPUT_STUCK || input->recorded_retry != NULL)
+	{
+		read_failure(event, input->kind == OW_INPUT_STUCK, &recorded->failure);
+		input->failure = &recorded->failure;
+	}
 	return true;
 }
 
-/* A retry may have moved the run to another version: states keep their names, not their indexes. */
+static const char *
+state_name(const OwDefinition *definition, int state)
+{
+	return state == OW_NO_STATE ? NULL : definition->states[state].name;
+}
+
+/* Does the definition have the token's state, nested in the same Parallel or Map? */
+static bool
+has_place(const OwDefinition *from, const OwDefinition *to, const OwToken *token)
+{
+	int			found = token->state == OW_NO_STATE ? OW_NO_STATE :
+		ow_definition_find_state(to, state_name(from, token->state));
+	const char *owner;
+	const char *new_owner;
+
+	if (token->state == OW_NO_STATE)
+		return true;
+	if (found == OW_NO_STATE)
+		return false;
+	owner = state_name(from, from->submachines[from->states[token->state].submachine].owner);
+	new_owner = state_name(to, to->submachines[to->states[found].submachine].owner);
+	return (owner == NULL) == (new_owner == NULL) && (owner == NULL || strcmp(owner, new_owner) == 0);
+}
+
+bool
+ow_machine_can_use_definition(const OwMachine *machine, const OwDefinition *definition)
+{
+	ListCell   *cell;
+
+	if (!has_place(machine->definition, definition, &machine->run->token))
+		return false;
+	foreach(cell, machine->run->branches)
+	{
+		if (!has_place(machine->definition, definition, &((OwBranch *) lfirst(cell))->token))
+			return false;
+	}
+	return true;
+}
+
+/* States keep their names, not their indexes. */
+static void
+move_token(OwToken *token, const OwDefinition *from, const OwDefinition *to)
+{
+	token->visits = ow_machine_visits(token, from);
+	token->visit_counts = NULL;
+	if (token->state != OW_NO_STATE)
+		token->state = ow_definition_find_state(to, from->states[token->state].name);
+}
+
+/* A retry may move the run to another version. */
 void
 ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version)
 {
-	OwToken    *token = &machine->run->token;
-	const char *state = token->state == OW_NO_STATE ? NULL : machine->definition->states[token->state].name;
+	ListCell   *cell;
 
-	machine->run->visits = ow_machine_visits(machine->run, machine->definition);
-	machine->run->visit_counts = NULL;
+	move_token(&machine->run->token, machine->definition, definition);
+	foreach(cell, machine->run->branches)
+		move_token(&((OwBranch *) lfirst(cell))->token, machine->definition, definition);
 	machine->definition = definition;
 	machine->run->version = version;
 	machine->task_input = NULL;
-	if (state != NULL)
-		token->state = ow_definition_find_state(definition, state);
 }
 
 static void
@@ -158,12 +286,10 @@ follow_version(OwMachine *machine, const OwHistoryEvent *event, OwDefinitionForV
 static bool
 begins_step(const OwHistoryEvent *event, const OwHistoryEvent *previous)
 {
-	OwInput		input;
-	OwFailure	failure;
-	OwRetryAnswer retry;
+	OwInputKind kind;
 
 	return event->time != previous->time ||
-		(input_of(event, &input, &failure, &retry) && input.kind != OW_INPUT_CONTINUE);
+		(find_input_kind(event, &kind) && kind != OW_INPUT_CONTINUE);
 }
 
 /* The last event of the step that made this one */
@@ -186,6 +312,8 @@ compare_events(const OwHistoryEvent *recorded, const OwHistoryEvent *made)
 	if ((recorded->state == NULL) != (made->state == NULL) ||
 		(recorded->state != NULL && strcmp(recorded->state, made->state) != 0))
 		return psprintf("event %d, %s, is about another state when replayed", recorded->event_id, recorded->type);
+	if (recorded->branch != made->branch)
+		return psprintf("event %d, %s, is of another branch when replayed", recorded->event_id, recorded->type);
 	if ((recorded->attributes == NULL) != (made->attributes == NULL) ||
 		(recorded->attributes != NULL && !ow_json_equal(recorded->attributes, made->attributes)))
 		return psprintf("event %d, %s, has other attributes when replayed", recorded->event_id, recorded->type);
@@ -195,24 +323,30 @@ compare_events(const OwHistoryEvent *recorded, const OwHistoryEvent *made)
 char *
 ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion definition_for, void *arg)
 {
+	const OwHost host = {
+		.find_activity = find_any_activity,
+		.read_outputs = read_no_outputs,
+		.new_task_token = find_task_token,
+		.arg = events,
+		.max_concurrency = find_concurrency,
+		.max_transitions = PG_INT32_MAX
+	};
 	ListCell   *cell;
 
-	machine->host = &replay_host;
+	machine->host = &host;
 	machine->events = NIL;
 	foreach(cell, events)
 	{
 		const OwHistoryEvent *recorded = lfirst(cell);
-		OwInput		input;
-		OwFailure	failure;
-		OwRetryAnswer retry;
+		RecordedInput again;
 		char	   *difference;
 
-		if (recorded->event_id >= machine->run->next_event_id && input_of(recorded, &input, &failure, &retry))
+		if (recorded->event_id >= machine->run->next_event_id && input_of(recorded, &again))
 		{
-			if (input.kind == OW_INPUT_RETRY)
+			if (again.input.kind == OW_INPUT_RETRY)
 				follow_version(machine, recorded, definition_for, arg);
 			machine->stop_at_event_id = end_of_step(events, recorded->event_id);
-			(void) ow_machine_step(machine, &input);
+			(void) ow_machine_step(machine, &again.input);
 		}
 		difference = compare_events(recorded, recorded->event_id > list_length(machine->events) ? NULL :
 									list_nth(machine->events, recorded->event_id - 1));

@@ -32,11 +32,12 @@ name_matches(const char *error, const char *listed, bool catching)
 }
 
 bool
-ow_error_matches(const char *error, char *const *list, int count, bool catching)
+ow_failure_matches(const OwFailure *failure, char *const *list, int count, bool catching)
 {
 	for (int i = 0; i < count; i++)
 	{
-		if (name_matches(error, list[i], catching))
+		if (name_matches(failure->error, list[i], catching) ||
+			(failure->of_branch && strcmp(list[i], OW_ERROR_BRANCH_FAILED) == 0))
 			return true;
 	}
 	return false;
@@ -50,7 +51,7 @@ find_retrier(const OwRetryQuestion *question)
 	{
 		const OwRetrier *retrier = &question->retriers[i];
 
-		if (ow_error_matches(question->failure->error, retrier->errors, retrier->nerrors, false))
+		if (ow_failure_matches(question->failure, retrier->errors, retrier->nerrors, false))
 			return i;
 	}
 	return -1;

@@ -30,10 +30,11 @@ typedef struct OwRetryAnswer
 extern OwRetryAnswer ow_retry_decide(const OwRetryQuestion *question);
 
 /*
- * Does a failure with this error name match a Retry's or (catching) a Catch's list?  States.ALL matches
- * all but States.Runtime, and is no reason to retry States.DataLimitExceeded; States.TaskFailed all task
- * errors but timeouts.  States.HeartbeatTimeout also matches where States.Timeout is listed.
+ * Does a failure match a Retry's or (catching) a Catch's list?  States.ALL matches all but
+ * States.Runtime, and is no reason to retry States.DataLimitExceeded; States.TaskFailed all task errors
+ * but timeouts; States.BranchFailed what failed a branch.  States.HeartbeatTimeout also matches where
+ * States.Timeout is listed.
  */
-extern bool ow_error_matches(const char *error, char *const *list, int count, bool catching);
+extern bool ow_failure_matches(const OwFailure *failure, char *const *list, int count, bool catching);
 
 #endif							/* OW_RETRY_H */

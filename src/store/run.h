@@ -20,6 +20,8 @@ typedef struct OwMessage
 	char	   *reason;
 	char	   *sent_by;
 	int			definition_id;	/* Retry: move to this definition; 0: stay */
+	pg_uuid_t	task_token;		/* ACTIVITY_COMPLETED and _FAILED: what is answered */
+	Jsonb	   *payload;
 } OwMessage;
 
 /* A loaded run: the machine's state, and what only the shell knows */
@@ -41,7 +43,12 @@ typedef struct OwLoadedRun
 	List	   *messages;		/* of OwMessage *, in the order sent */
 	TimestampTz stored_due_at;	/* the timers that have rows */
 	TimestampTz stored_deadline;
+	const Jsonb *stored_data;	/* the token's documents, as loaded */
+	const Jsonb *stored_kept;
+	const Jsonb *stored_variables;
 	int			stored_compensations;
+	int			stored_branch_id;	/* next_branch_id when loaded */
+	List	   *stored_tasks;	/* of pg_uuid_t *: task tokens that have rows */
 	int			stored_event_id;	/* next_event_id when loaded */
 	List	   *events;			/* of OwHistoryEvent *, still to be written */
 } OwLoadedRun;
@@ -61,6 +68,9 @@ extern void ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_
 
 /* Write everything back, one statement per table, and owe the wake-ups that follow from it. */
 extern void ow_run_flush(List *runs);
+
+/* Outputs of ended branches that have rows: fills outputs[index]. */
+extern void ow_run_read_outputs(const OwRunRef *ref, int parent, Jsonb **outputs, int count);
 
 /* The run as it was when it started, not locked; NULL when there is none. */
 extern OwLoadedRun *ow_run_read_started(const OwRunRef *ref, MemoryContext context);

@@ -2,7 +2,7 @@
  * run_flush.c
  *		Writing a batch of runs back: one statement per table, fed by arrays of rows.
  *
- * Order of writes: history, compensations, timers, messages, then the runs' own rows (which this
+ * Order of writes: history, compensations, branches and tasks, timers, messages, then the runs' own rows (which this
  * transaction has locked since loading).  The wake-ups that follow are owed until commit.
  */
 #include "postgres.h"
@@ -11,8 +11,8 @@
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run.h"
-#include "store/run_columns.h"
-#include "store/store.h"
+#include "store/run_internal.h"
+#include "store/run_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -65,19 +65,28 @@ static OwStatement delete_messages = {
 	.argument_types = "int,uuid,uuid"
 };
 
+#define UPDATE_RUN(documents) \
+	"UPDATE workflow.execution e" \
+	"   SET definition_id = n.definition_id, deadline = n.deadline, deadline_timer = n.deadline_timer," \
+	"       ready = n.ready, crashes = n.crashes, status = n.status, state = n.state, phase = n.phase," \
+	"       attempt = n.attempt, transitions = n.transitions, next_event_id = n.next_event_id," \
+	"       next_branch_id = n.next_branch_id, handler_taken = n.handler_taken," \
+	"       cancel_requested = n.cancel_requested, sticky_status = n.sticky_status," \
+	"       compensation = n.compensation, compensations = n.compensations, opened = n.opened," \
+	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
+	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
+	"       visits = n.visits," documents " error = n.error, outcome = n.outcome, stuck = n.stuck" \
+	"  FROM (SELECT ($3).*) AS n" \
+	" WHERE e.shard_key = $1 AND e.run_id = $2"
+
 static OwStatement update_runs = {
-	.sql =
-	"UPDATE workflow.execution e"
-	"   SET definition_id = n.definition_id, deadline = n.deadline, deadline_timer = n.deadline_timer,"
-	"       ready = n.ready, crashes = n.crashes, status = n.status, state = n.state, phase = n.phase,"
-	"       attempt = n.attempt, next_event_id = n.next_event_id, handler_taken = n.handler_taken,"
-	"       cancel_requested = n.cancel_requested, sticky_status = n.sticky_status,"
-	"       compensation = n.compensation, compensations = n.compensations, entered_at = n.entered_at,"
-	"       scheduled_at = n.scheduled_at, due_at = n.due_at, retry_counts = n.retry_counts,"
-	"       data = n.data, result = n.result, last_failure = n.last_failure, visits = n.visits,"
-	"       variables = n.variables, error = n.error, outcome = n.outcome, stuck = n.stuck"
-	"  FROM (SELECT ($3).*) AS n"
-	" WHERE e.shard_key = $1 AND e.run_id = $2",
+	.sql = UPDATE_RUN(" data = n.data, kept = n.kept, variables = n.variables,"),
+	.argument_types = "int,uuid,workflow.execution"
+};
+
+/* Without the documents, which may be large: a Map over many items is written back often. */
+static OwStatement update_progress = {
+	.sql = UPDATE_RUN(""),
 	.argument_types = "int,uuid,workflow.execution"
 };
 
@@ -92,43 +101,6 @@ static OwStatement insert_closed = {
 	"INSERT INTO workflow.closed_execution SELECT * FROM unnest($1)",
 	.argument_types = "workflow.closed_execution[]"
 };
-
-/* Values of one row being built */
-typedef struct Row
-{
-	Datum		values[EXECUTION_COLUMNS];
-	bool		nulls[EXECUTION_COLUMNS];
-} Row;
-
-static void
-set(Row *row, int column, Datum value)
-{
-	row->values[column] = value;
-	row->nulls[column] = false;
-}
-
-static void
-set_text(Row *row, int column, const char *value)
-{
-	row->nulls[column] = value == NULL;
-	if (value != NULL)
-		row->values[column] = CStringGetTextDatum(value);
-}
-
-static void
-set_json(Row *row, int column, const Jsonb *value)
-{
-	row->nulls[column] = value == NULL;
-	if (value != NULL)
-		row->values[column] = JsonbPGetDatum(value);
-}
-
-static void
-set_time(Row *row, int column, TimestampTz value)
-{
-	row->nulls[column] = value == DT_NOEND;
-	row->values[column] = TimestampTzGetDatum(value);
-}
 
 static bool
 is_closed(const OwLoadedRun *loaded)
@@ -160,18 +132,6 @@ outcome_json(const OwOutcome *outcome)
 	return ow_object_end(&object);
 }
 
-static void
-set_retry_counts(Row *row, const int *counts)
-{
-	int			used = OW_MAX_RETRIERS;
-
-	while (used > 0 && counts[used - 1] == 0)
-		used--;
-	row->nulls[EXECUTION_RETRY_COUNTS] = used == 0;
-	if (used > 0)
-		row->values[EXECUTION_RETRY_COUNTS] = ow_store_int_array(counts, used);
-}
-
 /* A run whose timer waits for compensations is not interrupted by its deadline. */
 static bool
 wants_deadline_timer(const OwLoadedRun *loaded)
@@ -195,53 +155,51 @@ stored_compensations(const OwLoadedRun *loaded)
 	return count;
 }
 
+/* What may be large has not changed since the run was loaded: it need not be written again. */
+static bool
+documents_stored(const OwLoadedRun *loaded)
+{
+	const OwToken *token = &loaded->run.token;
+
+	return token->data == loaded->stored_data && token->data != NULL && token->kept == loaded->stored_kept &&
+		token->variables == loaded->stored_variables;
+}
+
 Datum
 ow_run_row(const OwLoadedRun *loaded)
 {
 	const OwRun *run = &loaded->run;
-	const OwToken *token = &run->token;
-	Row			row;
+	OwRow			row;
 
 	memset(&row, 0, sizeof(row));
-	set(&row, EXECUTION_SHARD_KEY, Int32GetDatum(run->shard_key));
-	set(&row, EXECUTION_RUN_ID, UUIDPGetDatum(&run->run_id));
-	set_text(&row, EXECUTION_WORKFLOW_ID, run->workflow_id);
-	set(&row, EXECUTION_BUCKET, Int16GetDatum(loaded->bucket));
-	set(&row, EXECUTION_DEFINITION_ID, Int32GetDatum(loaded->definition_id));
-	set(&row, EXECUTION_OWNER, ObjectIdGetDatum(loaded->owner));
-	set(&row, EXECUTION_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
-	set_time(&row, EXECUTION_STARTED_AT, run->started_at);
-	set_time(&row, EXECUTION_DEADLINE, run->deadline);
-	set(&row, EXECUTION_DEADLINE_TIMER, BoolGetDatum(wants_deadline_timer(loaded)));
-	set(&row, EXECUTION_READY, BoolGetDatum(loaded->ready));
-	set(&row, EXECUTION_CRASHES, Int32GetDatum(loaded->crashes));
-	set_text(&row, EXECUTION_STATUS, ow_status_name(run->status));
-	set_text(&row, EXECUTION_STATE, current_state(loaded));
-	set_text(&row, EXECUTION_PHASE, ow_phase_name(token->phase));
-	set(&row, EXECUTION_ATTEMPT, Int32GetDatum(token->attempt));
-	set(&row, EXECUTION_NEXT_EVENT_ID, Int32GetDatum(run->next_event_id));
-	set(&row, EXECUTION_HANDLER_TAKEN, BoolGetDatum(run->handler_taken));
-	set(&row, EXECUTION_CANCEL_REQUESTED, BoolGetDatum(run->cancel_requested));
-	set_text(&row, EXECUTION_STICKY_STATUS, ow_status_name(run->sticky_status));
-	set(&row, EXECUTION_COMPENSATION, Int32GetDatum(token->compensation));
-	set(&row, EXECUTION_COMPENSATIONS, Int32GetDatum(stored_compensations(loaded)));
-	set_time(&row, EXECUTION_ENTERED_AT, token->entered_at);
-	set_time(&row, EXECUTION_SCHEDULED_AT, token->scheduled_at);
-	set_time(&row, EXECUTION_DUE_AT, token->due_at);
-	set_retry_counts(&row, token->retry_counts);
-	set_json(&row, EXECUTION_DATA, token->data);
-	set_json(&row, EXECUTION_RESULT, token->result);
-	set_json(&row, EXECUTION_LAST_FAILURE, token->last_failure);
-	set_json(&row, EXECUTION_VISITS, ow_machine_visits(run, loaded->compiled->definition));
-	set_json(&row, EXECUTION_VARIABLES, run->variables);
-	set_json(&row, EXECUTION_ERROR, run->error);
-	set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
-	set_json(&row, EXECUTION_STUCK, run->stuck);
-	set_json(&row, EXECUTION_INPUT, run->input);
-	set_json(&row, EXECUTION_MEMO, loaded->memo);
-	set_text(&row, EXECUTION_REQUEST_ID, loaded->request_id);
-	set(&row, EXECUTION_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
-	set(&row, EXECUTION_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
+	ow_row_set(&row, EXECUTION_SHARD_KEY, Int32GetDatum(run->shard_key));
+	ow_row_set(&row, EXECUTION_RUN_ID, UUIDPGetDatum(&run->run_id));
+	ow_row_set_text(&row, EXECUTION_WORKFLOW_ID, run->workflow_id);
+	ow_row_set(&row, EXECUTION_BUCKET, Int16GetDatum(loaded->bucket));
+	ow_row_set(&row, EXECUTION_DEFINITION_ID, Int32GetDatum(loaded->definition_id));
+	ow_row_set(&row, EXECUTION_OWNER, ObjectIdGetDatum(loaded->owner));
+	ow_row_set(&row, EXECUTION_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
+	ow_row_set_time(&row, EXECUTION_STARTED_AT, run->started_at);
+	ow_row_set_time(&row, EXECUTION_DEADLINE, run->deadline);
+	ow_row_set(&row, EXECUTION_DEADLINE_TIMER, BoolGetDatum(wants_deadline_timer(loaded)));
+	ow_row_set(&row, EXECUTION_READY, BoolGetDatum(loaded->ready));
+	ow_row_set(&row, EXECUTION_CRASHES, Int32GetDatum(loaded->crashes));
+	ow_row_set_text(&row, EXECUTION_STATUS, ow_status_name(run->status));
+	ow_row_set(&row, EXECUTION_NEXT_EVENT_ID, Int32GetDatum(run->next_event_id));
+	ow_row_set(&row, EXECUTION_NEXT_BRANCH_ID, Int32GetDatum(run->next_branch_id));
+	ow_row_set(&row, EXECUTION_HANDLER_TAKEN, BoolGetDatum(run->handler_taken));
+	ow_row_set(&row, EXECUTION_CANCEL_REQUESTED, BoolGetDatum(run->cancel_requested));
+	ow_row_set_text(&row, EXECUTION_STICKY_STATUS, ow_status_name(run->sticky_status));
+	ow_row_set(&row, EXECUTION_COMPENSATIONS, Int32GetDatum(stored_compensations(loaded)));
+	ow_row_set_token(&row, EXECUTION_TOKEN, &run->token, loaded->compiled->definition, !documents_stored(loaded));
+	ow_row_set_json(&row, EXECUTION_ERROR, run->error);
+	ow_row_set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
+	ow_row_set_json(&row, EXECUTION_STUCK, run->stuck);
+	ow_row_set_json(&row, EXECUTION_INPUT, run->input);
+	ow_row_set_json(&row, EXECUTION_MEMO, loaded->memo);
+	ow_row_set_text(&row, EXECUTION_REQUEST_ID, loaded->request_id);
+	ow_row_set(&row, EXECUTION_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
+	ow_row_set(&row, EXECUTION_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
 	return ow_store_row("execution", row.values, row.nulls);
 }
 
@@ -269,7 +227,7 @@ machine_json(const OwLoadedRun *loaded)
 		return NULL;
 	ow_object_begin(&object);
 	ow_object_add(&object, "data", run->token.data);
-	ow_object_add(&object, "visits", ow_machine_visits(run, loaded->compiled->definition));
+	ow_object_add(&object, "visits", ow_machine_visits(&run->token, loaded->compiled->definition));
 	ow_object_add(&object, "error", run->error);
 	ow_object_add_bool(&object, "handler_taken", run->handler_taken);
 	ow_object_add_bool(&object, "cancel_requested", run->cancel_requested);
@@ -284,31 +242,31 @@ closed_row(const OwLoadedRun *loaded)
 {
 	const OwRun *run = &loaded->run;
 	const OwHistoryEvent *last = llast(loaded->events);
-	Row			row;
+	OwRow			row;
 
 	memset(&row, 0, sizeof(row));
-	set(&row, CLOSED_SHARD_KEY, Int32GetDatum(run->shard_key));
-	set(&row, CLOSED_BUCKET, Int16GetDatum(loaded->bucket));
-	set(&row, CLOSED_RUN_ID, UUIDPGetDatum(&run->run_id));
-	set_text(&row, CLOSED_WORKFLOW_ID, run->workflow_id);
-	set(&row, CLOSED_DEFINITION_ID, Int32GetDatum(loaded->definition_id));
-	set(&row, CLOSED_OWNER, ObjectIdGetDatum(loaded->owner));
-	set(&row, CLOSED_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
-	set_time(&row, CLOSED_STARTED_AT, run->started_at);
-	set_time(&row, CLOSED_CLOSED_AT, last->time);
-	set_text(&row, CLOSED_STATUS, ow_status_name(run->status));
-	set_text(&row, CLOSED_STATE, current_state(loaded));
-	set(&row, CLOSED_EVENTS, Int32GetDatum(run->next_event_id - 1));
-	set_json(&row, CLOSED_INPUT, run->input);
-	set_json(&row, CLOSED_OUTPUT, run->outcome.output);
-	set_text(&row, CLOSED_ERROR, run->outcome.error);
-	set_text(&row, CLOSED_CAUSE, run->outcome.cause);
-	set_json(&row, CLOSED_PUBLIC_ERROR, run->outcome.public_error);
-	set_json(&row, CLOSED_MEMO, loaded->memo);
-	set_text(&row, CLOSED_REQUEST_ID, loaded->request_id);
-	set(&row, CLOSED_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
-	set(&row, CLOSED_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
-	set_json(&row, CLOSED_MACHINE, machine_json(loaded));
+	ow_row_set(&row, CLOSED_SHARD_KEY, Int32GetDatum(run->shard_key));
+	ow_row_set(&row, CLOSED_BUCKET, Int16GetDatum(loaded->bucket));
+	ow_row_set(&row, CLOSED_RUN_ID, UUIDPGetDatum(&run->run_id));
+	ow_row_set_text(&row, CLOSED_WORKFLOW_ID, run->workflow_id);
+	ow_row_set(&row, CLOSED_DEFINITION_ID, Int32GetDatum(loaded->definition_id));
+	ow_row_set(&row, CLOSED_OWNER, ObjectIdGetDatum(loaded->owner));
+	ow_row_set(&row, CLOSED_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
+	ow_row_set_time(&row, CLOSED_STARTED_AT, run->started_at);
+	ow_row_set_time(&row, CLOSED_CLOSED_AT, last->time);
+	ow_row_set_text(&row, CLOSED_STATUS, ow_status_name(run->status));
+	ow_row_set_text(&row, CLOSED_STATE, current_state(loaded));
+	ow_row_set(&row, CLOSED_EVENTS, Int32GetDatum(run->next_event_id - 1));
+	ow_row_set_json(&row, CLOSED_INPUT, run->input);
+	ow_row_set_json(&row, CLOSED_OUTPUT, run->outcome.output);
+	ow_row_set_text(&row, CLOSED_ERROR, run->outcome.error);
+	ow_row_set_text(&row, CLOSED_CAUSE, run->outcome.cause);
+	ow_row_set_json(&row, CLOSED_PUBLIC_ERROR, run->outcome.public_error);
+	ow_row_set_json(&row, CLOSED_MEMO, loaded->memo);
+	ow_row_set_text(&row, CLOSED_REQUEST_ID, loaded->request_id);
+	ow_row_set(&row, CLOSED_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
+	ow_row_set(&row, CLOSED_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
+	ow_row_set_json(&row, CLOSED_MACHINE, machine_json(loaded));
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 
@@ -337,14 +295,18 @@ history_row(const OwLoadedRun *loaded)
 			   *types = times + count,
 			   *states = types + count,
 			   *attributes = states + count;
+	int32	   *branches = palloc(sizeof(int32) * count);
+	bool		any_branch = false;
 	ListCell   *cell;
-	Row			row;
+	OwRow			row;
 
 	foreach(cell, loaded->events)
 	{
 		const OwHistoryEvent *event = lfirst(cell);
 		int			i = foreach_current_index(cell);
 
+		branches[i] = event->branch;
+		any_branch |= event->branch != 0;
 		times[i] = TimestampTzGetDatum(event->time);
 		types[i] = CStringGetTextDatum(event->type);
 		nulls[2 * count + i] = event->state == NULL;
@@ -353,94 +315,52 @@ history_row(const OwLoadedRun *loaded)
 		attributes[i] = JsonbPGetDatum(event->attributes);
 	}
 	memset(&row, 0, sizeof(row));
-	set(&row, HISTORY_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
-	set(&row, HISTORY_BUCKET, Int16GetDatum(loaded->bucket));
-	set(&row, HISTORY_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
-	set(&row, HISTORY_FIRST_EVENT_ID,
+	ow_row_set(&row, HISTORY_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
+	ow_row_set(&row, HISTORY_BUCKET, Int16GetDatum(loaded->bucket));
+	ow_row_set(&row, HISTORY_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
+	ow_row_set(&row, HISTORY_FIRST_EVENT_ID,
 		Int32GetDatum(((OwHistoryEvent *) linitial(loaded->events))->event_id));
-	set(&row, HISTORY_OWNER, ObjectIdGetDatum(loaded->owner));
-	set(&row, HISTORY_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
-	set(&row, HISTORY_EVENT_TIMES, event_array(times, nulls, count, TIMESTAMPTZOID));
-	set(&row, HISTORY_EVENT_TYPES, event_array(types, nulls + count, count, TEXTOID));
-	set(&row, HISTORY_STATES, event_array(states, nulls + 2 * count, count, TEXTOID));
-	set(&row, HISTORY_ATTRIBUTES, event_array(attributes, nulls + 3 * count, count, JSONBOID));
+	ow_row_set(&row, HISTORY_OWNER, ObjectIdGetDatum(loaded->owner));
+	ow_row_set(&row, HISTORY_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
+	ow_row_set(&row, HISTORY_EVENT_TIMES, event_array(times, nulls, count, TIMESTAMPTZOID));
+	ow_row_set(&row, HISTORY_EVENT_TYPES, event_array(types, nulls + count, count, TEXTOID));
+	ow_row_set(&row, HISTORY_STATES, event_array(states, nulls + 2 * count, count, TEXTOID));
+	row.nulls[HISTORY_BRANCHES] = !any_branch;
+	if (any_branch)
+		ow_row_set(&row, HISTORY_BRANCHES, ow_store_int_array(branches, count));
+	ow_row_set(&row, HISTORY_ATTRIBUTES, event_array(attributes, nulls + 3 * count, count, JSONBOID));
 	return ow_store_row("history_batch", row.values, row.nulls);
 }
 
 static Datum
 compensation_row(const OwLoadedRun *loaded, const OwRecordedCompensation *compensation)
 {
-	Row			row;
+	OwRow			row;
 
 	memset(&row, 0, sizeof(row));
-	set(&row, COMPENSATION_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
-	set(&row, COMPENSATION_BUCKET, Int16GetDatum(loaded->bucket));
-	set(&row, COMPENSATION_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
-	set(&row, COMPENSATION_SEQUENCE, Int32GetDatum(compensation->sequence));
-	set(&row, COMPENSATION_OWNER, ObjectIdGetDatum(loaded->owner));
-	set(&row, COMPENSATION_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
-	set_text(&row, COMPENSATION_STATE, compensation->state);
-	set_text(&row, COMPENSATION_ACTIVITY, compensation->activity);
-	set_text(&row, COMPENSATION_STATUS, ow_compensation_status_name(compensation->status));
-	set(&row, COMPENSATION_ATTEMPTS, Int32GetDatum(compensation->attempts));
-	set_time(&row, COMPENSATION_RECORDED_AT, compensation->recorded_at);
-	set_time(&row, COMPENSATION_CLOSED_AT, compensation->closed_at);
-	set_json(&row, COMPENSATION_INPUT, compensation->input);
-	set_json(&row, COMPENSATION_COMPENSATES, compensation->compensates);
-	set_json(&row, COMPENSATION_FAILURE, compensation->failure);
+	ow_row_set(&row, COMPENSATION_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
+	ow_row_set(&row, COMPENSATION_BUCKET, Int16GetDatum(loaded->bucket));
+	ow_row_set(&row, COMPENSATION_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
+	ow_row_set(&row, COMPENSATION_SEQUENCE, Int32GetDatum(compensation->sequence));
+	ow_row_set(&row, COMPENSATION_OWNER, ObjectIdGetDatum(loaded->owner));
+	ow_row_set(&row, COMPENSATION_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
+	ow_row_set_text(&row, COMPENSATION_BRANCH, compensation->branch);
+	ow_row_set_text(&row, COMPENSATION_STATE, compensation->state);
+	ow_row_set_text(&row, COMPENSATION_ACTIVITY, compensation->activity);
+	ow_row_set_text(&row, COMPENSATION_STATUS, ow_compensation_status_name(compensation->status));
+	ow_row_set(&row, COMPENSATION_ATTEMPTS, Int32GetDatum(compensation->attempts));
+	ow_row_set_time(&row, COMPENSATION_RECORDED_AT, compensation->recorded_at);
+	ow_row_set_time(&row, COMPENSATION_CLOSED_AT, compensation->closed_at);
+	ow_row_set_json(&row, COMPENSATION_INPUT, compensation->input);
+	ow_row_set_json(&row, COMPENSATION_COMPENSATES, compensation->compensates);
+	ow_row_set_json(&row, COMPENSATION_FAILURE, compensation->failure);
 	return ow_store_row("compensation", row.values, row.nulls);
-}
-
-/* Growing array of row datums */
-typedef struct Rows
-{
-	Datum	   *datums;
-	int			count;
-	int			capacity;
-} Rows;
-
-static void
-add(Rows *rows, Datum datum)
-{
-	if (rows->count == rows->capacity)
-	{
-		rows->capacity = Max(32, rows->capacity * 2);
-		rows->datums = rows->datums ? repalloc(rows->datums, rows->capacity * sizeof(Datum)) :
-			palloc(rows->capacity * sizeof(Datum));
-	}
-	rows->datums[rows->count++] = datum;
-}
-
-static void
-write_rows(OwStatement *statement, const char *table, const Rows *rows)
-{
-	Datum		argument;
-
-	if (rows->count == 0)
-		return;
-	argument = ow_store_row_array(table, rows->datums, rows->count);
-	ow_store_execute(statement, &argument, NULL);
-}
-
-/* Executes the statement for each row, with its arguments from as many arrays. */
-static void
-execute_each(OwStatement *statement, const Rows *arguments, int count)
-{
-	Datum		values[4];
-
-	Assert(count <= (int) lengthof(values));
-	for (int row = 0; row < arguments[0].count; row++)
-	{
-		for (int i = 0; i < count; i++)
-			values[i] = arguments[i].datums[row];
-		ow_store_execute(statement, values, NULL);
-	}
 }
 
 static void
 flush_history(List *runs)
 {
-	Rows		rows = {0};
+	OwRows		rows = {0};
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -448,9 +368,9 @@ flush_history(List *runs)
 		const OwLoadedRun *loaded = lfirst(cell);
 
 		if (loaded->events != NIL)
-			add(&rows, history_row(loaded));
+			ow_rows_add(&rows, history_row(loaded));
 	}
-	write_rows(&insert_history, "history_batch", &rows);
+	ow_rows_write(&insert_history, "history_batch", &rows);
 }
 
 /* A compensation that will never run leaves no row: of a completed run, or dropped. */
@@ -464,8 +384,8 @@ leaves_no_row(const OwLoadedRun *loaded, const OwRecordedCompensation *compensat
 static void
 flush_compensations(List *runs)
 {
-	Rows		rows = {0};
-	Rows		gone[4] = {{0}};
+	OwRows		rows = {0};
+	OwRows		gone[4] = {{0}};
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -480,80 +400,88 @@ flush_compensations(List *runs)
 			if (!leaves_no_row(loaded, compensation))
 			{
 				if (compensation->dirty)
-					add(&rows, compensation_row(loaded, compensation));
+					ow_rows_add(&rows, compensation_row(loaded, compensation));
 			}
 			else if (compensation->stored)
 			{
-				add(&gone[0], Int32GetDatum(loaded->run.shard_key));
-				add(&gone[1], Int16GetDatum(loaded->bucket));
-				add(&gone[2], UUIDPGetDatum(&loaded->run.run_id));
-				add(&gone[3], Int32GetDatum(compensation->sequence));
+				ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
+				ow_rows_add(&gone[1], Int16GetDatum(loaded->bucket));
+				ow_rows_add(&gone[2], UUIDPGetDatum(&loaded->run.run_id));
+				ow_rows_add(&gone[3], Int32GetDatum(compensation->sequence));
 			}
 		}
 	}
-	write_rows(&write_compensations, "compensation", &rows);
-	execute_each(&delete_compensations, gone, 4);
+	ow_rows_write(&write_compensations, "compensation", &rows);
+	ow_rows_execute_each(&delete_compensations, gone, 4);
 }
 
 static Datum
 timer_row(const OwLoadedRun *loaded, const char *kind, TimestampTz due_at)
 {
-	Row			row;
+	OwRow			row;
 
 	memset(&row, 0, sizeof(row));
-	set(&row, TIMER_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
-	set(&row, TIMER_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
-	set_text(&row, TIMER_KIND, kind);
-	set(&row, TIMER_OWNER, ObjectIdGetDatum(loaded->owner));
-	set_time(&row, TIMER_DUE_AT, due_at);
+	ow_row_set(&row, TIMER_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
+	ow_row_set(&row, TIMER_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
+	ow_row_set_text(&row, TIMER_KIND, kind);
+	ow_row_set(&row, TIMER_OWNER, ObjectIdGetDatum(loaded->owner));
+	ow_row_set_time(&row, TIMER_DUE_AT, due_at);
 	return ow_store_row("timer", row.values, row.nulls);
 }
 
 /* One kind of timer of one run: written when it is new or moved, deleted when it is over. */
 static void
 diff_timer(const OwLoadedRun *loaded, const char *kind, TimestampTz stored, TimestampTz wanted,
-		   Rows *rows, Rows *gone)
+		   OwRows *rows, OwRows *gone)
 {
 	if (wanted == stored)
 		return;
 	if (wanted != DT_NOEND)
 	{
-		add(rows, timer_row(loaded, kind, wanted));
+		ow_rows_add(rows, timer_row(loaded, kind, wanted));
 		ow_wakeup_at(loaded->owner, wanted);
 	}
 	else
 	{
-		add(&gone[0], Int32GetDatum(loaded->run.shard_key));
-		add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
-		add(&gone[2], CStringGetTextDatum(kind));
+		ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
+		ow_rows_add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
+		ow_rows_add(&gone[2], CStringGetTextDatum(kind));
 	}
+}
+
+/* When the first of the run's tokens goes on by itself */
+static TimestampTz
+token_due_at(const OwLoadedRun *loaded)
+{
+	int			branch;
+
+	return is_closed(loaded) ? DT_NOEND : ow_run_next_timer(&loaded->run, &branch)->due_at;
 }
 
 static void
 flush_timers(List *runs)
 {
-	Rows		rows = {0};
-	Rows		gone[3] = {{0}};
+	OwRows		rows = {0};
+	OwRows		gone[3] = {{0}};
 	ListCell   *cell;
 
 	foreach(cell, runs)
 	{
 		const OwLoadedRun *loaded = lfirst(cell);
 
-		diff_timer(loaded, "Token", loaded->stored_due_at,
-				   is_closed(loaded) ? DT_NOEND : loaded->run.token.due_at, &rows, gone);
+		diff_timer(loaded, "Token", loaded->stored_due_at, token_due_at(loaded), &rows, gone);
 		diff_timer(loaded, "Deadline", loaded->stored_deadline,
 				   wants_deadline_timer(loaded) ? loaded->run.deadline : DT_NOEND, &rows, gone);
 	}
-	write_rows(&write_timers, "timer", &rows);
-	execute_each(&delete_timers, gone, 3);
+	ow_rows_write(&write_timers, "timer", &rows);
+	ow_rows_execute_each(&delete_timers, gone, 3);
 }
 
 /* Messages that were taken in, and those a closed run can no longer take */
 static void
 flush_messages(List *runs)
 {
-	Rows		gone[3] = {{0}};
+	OwRows		gone[3] = {{0}};
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -565,20 +493,21 @@ flush_messages(List *runs)
 		{
 			const OwMessage *message = lfirst(inner);
 
-			add(&gone[0], Int32GetDatum(loaded->run.shard_key));
-			add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
-			add(&gone[2], UUIDPGetDatum(&message->message_id));
+			ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
+			ow_rows_add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
+			ow_rows_add(&gone[2], UUIDPGetDatum(&message->message_id));
 		}
 	}
-	execute_each(&delete_messages, gone, 3);
+	ow_rows_execute_each(&delete_messages, gone, 3);
 }
 
 static void
 flush_runs(List *runs)
 {
-	Rows		open[3] = {{0}};
-	Rows		closed = {0};
-	Rows		gone[2] = {{0}};
+	OwRows		open[3] = {{0}};
+	OwRows		progress[3] = {{0}};
+	OwRows		closed = {0};
+	OwRows		gone[2] = {{0}};
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -587,18 +516,21 @@ flush_runs(List *runs)
 
 		if (!is_closed(loaded))
 		{
-			add(&open[0], Int32GetDatum(loaded->run.shard_key));
-			add(&open[1], UUIDPGetDatum(&loaded->run.run_id));
-			add(&open[2], ow_run_row(loaded));
+			OwRows	   *rows = documents_stored(loaded) ? progress : open;
+
+			ow_rows_add(&rows[0], Int32GetDatum(loaded->run.shard_key));
+			ow_rows_add(&rows[1], UUIDPGetDatum(&loaded->run.run_id));
+			ow_rows_add(&rows[2], ow_run_row(loaded));
 			continue;
 		}
-		add(&closed, closed_row(loaded));
-		add(&gone[0], Int32GetDatum(loaded->run.shard_key));
-		add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
+		ow_rows_add(&closed, closed_row(loaded));
+		ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
+		ow_rows_add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
 	}
-	execute_each(&update_runs, open, 3);
-	write_rows(&insert_closed, "closed_execution", &closed);
-	execute_each(&delete_runs, gone, 2);
+	ow_rows_execute_each(&update_runs, open, 3);
+	ow_rows_execute_each(&update_progress, progress, 3);
+	ow_rows_write(&insert_closed, "closed_execution", &closed);
+	ow_rows_execute_each(&delete_runs, gone, 2);
 }
 
 void
@@ -608,6 +540,7 @@ ow_run_flush(List *runs)
 
 	flush_history(runs);
 	flush_compensations(runs);
+	ow_branches_flush(runs);
 	flush_timers(runs);
 	flush_messages(runs);
 	flush_runs(runs);

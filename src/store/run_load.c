@@ -8,8 +8,8 @@
 #include "machine/json.h"
 #include "miscadmin.h"
 #include "store/run.h"
-#include "store/run_columns.h"
-#include "store/store.h"
+#include "store/run_internal.h"
+#include "store/run_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -81,21 +81,6 @@ static OwStatement read_compensations = {
 #define read_json(row, column) ow_store_jsonb(row, (column) + 1)
 
 static void
-read_retry_counts(uint64 row, int *counts)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, EXECUTION_RETRY_COUNTS + 1, &isnull);
-	Datum	   *items;
-	int			count;
-
-	if (isnull)
-		return;
-	deconstruct_array(DatumGetArrayTypeP(value), INT4OID, sizeof(int32), true, TYPALIGN_INT, &items, NULL, &count);
-	for (int i = 0; i < Min(count, OW_MAX_RETRIERS); i++)
-		counts[i] = DatumGetInt32(items[i]);
-}
-
-static void
 read_outcome(const Jsonb *json, OwOutcome *outcome)
 {
 	if (json == NULL)
@@ -106,22 +91,6 @@ read_outcome(const Jsonb *json, OwOutcome *outcome)
 	outcome->error = ow_json_get_string(json, "Error");
 	outcome->cause = ow_json_get_string(json, "Cause");
 	outcome->public_error = ow_json_get(json, "PublicError");
-}
-
-static void
-read_token(uint64 row, OwToken *token)
-{
-	token->state = OW_NO_STATE; /* until ow_run_bind */
-	token->phase = ow_phase_from_name(read_text(row, EXECUTION_PHASE));
-	token->data = read_json(row, EXECUTION_DATA);
-	token->entered_at = read_time(row, EXECUTION_ENTERED_AT);
-	token->scheduled_at = read_time(row, EXECUTION_SCHEDULED_AT);
-	token->due_at = read_time(row, EXECUTION_DUE_AT);
-	token->attempt = read_int(row, EXECUTION_ATTEMPT);
-	read_retry_counts(row, token->retry_counts);
-	token->last_failure = read_json(row, EXECUTION_LAST_FAILURE);
-	token->compensation = read_int(row, EXECUTION_COMPENSATION);
-	token->result = read_json(row, EXECUTION_RESULT);
 }
 
 static void
@@ -136,14 +105,13 @@ read_run(uint64 row, OwRun *run)
 	run->input = read_json(row, EXECUTION_INPUT);
 	run->status = ow_status_from_name(read_text(row, EXECUTION_STATUS));
 	run->next_event_id = read_int(row, EXECUTION_NEXT_EVENT_ID);
-	run->visits = read_json(row, EXECUTION_VISITS);
-	run->variables = read_json(row, EXECUTION_VARIABLES);
+	run->next_branch_id = read_int(row, EXECUTION_NEXT_BRANCH_ID);
 	run->error = read_json(row, EXECUTION_ERROR);
 	run->handler_taken = read_bool(row, EXECUTION_HANDLER_TAKEN);
 	run->sticky_status = ow_status_from_name(read_text(row, EXECUTION_STICKY_STATUS));
 	run->cancel_requested = read_bool(row, EXECUTION_CANCEL_REQUESTED);
 	run->stuck = read_json(row, EXECUTION_STUCK);
-	read_token(row, &run->token);
+	ow_row_read_token(row, EXECUTION_TOKEN, &run->token);
 	read_outcome(read_json(row, EXECUTION_OUTCOME), &run->outcome);
 }
 
@@ -156,7 +124,7 @@ read_loaded(uint64 row)
 	loaded->ref.shard_key = loaded->run.shard_key;
 	loaded->ref.run_id = loaded->run.run_id;
 	loaded->definition_id = read_int(row, EXECUTION_DEFINITION_ID);
-	loaded->state_name = read_text(row, EXECUTION_STATE);
+	loaded->state_name = read_text(row, EXECUTION_TOKEN + TOKEN_STATE);
 	loaded->bucket = read_int(row, EXECUTION_BUCKET);
 	loaded->owner = read_oid(row, EXECUTION_OWNER);
 	loaded->started_by = read_oid(row, EXECUTION_STARTED_BY);
@@ -165,15 +133,18 @@ read_loaded(uint64 row)
 	loaded->chain_id = read_uuid(row, EXECUTION_CHAIN_ID);
 	loaded->ready = read_bool(row, EXECUTION_READY);
 	loaded->crashes = read_int(row, EXECUTION_CRASHES);
-	loaded->stored_due_at = loaded->run.token.due_at;
+	loaded->stored_data = loaded->run.token.data;
+	loaded->stored_kept = loaded->run.token.kept;
+	loaded->stored_variables = loaded->run.token.variables;
+	loaded->stored_branch_id = loaded->run.next_branch_id;
 	loaded->stored_deadline = read_bool(row, EXECUTION_DEADLINE_TIMER) ? loaded->run.deadline : DT_NOEND;
 	loaded->stored_compensations = read_int(row, EXECUTION_COMPENSATIONS);
 	loaded->stored_event_id = loaded->run.next_event_id;
 	return loaded;
 }
 
-static OwLoadedRun *
-find_loaded(List *runs, const pg_uuid_t *run_id)
+OwLoadedRun *
+ow_run_find_loaded(List *runs, const pg_uuid_t *run_id)
 {
 	ListCell   *cell;
 
@@ -223,8 +194,23 @@ message_input(const char *kind)
 		return OW_INPUT_TERMINATE;
 	if (strcmp(kind, "Retry") == 0)
 		return OW_INPUT_RETRY;
+	if (strcmp(kind, "ActivityCompleted") == 0)
+		return OW_INPUT_ACTIVITY_COMPLETED;
+	if (strcmp(kind, "ActivityFailed") == 0)
+		return OW_INPUT_ACTIVITY_FAILED;
 	Assert(strcmp(kind, "RetryCompensations") == 0);
 	return OW_INPUT_RETRY_COMPENSATIONS;
+}
+
+/* An answer to a task token names it. */
+static void
+read_task_token(OwMessage *message, Jsonb *payload)
+{
+	char	   *text = ow_json_get_string(payload, "task_token");
+
+	message->payload = payload;
+	if (text != NULL)
+		message->task_token = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
 }
 
 static void
@@ -238,7 +224,7 @@ load_messages(List *runs, MemoryContext context)
 	for (uint64 row = 0; row < count; row++)
 	{
 		pg_uuid_t	run_id = read_uuid(row, 0);
-		OwLoadedRun *loaded = find_loaded(runs, &run_id);
+		OwLoadedRun *loaded = ow_run_find_loaded(runs, &run_id);
 		MemoryContext previous = MemoryContextSwitchTo(context);
 		OwMessage  *message = palloc0(sizeof(OwMessage));
 		Jsonb	   *payload = read_json(row, 3);
@@ -251,6 +237,7 @@ load_messages(List *runs, MemoryContext context)
 		message->sent_by = read_text(row, 4);
 		if (ow_json_member(payload, "definition_id", &value) && ow_json_value_int64(&value, &definition_id))
 			message->definition_id = definition_id;
+		read_task_token(message, payload);
 		loaded->messages = lappend(loaded->messages, message);
 		MemoryContextSwitchTo(previous);
 	}
@@ -262,6 +249,7 @@ read_compensation(uint64 row)
 	OwRecordedCompensation *compensation = palloc0(sizeof(OwRecordedCompensation));
 
 	compensation->sequence = read_int(row, COMPENSATION_SEQUENCE);
+	compensation->branch = read_text(row, COMPENSATION_BRANCH);
 	compensation->state = read_text(row, COMPENSATION_STATE);
 	compensation->activity = read_text(row, COMPENSATION_ACTIVITY);
 	compensation->status = ow_compensation_status_from_name(read_text(row, COMPENSATION_STATUS));
@@ -301,7 +289,7 @@ load_compensations(List *runs, MemoryContext context)
 	for (uint64 row = 0; row < count; row++)
 	{
 		pg_uuid_t	run_id = read_uuid(row, COMPENSATION_RUN_ID);
-		OwLoadedRun *loaded = find_loaded(with_some, &run_id);
+		OwLoadedRun *loaded = ow_run_find_loaded(with_some, &run_id);
 		MemoryContext previous = MemoryContextSwitchTo(context);
 
 		loaded->run.compensations = lappend(loaded->run.compensations, read_compensation(row));
@@ -324,7 +312,7 @@ find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext contex
 
 	for (int i = 0; i < count; i++)
 	{
-		if (find_loaded(runs, &refs[i].run_id) == NULL)
+		if (ow_run_find_loaded(runs, &refs[i].run_id) == NULL)
 			missing[missing_count++] = refs[i];
 	}
 	if (missing_count == 0)
@@ -361,7 +349,7 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 		MemoryContext previous = MemoryContextSwitchTo(context);
 		OwLoadedRun *loaded = read_loaded(row);
 
-		if (find_loaded(runs, &loaded->ref.run_id) == NULL) /* a ref may come twice */
+		if (ow_run_find_loaded(runs, &loaded->ref.run_id) == NULL) /* a ref may come twice */
 			runs = lappend(runs, loaded);
 		MemoryContextSwitchTo(previous);
 		ow_wakeup_locked(loaded->owner, &loaded->ref);
@@ -371,11 +359,24 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 	{
 		load_messages(runs, context);
 		load_compensations(runs, context);
+		ow_branches_load(runs, context);
 	}
 	return runs;
 }
 
-/* Resolves the definition, and the state's name to its index. */
+int
+ow_run_resolve_state(const OwLoadedRun *loaded, const char *name)
+{
+	const OwRun *run = &loaded->run;
+	int			state = ow_definition_find_state(loaded->compiled->definition, name);
+
+	if (state == OW_NO_STATE)
+		elog(ERROR, "state \"%s\" of run %s is not in version %d of workflow \"%s\"", name, run->workflow_id,
+			 run->version, run->workflow);
+	return state;
+}
+
+/* Resolves the definition, and names of states to their indexes. */
 void
 ow_run_bind(OwLoadedRun *loaded)
 {
@@ -385,22 +386,17 @@ ow_run_bind(OwLoadedRun *loaded)
 	run->workflow = loaded->compiled->workflow;
 	run->version = loaded->compiled->version;
 	run->owner = GetUserNameFromId(loaded->owner, true);
-	if (loaded->state_name == NULL)
-		return;
-	run->token.state = ow_definition_find_state(loaded->compiled->definition, loaded->state_name);
-	if (run->token.state == OW_NO_STATE)
-		elog(ERROR, "state \"%s\" of run %s is not in version %d of workflow \"%s\"", loaded->state_name,
-			 run->workflow_id, run->version, run->workflow);
+	if (loaded->state_name != NULL)
+		run->token.state = ow_run_resolve_state(loaded, loaded->state_name);
+	ow_branches_bind(loaded);
 }
 
 void
 ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_id)
 {
 	const OwCompiled *compiled = ow_catalog_definition(definition_id);
-	int			state = loaded->run.token.state;
 
-	if (state != OW_NO_STATE &&
-		ow_definition_find_state(compiled->definition, loaded->compiled->definition->states[state].name) == OW_NO_STATE)
+	if (!ow_machine_can_use_definition(machine, compiled->definition))
 		return;
 	ow_machine_use_definition(machine, compiled->definition, compiled->version);
 	loaded->compiled = compiled;

@@ -28,7 +28,7 @@ static OwStatement read_started = {
 
 static OwStatement read_history = {
 	.sql =
-	"SELECT first_event_id, event_times, event_types, states, attributes FROM workflow.history_batch"
+	"SELECT first_event_id, event_times, event_types, states, attributes, branches FROM workflow.history_batch"
 	" WHERE shard_key = $1 AND bucket = $2 AND run_id = $3 ORDER BY first_event_id",
 	.argument_types = "int,int2,uuid"
 };
@@ -73,6 +73,7 @@ ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 	run->status = OW_STATUS_RUNNING;
 	run->sticky_status = OW_STATUS_RUNNING;
 	run->next_event_id = 1;
+	run->next_branch_id = 1;
 	run->token.state = OW_NO_STATE;
 	run->token.phase = OW_PHASE_NEW;
 	run->token.due_at = ow_store_time(0, 12);	/* a start delay */
@@ -97,6 +98,18 @@ read_array(uint64 row, int column, Oid type, bool **nulls, int *count)
 	return values;
 }
 
+/* The branches of the events; NULL when none is of one */
+static Datum *
+read_branches(uint64 row, int column)
+{
+	bool		isnull;
+	bool	   *nulls;
+	int			count;
+
+	(void) ow_store_datum(row, column, &isnull);
+	return isnull ? NULL : read_array(row, column, INT4OID, &nulls, &count);
+}
+
 static List *
 read_events(uint64 row, List *events)
 {
@@ -105,11 +118,13 @@ read_events(uint64 row, List *events)
 	bool	   *nulls;
 	bool	   *stateless;
 	bool	   *bare;
+	Datum	   *branches;
 	Datum	   *times = read_array(row, 2, TIMESTAMPTZOID, &nulls, &count);
 	Datum	   *types = read_array(row, 3, TEXTOID, &nulls, &count);
 	Datum	   *states = read_array(row, 4, TEXTOID, &stateless, &count);
 	Datum	   *attributes = read_array(row, 5, JSONBOID, &bare, &count);
 
+	branches = read_branches(row, 6);
 	for (int i = 0; i < count; i++)
 	{
 		OwHistoryEvent *event = palloc0(sizeof(OwHistoryEvent));
@@ -117,6 +132,7 @@ read_events(uint64 row, List *events)
 		event->event_id = event_id + i;
 		event->time = DatumGetTimestampTz(times[i]);
 		event->type = TextDatumGetCString(types[i]);
+		event->branch = branches ? DatumGetInt32(branches[i]) : 0;
 		if (!stateless[i])
 			event->state = TextDatumGetCString(states[i]);
 		if (!bare[i])

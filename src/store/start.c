@@ -288,16 +288,16 @@ execution_row(const OwNewRun *run)
 	SET(EXECUTION_READY, BoolGetDatum(!is_delayed(run)));
 	SET(EXECUTION_CRASHES, Int32GetDatum(0));
 	SET(EXECUTION_STATUS, CStringGetTextDatum(NEW_STATUS));
-	SET(EXECUTION_PHASE, CStringGetTextDatum(NEW_PHASE));
-	SET(EXECUTION_ATTEMPT, Int32GetDatum(0));
+	SET(EXECUTION_TOKEN + TOKEN_PHASE, CStringGetTextDatum(NEW_PHASE));
+	SET(EXECUTION_TOKEN + TOKEN_ATTEMPT, Int32GetDatum(0));
 	SET(EXECUTION_NEXT_EVENT_ID, Int32GetDatum(1));
 	SET(EXECUTION_HANDLER_TAKEN, BoolGetDatum(false));
 	SET(EXECUTION_CANCEL_REQUESTED, BoolGetDatum(false));
 	SET(EXECUTION_STICKY_STATUS, CStringGetTextDatum(NEW_STATUS));
-	SET(EXECUTION_COMPENSATION, Int32GetDatum(0));
+	SET(EXECUTION_TOKEN + TOKEN_COMPENSATION, Int32GetDatum(0));
 	SET(EXECUTION_COMPENSATIONS, Int32GetDatum(0));
 	if (is_delayed(run))
-		SET(EXECUTION_DUE_AT, TimestampTzGetDatum(run->start_at));
+		SET(EXECUTION_TOKEN + TOKEN_DUE_AT, TimestampTzGetDatum(run->start_at));
 	SET(EXECUTION_INPUT, JsonbPGetDatum(run->input));
 	if (run->memo != NULL)
 		SET(EXECUTION_MEMO, JsonbPGetDatum(run->memo));

@@ -110,7 +110,7 @@ SELECT pg_temp.started('stuck', $asl$ {"StartAt": "T", "States": {
 	"T": {"Type": "Task", "Resource": "Do", "Assign": {"v.$": "$.none"}, "End": true}}} $asl$, '{"ok": true}');
 \o
 SELECT workflow_test.completed('caught', '"States.IntrinsicFailure"');
-SELECT results_eq($$SELECT status, stuck->>'Error', variables, result FROM workflow.execution WHERE workflow_id = 'stuck'$$,
+SELECT results_eq($$SELECT status, stuck->>'Error', variables, kept FROM workflow.execution WHERE workflow_id = 'stuck'$$,
 	$$VALUES ('Stuck', 'States.Runtime', NULL::jsonb, '{"r": 5, "s": 6}'::jsonb)$$, 'an error in Assign loses nothing');
 
 -- All variables of a run take 10 MiB at most.

@@ -55,6 +55,11 @@ CREATE FUNCTION pg_temp.faults() RETURNS TABLE (workflow_id text, fault text) LA
 	SELECT t.run_id::text, 'a timer is left over' FROM workflow.timer t
 	WHERE NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = t.run_id)
 	UNION ALL
+	SELECT run_id::text, 'a branch, its output or a task is left over'
+	FROM (SELECT run_id FROM workflow.branch UNION SELECT run_id FROM workflow.branch_output
+		UNION SELECT run_id FROM workflow.activity_task) child
+	WHERE NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = child.run_id)
+	UNION ALL
 	SELECT c.run_id::text, 'a compensation is left over' FROM workflow.compensation c
 	WHERE c.status = 'Recorded' AND NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = c.run_id)
 $$;

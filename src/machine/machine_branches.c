@@ -1,0 +1,871 @@
+/*
+ * machine_branches.c
+ *		Parallel and Map: opening branches, gathering their outputs, and what a failing one stops.
+ *
+ * A branch of a Parallel and the iteration of a Map over one item are the same here: a token of its own
+ * that goes through a nested machine.  The token that stands in the Parallel or Map (its owner) opens
+ * one after the other, as many at a time as its concurrency allows:
+ *
+ *		enter --> BRANCHES --> (all ended) --> outputs gathered --> leave, as a Task with its result
+ *		             |  ^
+ *		  a branch fails |
+ *		             |   \-- tolerated: what the branch did is undone, the others go on
+ *		             \-- else its siblings are canceled, what all of them did is undone,
+ *		                 then BACKOFF (a retrier allows: all again), Catch, or the owner fails in its turn
+ *
+ * What is spread is evaluated once, on entering, and kept with the owner's token:
+ *
+ *		Parallel	{"Count": 2, "Input": …}
+ *		Map			{"Count": 10000, "Input": …, "Items": […], "Concurrency": 40, "Tolerated": 3}
+ *
+ * It never changes while branches run, so that a run's row does not grow or get rewritten with them.
+ */
+#include "postgres.h"
+
+#include "machine/json.h"
+#include "machine/machine_internal.h"
+
+/* What the owner spreads, read from where its token keeps it */
+struct OwSpread
+{
+	const Jsonb *kept;
+	Jsonb	   *input;
+	JsonbValue	items;
+	int			count;
+	int			concurrency;
+	int			tolerated;		/* failures; OW_UNSET: none, and the first fails the Map as it is */
+};
+
+/* ---- finding ---- */
+
+OwBranch *
+ow_run_find_branch(const OwRun *run, int id)
+{
+	ListCell   *cell;
+
+	if (id == 0)
+		return NULL;
+	foreach(cell, run->branches)
+	{
+		OwBranch   *branch = lfirst(cell);
+
+		if (branch->id == id)
+			return branch;
+	}
+	return NULL;
+}
+
+const OwToken *
+ow_run_next_timer(const OwRun *run, int *branch)
+{
+	const OwToken *first = &run->token;
+	ListCell   *cell;
+
+	*branch = 0;
+	foreach(cell, run->branches)
+	{
+		const OwBranch *candidate = lfirst(cell);
+
+		if (candidate->token.due_at >= first->due_at)
+			continue;
+		first = &candidate->token;
+		*branch = candidate->id;
+	}
+	return first;
+}
+
+static bool
+waits_for(const OwToken *token, const pg_uuid_t *task_token)
+{
+	return token->phase == OW_PHASE_CALLBACK && token->has_task_token &&
+		memcmp(&token->task_token, task_token, UUID_LEN) == 0;
+}
+
+const OwToken *
+ow_run_find_task(const OwRun *run, const pg_uuid_t *task_token, int *branch)
+{
+	ListCell   *cell;
+
+	*branch = 0;
+	if (waits_for(&run->token, task_token))
+		return &run->token;
+	foreach(cell, run->branches)
+	{
+		const OwBranch *candidate = lfirst(cell);
+
+		*branch = candidate->id;
+		if (waits_for(&candidate->token, task_token))
+			return &candidate->token;
+	}
+	return NULL;
+}
+
+/* Makes a branch, or the run itself (NULL), the one whose token moves. */
+void
+ow_machine_select(OwMachine *machine, OwBranch *branch)
+{
+	if (branch != NULL)
+		branch->dirty = true;
+	if (machine->token != NULL && machine->branch == branch)
+		return;
+	machine->branch = branch;
+	machine->token = branch ? &branch->token : &machine->run->token;
+	machine->task_input = NULL;
+}
+
+static int
+current_id(const OwMachine *machine)
+{
+	return machine->branch ? machine->branch->id : 0;
+}
+
+/* The token that opened this branch */
+static OwToken *
+owner_of(const OwMachine *machine, const OwBranch *branch)
+{
+	OwBranch   *parent = ow_run_find_branch(machine->run, branch->parent);
+
+	return parent ? &parent->token : &machine->run->token;
+}
+
+static const OwState *
+owner_state(const OwMachine *machine, const OwBranch *branch)
+{
+	return &machine->definition->states[owner_of(machine, branch)->state];
+}
+
+/* ---- entering: what is spread ---- */
+
+static bool
+read_number(OwMachine *machine, const OwNumber *number, const char *field, double low, double high, bool whole,
+			Jsonb *input, double *value, OwFailure *failure)
+{
+	const OwState *state = ow_machine_state(machine);
+	OwScope		scope;
+	JsonbValue	found;
+	const char *missing;
+	int64		integer;
+
+	*value = number->fixed;
+	if (number->path == NULL)
+		return true;
+	ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
+	if (!ow_path_get(number->path, &scope, &found, &missing))
+		return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
+	if (found.type != jbvNumeric || (whole && !ow_json_value_int64(&found, &integer)))
+		return ow_fail(failure, OW_ERROR_RUNTIME, "%sPath of state \"%s\" refers to a value that is not %s", field,
+					   state->name, whole ? "a whole number" : "a number");
+	*value = ow_json_value_double(&found);
+	if (*value < low || *value > high)
+		return ow_fail(failure, OW_ERROR_RUNTIME, "%s of state \"%s\" must be between %g and %.0f", field,
+					   state->name, low, high);
+	return true;
+}
+
+/* The smaller of what the count and the percentage allow */
+static bool
+read_tolerated(OwMachine *machine, const OwState *state, Jsonb *input, int count, int *tolerated, OwFailure *failure)
+{
+	double		by_count;
+	double		percentage;
+
+	*tolerated = OW_UNSET;
+	if (!read_number(machine, &state->tolerated_failure_count, "ToleratedFailureCount", 0, PG_INT32_MAX, true,
+					 input, &by_count, failure) ||
+		!read_number(machine, &state->tolerated_failure_percentage, "ToleratedFailurePercentage", 0, 100, false,
+					 input, &percentage, failure))
+		return false;
+	if (state->tolerated_failure_count.given)
+		*tolerated = (int) by_count;
+	if (state->tolerated_failure_percentage.given)
+	{
+		int			by_percentage = (int) (percentage * count / 100 + 1e-9);
+
+		*tolerated = *tolerated == OW_UNSET ? by_percentage : Min(*tolerated, by_percentage);
+	}
+	return true;
+}
+
+static bool
+read_items(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *items, OwFailure *failure)
+{
+	OwScope		scope;
+	const char *missing;
+
+	if (state->items_path == NULL)
+		ow_json_as_value(input, items);
+	else
+	{
+		ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
+		if (!ow_path_get(state->items_path, &scope, items, &missing))
+			return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
+	}
+	if (!ow_json_value_is_array(items))
+		return ow_fail(failure, OW_ERROR_RUNTIME, "Reference path \"%s\" must point to array.",
+					   state->items_path ? ow_path_text(state->items_path) : "$");
+	return true;
+}
+
+/* What one iteration gets: the item, through ItemSelector */
+static bool
+select_item(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *item, int index, Jsonb **selected,
+			OwFailure *failure)
+{
+	OwScope		scope;
+
+	if (state->item_selector == NULL)
+		*selected = ow_json_from_value(item);
+	else
+	{
+		machine->item = item;
+		machine->item_index = index;
+		ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
+		*selected = ow_template_evaluate(state->item_selector, &scope, failure);
+		machine->item = NULL;
+	}
+	return *selected != NULL;
+}
+
+/* ---- batches of items ---- */
+
+typedef struct Batches
+{
+	JsonbParseState *all;		/* the array of batches */
+	JsonbParseState *items;		/* the items of the current one; NULL: none is open */
+	int			count;			/* of items in it */
+	double		bytes;
+	Jsonb	   *input;			/* BatchInput; NULL: none */
+} Batches;
+
+static void
+end_batch(Batches *batches)
+{
+	JsonbValue	value;
+	OwObject	object;
+
+	if (batches->items == NULL)
+		return;
+	value = *pushJsonbValue(&batches->items, WJB_END_ARRAY, NULL);
+	ow_object_begin(&object);
+	ow_object_add(&object, "BatchInput", batches->input);
+	ow_object_add(&object, "Items", JsonbValueToJsonb(&value));
+	ow_json_as_value(ow_object_end(&object), &value);
+	pushJsonbValue(&batches->all, WJB_ELEM, &value);
+	batches->items = NULL;
+	batches->count = 0;
+	batches->bytes = 0;
+}
+
+static void
+add_to_batch(Batches *batches, const Jsonb *item)
+{
+	JsonbValue	value;
+
+	if (batches->items == NULL)
+		pushJsonbValue(&batches->items, WJB_BEGIN_ARRAY, NULL);
+	ow_json_as_value(item, &value);
+	pushJsonbValue(&batches->items, WJB_ELEM, &value);
+	batches->count++;
+}
+
+/* ItemBatcher: arrays of items, each the input of one iteration as {"BatchInput": …, "Items": […]} */
+static bool
+batch_items(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *items, OwFailure *failure)
+{
+	const OwItemBatcher *batcher = state->item_batcher;
+	int			count = ow_json_value_count(items);
+	Batches		batches = {NULL};
+	double		max_items;
+	double		max_bytes;
+
+	if (!read_number(machine, &batcher->max_items, "MaxItemsPerBatch", 1, PG_INT32_MAX, true, input, &max_items,
+					 failure) ||
+		!read_number(machine, &batcher->max_bytes, "MaxInputBytesPerBatch", 1, PG_INT32_MAX, true, input, &max_bytes,
+					 failure))
+		return false;
+	if (batcher->batch_input != NULL)
+	{
+		OwScope		scope;
+
+		ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
+		batches.input = ow_template_evaluate(batcher->batch_input, &scope, failure);
+		if (batches.input == NULL)
+			return false;
+	}
+	pushJsonbValue(&batches.all, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		JsonbValue	item;
+		Jsonb	   *selected;
+		double		bytes;
+
+		(void) ow_json_value_element(items, i, &item);
+		if (!select_item(machine, state, input, &item, i, &selected, failure))
+			return false;
+		ow_json_as_value(selected, &item);
+		bytes = batcher->max_bytes.given ? strlen(ow_json_compact(&item)) : 0;
+		if ((batcher->max_items.given && batches.count >= max_items) ||
+			(batcher->max_bytes.given && batches.count > 0 && batches.bytes + bytes > max_bytes))
+			end_batch(&batches);
+		add_to_batch(&batches, selected);
+		batches.bytes += bytes;
+	}
+	end_batch(&batches);
+	*items = *pushJsonbValue(&batches.all, WJB_END_ARRAY, NULL);
+	ow_json_as_value(JsonbValueToJsonb(items), items);
+	return true;
+}
+
+/* ---- entering ---- */
+
+static int
+spread_int(const Jsonb *kept, const char *key, int fallback)
+{
+	JsonbValue	value;
+	int64		number;
+
+	return ow_json_member(kept, key, &value) && ow_json_value_int64(&value, &number) ? (int) number : fallback;
+}
+
+/* How many branches there will be, and how many at a time: a setting may say that, and change. */
+static void
+record_spread(OwMachine *machine, const OwState *state)
+{
+	const Jsonb *kept = machine->token->kept;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "branches", spread_int(kept, "Count", 0));
+	if (state->type == OW_STATE_MAP)
+		ow_object_add_int(&object, "concurrency", spread_int(kept, "Concurrency", 0));
+	ow_machine_record(machine, "BranchesScheduled", state->name, ow_object_end(&object));
+}
+
+static bool
+describe_map(OwMachine *machine, const OwState *state, Jsonb *input, OwObject *object, OwFailure *failure)
+{
+	JsonbValue	items;
+	double		concurrency;
+	int			tolerated;
+
+	if (!read_items(machine, state, input, &items, failure))
+		return false;
+	/* an ItemSelector is evaluated for each batch's items now, for others when they are opened */
+	if (state->item_batcher != NULL && !batch_items(machine, state, input, &items, failure))
+		return false;
+	if (!read_number(machine, &state->max_concurrency, "MaxConcurrency", 0, PG_INT32_MAX, true, input, &concurrency,
+					 failure) ||
+		!read_tolerated(machine, state, input, ow_json_value_count(&items), &tolerated, failure))
+		return false;
+	if (concurrency == 0)
+		concurrency = machine->host->max_concurrency(machine->host->arg, machine->run);
+	if (state->item_selector != NULL && state->item_batcher == NULL)
+		ow_object_add(object, "Input", input);
+	ow_object_add_int(object, "Count", ow_json_value_count(&items));
+	ow_object_add_value(object, "Items", &items);
+	ow_object_add_int(object, "Concurrency", (int64) concurrency);
+	if (tolerated != OW_UNSET)
+		ow_object_add_int(object, "Tolerated", tolerated);
+	return true;
+}
+
+/* Evaluates what is spread; a new visit, so that what is done now has idempotency keys of its own. */
+static bool
+start_spreading(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	OwToken    *token = machine->token;
+	Jsonb	   *input;
+	OwObject	object;
+
+	ow_machine_visit_counts(machine)[state->index]++;
+	if (!ow_machine_input(machine, state, &input, failure))
+		return false;
+	ow_object_begin(&object);
+	if (state->type == OW_STATE_MAP)
+	{
+		if (!describe_map(machine, state, input, &object, failure))
+			return false;
+	}
+	else
+	{
+		ow_object_add(&object, "Input", input);
+		ow_object_add_int(&object, "Count", state->nsubmachines);
+	}
+	token->kept = ow_object_end(&object);
+	token->phase = OW_PHASE_BRANCHES;
+	token->opened = 0;
+	token->failed = 0;
+	record_spread(machine, state);
+	return true;
+}
+
+bool
+ow_machine_enter_branches(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	machine->token->attempt = 1;
+	machine->token->scheduled_at = machine->now;
+	if (start_spreading(machine, state, failure))
+		return true;
+	return ow_machine_catch(machine, state, failure);
+}
+
+/* The back-off of a failed Parallel or Map is over: all of it again. */
+void
+ow_machine_spread_again(OwMachine *machine)
+{
+	const OwState *state = ow_machine_state(machine);
+	OwFailure	failure;
+
+	if (!start_spreading(machine, state, &failure) && !ow_machine_catch(machine, state, &failure))
+		ow_machine_fail(machine, &failure);
+}
+
+/* ---- opening ---- */
+
+/* What the token spreads, unpacked once for all branches that are opened one after the other */
+static const OwSpread *
+unpack(OwMachine *machine, const OwToken *token)
+{
+	OwSpread   *spread = machine->spread;
+
+	if (spread != NULL && spread->kept == token->kept)
+		return spread;
+	if (spread == NULL)
+		spread = machine->spread = MemoryContextAlloc(machine->context, sizeof(OwSpread));
+	memset(spread, 0, sizeof(*spread));
+	spread->kept = token->kept;
+	spread->input = ow_json_get(token->kept, "Input");
+	(void) ow_json_member(token->kept, "Items", &spread->items);
+	spread->count = spread_int(token->kept, "Count", 0);
+	spread->concurrency = spread_int(token->kept, "Concurrency", spread->count);
+	spread->tolerated = spread_int(token->kept, "Tolerated", OW_UNSET);
+	return spread;
+}
+
+/* Can the token open another branch, or have all ended? */
+bool
+ow_machine_can_spread(OwMachine *machine, const OwBranch *owner, const OwToken *token)
+{
+	int			id = owner ? owner->id : 0;
+	const OwSpread *spread = unpack(machine, token);
+	int			running = 0;
+	ListCell   *cell;
+
+	foreach(cell, machine->run->branches)
+	{
+		const OwBranch *branch = lfirst(cell);
+
+		if (branch->parent != id)
+			continue;
+		if (branch->failure != NULL && !branch->tolerated)
+			return false;
+		running++;
+	}
+	return token->opened < spread->count ? running < spread->concurrency : running == 0;
+}
+
+/* Writes a name so that it cannot be taken for more than one part of a path. */
+static void
+append_name(StringInfo path, const char *name)
+{
+	for (; *name; name++)
+	{
+		if (strchr(":/\\", *name) != NULL)
+			appendStringInfoChar(path, '\\');
+		appendStringInfoChar(path, *name);
+	}
+}
+
+static char *
+branch_path(OwMachine *machine, const OwState *state, int index)
+{
+	StringInfoData path;
+
+	initStringInfo(&path);
+	if (machine->branch != NULL)
+		appendStringInfo(&path, "%s/", machine->branch->path);
+	append_name(&path, state->name);
+	appendStringInfo(&path, ":%d:%d", ow_machine_visit_counts(machine)[state->index], index);
+	return path.data;
+}
+
+static OwBranch *
+new_branch(OwMachine *machine, const OwState *state, int index)
+{
+	OwRun	   *run = machine->run;
+	OwBranch   *branch = palloc0(sizeof(OwBranch));
+
+	branch->id = run->next_branch_id++;
+	branch->parent = current_id(machine);
+	branch->index = index;
+	branch->path = branch_path(machine, state, index);
+	branch->status = OW_BRANCH_RUNNING;
+	branch->token.state = OW_NO_STATE;
+	branch->token.entered_at = machine->now;
+	branch->token.scheduled_at = DT_NOEND;
+	branch->token.due_at = DT_NOEND;
+	run->branches = lappend(run->branches, branch);
+	return branch;
+}
+
+static void
+record_started(OwMachine *machine, const OwState *owner)
+{
+	const OwBranch *branch = machine->branch;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "index", branch->index);
+	if (branch->parent != 0)
+		ow_object_add_int(&object, "parent", branch->parent);
+	ow_machine_record(machine, "BranchStarted", owner->name, ow_object_end(&object));
+}
+
+/* Opens the next branch, and sends its token to the first state of its machine. */
+static void
+open_branch(OwMachine *machine, const OwState *state, const OwSpread *spread)
+{
+	OwToken    *owner = machine->token;
+	int			index = owner->opened++;
+	int			submachine = state->first_submachine + (state->type == OW_STATE_MAP ? 0 : index);
+	OwBranch   *branch = new_branch(machine, state, index);
+	Jsonb	   *data = spread->input;
+	bool		ok = true;
+	OwFailure	failure;
+
+	if (state->type == OW_STATE_MAP)
+	{
+		JsonbValue	item;
+
+		(void) ow_json_value_element(&spread->items, index, &item);
+		if (state->item_batcher != NULL)
+			data = ow_json_from_value(&item);
+		else
+			ok = select_item(machine, state, spread->input, &item, index, &data, &failure);
+	}
+	ow_machine_select(machine, branch);
+	record_started(machine, state);
+	ow_machine_go(machine, machine->definition->submachines[submachine].start_at, ok ? data : ow_json_null());
+	if (!ok)
+		ow_machine_branch_failed(machine, &failure);
+}
+
+/* The item of the Map around the current state, or whose ItemSelector is evaluated */
+bool
+ow_machine_map_item(const OwMachine *machine, int *index, JsonbValue *item)
+{
+	const OwBranch *branch = machine->branch;
+	const OwToken *owner;
+	JsonbValue	items;
+
+	if (machine->item != NULL)
+	{
+		*index = machine->item_index;
+		*item = *machine->item;
+		return true;
+	}
+	while (branch != NULL && owner_state(machine, branch)->type != OW_STATE_MAP)
+		branch = ow_run_find_branch(machine->run, branch->parent);
+	if (branch == NULL)
+		return false;
+	owner = owner_of(machine, branch);
+	*index = branch->index;
+	return ow_json_member(owner->kept, "Items", &items) && ow_json_value_element(&items, *index, item);
+}
+
+/* ---- gathering ---- */
+
+/* Takes a branch that runs no more off the list; a row that it has goes at flush. */
+static void
+remove_running(OwRun *run, OwBranch *branch)
+{
+	run->branches = list_delete_ptr(run->branches, branch);
+	if (branch->stored)
+		run->gone_branches = lappend_int(run->gone_branches, branch->id);
+}
+
+/* All that the token has opened is over, and nobody wants the outputs any more. */
+static void
+forget_outputs(OwMachine *machine, int owner)
+{
+	OwRun	   *run = machine->run;
+	ListCell   *cell;
+
+	foreach(cell, run->ended_branches)
+	{
+		OwBranch   *branch = lfirst(cell);
+
+		if (branch->parent == owner)
+			run->ended_branches = foreach_delete_current(run->ended_branches, cell);
+	}
+	run->gathered = list_append_unique_int(run->gathered, owner);
+}
+
+/* The outputs of all branches, in their order */
+static Jsonb *
+gather_outputs(OwMachine *machine, int count)
+{
+	OwRun	   *run = machine->run;
+	int			id = current_id(machine);
+	Jsonb	  **outputs = palloc0(sizeof(Jsonb *) * Max(count, 1));
+	int			found = 0;
+	JsonbParseState *array = NULL;
+	ListCell   *cell;
+
+	foreach(cell, run->ended_branches)
+	{
+		const OwBranch *branch = lfirst(cell);
+
+		if (branch->parent != id)
+			continue;
+		outputs[branch->index] = branch->output;
+		found++;
+	}
+	/* rows are of before the run was loaded: of an earlier visit, if that was gathered since */
+	if (found < count && !list_member_int(run->gathered, id))
+		machine->host->read_outputs(machine->host->arg, id, outputs, count);
+	pushJsonbValue(&array, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < count; i++)
+	{
+		JsonbValue	value;
+
+		if (outputs[i] == NULL)
+			elog(ERROR, "output of branch %d of state \"%s\" is missing", i, ow_machine_state(machine)->name);
+		ow_json_as_value(outputs[i], &value);
+		pushJsonbValue(&array, WJB_ELEM, &value);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&array, WJB_END_ARRAY, NULL));
+}
+
+/* Opens the next branch of the token's Parallel or Map, or leaves it when all have ended. */
+void
+ow_machine_spread(OwMachine *machine)
+{
+	const OwState *state = ow_machine_state(machine);
+	const OwSpread *spread = unpack(machine, machine->token);
+	Jsonb	   *result;
+
+	if (machine->token->opened < spread->count)
+	{
+		open_branch(machine, state, spread);
+		return;
+	}
+	result = gather_outputs(machine, spread->count);
+	forget_outputs(machine, current_id(machine));
+	ow_machine_leave_task(machine, result);
+}
+
+static void
+end_branch(OwMachine *machine, OwBranchStatus status, Jsonb *output)
+{
+	OwBranch   *branch = machine->branch;
+	OwRun	   *run = machine->run;
+
+	branch->status = status;
+	branch->output = output;
+	branch->failure = NULL;
+	branch->token.phase = OW_PHASE_CLOSED;
+	branch->token.due_at = DT_NOEND;
+	if (branch->token.visit_counts != NULL)
+		pfree(branch->token.visit_counts);
+	branch->token.visit_counts = NULL;
+	remove_running(run, branch);
+	run->ended_branches = lappend(run->ended_branches, branch);
+	ow_machine_select(machine, NULL);
+}
+
+/* The branch has come to the end of its machine. */
+void
+ow_machine_branch_completed(OwMachine *machine, Jsonb *output)
+{
+	end_branch(machine, OW_BRANCH_COMPLETED, output);
+}
+
+/* ---- failing ---- */
+
+/* Records what the token was doing when it is taken away from it. */
+static void
+record_canceled(OwMachine *machine)
+{
+	const OwToken *token = machine->token;
+	const char *name = token->state == OW_NO_STATE ? NULL : ow_machine_state(machine)->name;
+
+	if (token->phase == OW_PHASE_WAIT)
+		ow_machine_record(machine, "TimerCanceled", name, NULL);
+	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF || token->phase == OW_PHASE_CALLBACK)
+		ow_machine_record(machine, "ActivityTaskCanceled", name, NULL);
+	ow_machine_record(machine, "BranchCanceled", name, NULL);
+}
+
+/* Stops the branches that a token has opened, and theirs, but for one. */
+static void
+cancel_opened(OwMachine *machine, int owner, const OwBranch *spared, bool recorded)
+{
+	List	   *branches = list_copy(machine->run->branches);
+	ListCell   *cell;
+
+	foreach(cell, branches)
+	{
+		OwBranch   *branch = lfirst(cell);
+
+		if (branch->parent != owner || branch == spared)
+			continue;
+		cancel_opened(machine, branch->id, NULL, recorded);
+		forget_outputs(machine, branch->id);
+		ow_machine_select(machine, branch);
+		if (recorded)
+			record_canceled(machine);
+		remove_running(machine->run, branch);
+	}
+	list_free(branches);
+}
+
+/* Stops all branches of the run: it is canceled, timed out or (without a trace of each) terminated. */
+void
+ow_machine_cancel_branches(OwMachine *machine, bool recorded)
+{
+	OwToken    *token = &machine->run->token;
+
+	if (token->phase != OW_PHASE_BRANCHES)
+		return;
+	cancel_opened(machine, 0, NULL, recorded);
+	forget_outputs(machine, 0);
+	ow_machine_select(machine, NULL);
+	token->opened = token->failed = 0;
+}
+
+/*
+ * Is the compensation one of those to run now?  For the run all are.  A failing branch undoes what it
+ * did itself when its failure is tolerated, else what all branches of its Parallel or Map did; a
+ * Compensate state what its branch did.
+ */
+bool
+ow_machine_undoes(const OwMachine *machine, const OwRecordedCompensation *compensation)
+{
+	const OwBranch *branch = machine->branch;
+	size_t		length;
+
+	if (branch == NULL)
+		return true;
+	if (compensation->branch == NULL)
+		return false;
+	if (branch->failure != NULL && !branch->tolerated)
+	{
+		length = strrchr(branch->path, ':') + 1 - branch->path; /* "Ship:1:" */
+		return strncmp(compensation->branch, branch->path, length) == 0;
+	}
+	length = strlen(branch->path);
+	return strncmp(compensation->branch, branch->path, length) == 0 &&
+		(compensation->branch[length] == '\0' || compensation->branch[length] == '/');
+}
+
+/* A failure as a branch keeps it while it is undone */
+static Jsonb *
+kept_failure(const OwMachine *machine, const OwFailure *failure)
+{
+	const OwState *state = ow_machine_state(machine);
+	bool		deeper = failure->state != NULL;
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "Error", failure->error);
+	ow_object_add_text(&object, "Cause", failure->cause);
+	ow_object_add(&object, "Details", failure->details);
+	ow_object_add_text(&object, "State", deeper ? failure->state : state->name);
+	ow_object_add_text(&object, "Activity", deeper ? failure->activity : state->activity);
+	if (deeper ? failure->attempt > 0 : state->type == OW_STATE_TASK && machine->token->attempt > 0)
+		ow_object_add_int(&object, "Attempt", deeper ? failure->attempt : machine->token->attempt);
+	return ow_object_end(&object);
+}
+
+static void
+record_failed(OwMachine *machine, const OwFailure *failure)
+{
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "error", failure->error);
+	ow_object_add_text(&object, "cause", failure->cause);
+	ow_machine_record(machine, "BranchFailed", ow_machine_state(machine)->name, ow_object_end(&object));
+}
+
+/* Too many items have failed: the Map fails with an error of its own. */
+static void
+exceed_tolerated(const OwMachine *machine, const OwFailure *failure, OwFailure *exceeded)
+{
+	const OwState *state = ow_machine_state(machine);
+
+	(void) ow_fail(exceeded, OW_ERROR_TOLERATED_FAILURES, "The specified tolerated failure threshold was exceeded");
+	exceeded->details = ow_failure_json(failure);
+	exceeded->state = failure->state ? failure->state : state->name;
+	exceeded->activity = failure->state ? failure->activity : state->activity;
+	exceeded->attempt = failure->state ? failure->attempt : machine->token->attempt;
+}
+
+/* An error that nothing inside the branch took. */
+void
+ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure)
+{
+	OwBranch   *branch = machine->branch;
+	OwToken    *owner = owner_of(machine, branch);
+	int			tolerated = unpack(machine, owner)->tolerated;
+	OwFailure	exceeded;
+
+	record_failed(machine, failure);
+	branch->tolerated = owner->failed < tolerated;
+	if (branch->tolerated)
+		owner->failed++;
+	else if (tolerated != OW_UNSET)
+	{
+		exceed_tolerated(machine, failure, &exceeded);
+		failure = &exceeded;
+	}
+	branch->failure = kept_failure(machine, failure);
+	branch->token.due_at = DT_NOEND;
+	if (!branch->tolerated)
+	{
+		cancel_opened(machine, branch->parent, branch, true);
+		ow_machine_select(machine, branch);
+	}
+	if (!ow_machine_compensate_next(machine))
+		ow_machine_branch_undone(machine);
+}
+
+/* Retry, Catch or failure of the Parallel or Map whose token is the current one */
+static void
+fail_whole(OwMachine *machine, const OwFailure *failure)
+{
+	const OwState *state = ow_machine_state(machine);
+	const OwInput input = {.kind = OW_INPUT_ACTIVITY_FAILED, .now = machine->now, .failure = failure};
+
+	if (!ow_machine_try_again(machine, &input, &state->options, state->name, OW_PHASE_BACKOFF) &&
+		!ow_machine_catch(machine, state, failure))
+		ow_machine_fail(machine, failure);
+}
+
+/* What the failed branch did, and if need be its siblings, has been undone. */
+void
+ow_machine_branch_undone(OwMachine *machine)
+{
+	OwBranch   *branch = machine->branch;
+	OwFailure	failure;
+
+	ow_failure_from_json(branch->failure, &failure);
+	failure.of_branch = true;
+	if (branch->tolerated)
+	{
+		OwObject	object;
+
+		ow_object_begin(&object);
+		ow_object_add_text(&object, "Error", failure.error);
+		ow_object_add_text(&object, "Cause", failure.cause ? failure.cause : "");
+		end_branch(machine, OW_BRANCH_FAILED, ow_object_end(&object));
+		return;
+	}
+	remove_running(machine->run, branch);
+	forget_outputs(machine, branch->parent);
+	ow_machine_select(machine, ow_run_find_branch(machine->run, branch->parent));
+	machine->token->kept = NULL;
+	machine->token->opened = machine->token->failed = 0;
+	fail_whole(machine, &failure);
+}

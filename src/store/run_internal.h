@@ -1,0 +1,25 @@
+/*
+ * run_internal.h
+ *		What run_load.c and run_flush.c leave to run_branch.c: branches, their outputs, task tokens.
+ */
+#ifndef OW_RUN_INTERNAL_H
+#define OW_RUN_INTERNAL_H
+
+#include "store/run.h"
+
+/* Loads the branches that run, of those of the runs that have any; everything in context. */
+extern void ow_branches_load(List *runs, MemoryContext context);
+
+/* Resolves the names of states that the branches stand in. */
+extern void ow_branches_bind(OwLoadedRun *loaded);
+
+/* Writes back what has changed of branches, outputs and task tokens. */
+extern void ow_branches_flush(List *runs);
+
+/* The index of a state in the run's definition; raises when there is none. */
+extern int	ow_run_resolve_state(const OwLoadedRun *loaded, const char *name);
+
+/* The loaded run of this id; NULL */
+extern OwLoadedRun *ow_run_find_loaded(List *runs, const pg_uuid_t *run_id);
+
+#endif							/* OW_RUN_INTERNAL_H */
