@@ -140,9 +140,10 @@ ow_activity_failure(const ErrorData *error, OwFailure *failure)
 		copy_failure(thrown, failure);
 		return;
 	}
-	failure->error = pstrdup(error_name(error));
-	failure->cause = pstrdup(error->message ? error->message : "");
-	failure->details = error_details(error);
-	failure->non_retryable = false;
-	failure->next_retry_delay_ms = OW_UNSET;
+	*failure = (OwFailure) {
+		.error = pstrdup(error_name(error)),
+		.cause = pstrdup(error->message ? error->message : ""),
+		.details = error_details(error),
+		.next_retry_delay_ms = OW_UNSET
+	};
 }

@@ -193,7 +193,8 @@ typedef struct OwDefinition
 	OwSubmachine *submachines;	/* the first is the definition's own */
 	int			nstates;
 	OwState    *states;
-	int		   *by_name;		/* indexes of the states, sorted as ow_definition_find_state searches */
+	int		   *by_name;		/* indexes of the states, sorted as ow_definition_find_state
+								 * searches */
 	int64		timeout_ms;		/* top-level TimeoutSeconds; OW_UNSET */
 	OwTaskOptions defaults;		/* Defaults, without its ResultPath (already spread over the
 								 * states) */

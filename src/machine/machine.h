@@ -70,8 +70,8 @@ typedef struct OwToken
 	int			transitions;	/* states entered since it last waited */
 	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
 	int			compensation;	/* sequence of the one that runs, 0 when none */
-	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs; BRANCHES: what is
-								 * spread, see machine_branches.c */
+	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs;
+								 * BRANCHES: what is spread, see machine_branches.c */
 	int			opened;			/* BRANCHES: how many were opened */
 	int			failed;			/* BRANCHES: how many failed and were tolerated */
 	Jsonb	   *visits;			/* {state: times entered} as loaded; NULL: none */
@@ -94,10 +94,12 @@ extern const char *ow_branch_status_name(OwBranchStatus status);
 typedef struct OwBranch
 {
 	int			id;				/* from 1, in the order opened */
-	int			parent;			/* branch whose token stands in the Parallel or Map; 0: the run's own */
+	int			parent;			/* branch whose token stands in the Parallel or Map; 0: the run's
+								 * own */
 	int			index;			/* of the branch or item, from 0 */
 	char	   *state_name;		/* as loaded; resolved by the shell */
-	char	   *path;			/* "Ship:1:17/Pack:2:0": state, its visit, index; from the outside in */
+	char	   *path;			/* "Ship:1:17/Pack:2:0": state, its visit, index; from the outside
+								 * in */
 	OwToken		token;
 	OwBranchStatus status;
 	Jsonb	   *output;			/* once it has ended */
@@ -300,7 +302,8 @@ typedef struct OwMachine
 	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
 	Jsonb	   *assigned;		/* the variables as they are when the state has been left */
 	Jsonb	   *task_result;	/* for $$.Task.Result while a compensation is recorded */
-	OwSpread   *spread;			/* machine_branches.c: the Parallel or Map that opened branches last */
+	OwSpread   *spread;			/* machine_branches.c: the Parallel or Map that opened branches
+								 * last */
 	const JsonbValue *item;		/* whose ItemSelector is evaluated; NULL: none */
 	int			item_index;
 } OwMachine;

@@ -169,7 +169,7 @@ Datum
 ow_run_row(const OwLoadedRun *loaded)
 {
 	const OwRun *run = &loaded->run;
-	OwRow			row;
+	OwRow		row;
 
 	memset(&row, 0, sizeof(row));
 	ow_row_set(&row, EXECUTION_SHARD_KEY, Int32GetDatum(run->shard_key));
@@ -242,7 +242,7 @@ closed_row(const OwLoadedRun *loaded)
 {
 	const OwRun *run = &loaded->run;
 	const OwHistoryEvent *last = llast(loaded->events);
-	OwRow			row;
+	OwRow		row;
 
 	memset(&row, 0, sizeof(row));
 	ow_row_set(&row, CLOSED_SHARD_KEY, Int32GetDatum(run->shard_key));
@@ -298,7 +298,7 @@ history_row(const OwLoadedRun *loaded)
 	int32	   *branches = palloc(sizeof(int32) * count);
 	bool		any_branch = false;
 	ListCell   *cell;
-	OwRow			row;
+	OwRow		row;
 
 	foreach(cell, loaded->events)
 	{
@@ -319,7 +319,7 @@ history_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, HISTORY_BUCKET, Int16GetDatum(loaded->bucket));
 	ow_row_set(&row, HISTORY_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
 	ow_row_set(&row, HISTORY_FIRST_EVENT_ID,
-		Int32GetDatum(((OwHistoryEvent *) linitial(loaded->events))->event_id));
+			   Int32GetDatum(((OwHistoryEvent *) linitial(loaded->events))->event_id));
 	ow_row_set(&row, HISTORY_OWNER, ObjectIdGetDatum(loaded->owner));
 	ow_row_set(&row, HISTORY_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
 	ow_row_set(&row, HISTORY_EVENT_TIMES, event_array(times, nulls, count, TIMESTAMPTZOID));
@@ -335,7 +335,7 @@ history_row(const OwLoadedRun *loaded)
 static Datum
 compensation_row(const OwLoadedRun *loaded, const OwRecordedCompensation *compensation)
 {
-	OwRow			row;
+	OwRow		row;
 
 	memset(&row, 0, sizeof(row));
 	ow_row_set(&row, COMPENSATION_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
@@ -418,7 +418,7 @@ flush_compensations(List *runs)
 static Datum
 timer_row(const OwLoadedRun *loaded, const char *kind, TimestampTz due_at)
 {
-	OwRow			row;
+	OwRow		row;
 
 	memset(&row, 0, sizeof(row));
 	ow_row_set(&row, TIMER_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));

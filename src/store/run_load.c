@@ -349,7 +349,7 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 		MemoryContext previous = MemoryContextSwitchTo(context);
 		OwLoadedRun *loaded = read_loaded(row);
 
-		if (ow_run_find_loaded(runs, &loaded->ref.run_id) == NULL) /* a ref may come twice */
+		if (ow_run_find_loaded(runs, &loaded->ref.run_id) == NULL)	/* a ref may come twice */
 			runs = lappend(runs, loaded);
 		MemoryContextSwitchTo(previous);
 		ow_wakeup_locked(loaded->owner, &loaded->ref);

@@ -17,9 +17,9 @@ typedef struct OwRow
 } OwRow;
 
 extern void ow_row_set(OwRow *row, int column, Datum value);
-extern void ow_row_set_text(OwRow *row, int column, const char *value);	/* null when NULL */
+extern void ow_row_set_text(OwRow *row, int column, const char *value); /* null when NULL */
 extern void ow_row_set_json(OwRow *row, int column, const Jsonb *value);	/* null when NULL */
-extern void ow_row_set_time(OwRow *row, int column, TimestampTz value);	/* null when DT_NOEND */
+extern void ow_row_set_time(OwRow *row, int column, TimestampTz value); /* null when DT_NOEND */
 
 /* A token's columns from the first on; without its documents those stay null */
 extern void ow_row_set_token(OwRow *row, int first, const OwToken *token, const OwDefinition *definition,

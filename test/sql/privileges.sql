@@ -266,11 +266,15 @@ INSERT INTO workflow.closed_execution (
 SELECT shard_key, 0, run_id, workflow_id, definition_id, owner, started_by, started_at, started_at, 'Completed', 1, input,
        chain_id, root_run_id
 FROM workflow.execution;
-INSERT INTO workflow.history_batch SELECT shard_key, 0, run_id, 1, owner, started_by, '{}', '{}', '{}', '{}' FROM workflow.execution;
+INSERT INTO workflow.history_batch SELECT shard_key, 0, run_id, 1, owner, started_by, '{}', '{}', '{}', NULL, '{}' FROM workflow.execution;
 INSERT INTO workflow.compensation
-SELECT shard_key, 0, run_id, 1, owner, started_by, 'A', 'B', 'Recorded', 0, started_at, NULL, '{}', '{}', NULL
+SELECT shard_key, 0, run_id, 1, owner, started_by, NULL, 'A', 'B', 'Recorded', 0, started_at, NULL, '{}', '{}', NULL
 FROM workflow.execution;
 INSERT INTO workflow.timer SELECT shard_key, run_id, 'Token', owner, started_at FROM workflow.execution;
+INSERT INTO workflow.branch (shard_key, run_id, branch_id, owner, parent, item_index, path, tolerated, phase, attempt, transitions, compensation, opened, failed)
+SELECT shard_key, run_id, 1, owner, 0, 0, 'A:1:0', false, 'Enter', 0, 0, 0, 0, 0 FROM workflow.execution;
+INSERT INTO workflow.branch_output SELECT shard_key, run_id, 0, 1, 2, owner, 'Completed', '{}' FROM workflow.execution;
+INSERT INTO workflow.activity_task SELECT shard_key, run_id, run_id, owner, 'A', 1 FROM workflow.execution;
 INSERT INTO workflow.message SELECT shard_key, run_id, run_id, owner, 'Cancel', '{}', started_by, started_at FROM workflow.execution;
 CREATE FUNCTION pg_temp.rows_of(relation regclass, role text) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE

@@ -70,7 +70,7 @@ FROM workflow.definition d,
          AS r (id, started_at, status, output, error, cause, public_error, machine);
 INSERT INTO workflow.history_batch
 SELECT shard_key, bucket, run_id, n, owner, started_by,
-       ARRAY(SELECT started_at + n * interval '1 second' + o FROM unnest(offsets) o), types, states, attributes
+       ARRAY(SELECT started_at + n * interval '1 second' + o FROM unnest(offsets) o), types, states, NULL, attributes
 FROM (SELECT shard_key, bucket, run_id, owner, started_by, started_at FROM workflow.execution WHERE next_event_id > 1
       UNION ALL
       SELECT shard_key, bucket, run_id, owner, started_by, started_at FROM workflow.closed_execution) r,
@@ -78,7 +78,7 @@ FROM (SELECT shard_key, bucket, run_id, owner, started_by, started_at FROM workf
               ARRAY['{"input": {"card": "1234"}}', '{"input": {"card": "1234"}}']::jsonb[]),
              (3, '{0}', '{ActivityTaskCompleted}', '{Pay}', ARRAY[NULL]::jsonb[])) AS h (n, offsets, types, states, attributes);
 INSERT INTO workflow.compensation
-SELECT shard_key, bucket, run_id, 1, owner, started_by, 'Reserve', 'Release', 'Failed', 3, started_at, started_at,
+SELECT shard_key, bucket, run_id, 1, owner, started_by, NULL, 'Reserve', 'Release', 'Failed', 3, started_at, started_at,
        '{"card": "1234"}', '{"state": "Reserve", "input": {"card": "1234"}}', '{"Error": "Declined", "Cause": "card 1234"}'
 FROM workflow.execution WHERE workflow_id = 'undo';
 INSERT INTO workflow.message
