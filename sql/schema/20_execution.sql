@@ -149,7 +149,7 @@ CREATE TABLE workflow.message (
     message_id uuid NOT NULL,
     owner      regrole NOT NULL,
     kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations',
-                                             'ActivityCompleted', 'ActivityFailed')),
+                                             'ActivityCompleted', 'ActivityFailed', 'Heartbeat')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,

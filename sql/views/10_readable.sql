@@ -14,6 +14,7 @@ SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workfl
        e.request_id, e.chain_id, e.root_run_id,
        CASE WHEN may.see_all OR may.see_own THEN e.input END AS input,
        CASE WHEN may.see_all OR may.see_own THEN e.memo END AS memo,
+       CASE WHEN may.see_all AND e.phase = 'Callback' THEN e.task_token END AS task_token,
        CASE WHEN may.see_all THEN e.last_failure
             WHEN v.reader THEN e.last_failure - '{Cause,Details}'::text[] END AS last_failure,
        CASE WHEN may.see_all THEN e.error WHEN v.reader THEN e.error - '{Cause,Details}'::text[] END AS error,
@@ -105,6 +106,7 @@ SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, 
        'Running' AS status, b.state, b.phase, b.attempt, b.opened, b.failed, b.compensation, b.entered_at, b.scheduled_at,
        b.due_at, b.owner,
        CASE WHEN NOT r.redacted THEN b.last_failure END AS last_failure,
+       CASE WHEN NOT r.redacted AND b.phase = 'Callback' THEN b.task_token END AS task_token,
        CASE WHEN NOT r.redacted THEN b.data END AS input,
        NULL::jsonb AS output,
        r.status AS run_status, r.definition
@@ -112,7 +114,7 @@ FROM workflow.readable_execution r
 JOIN workflow.branch b ON b.shard_key = r.shard_key AND b.run_id = r.run_id
 UNION ALL
 SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, b.parent, b.item_index, NULL,
-       b.status, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, b.owner, NULL, NULL,
+       b.status, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, b.owner, NULL, NULL, NULL,
        CASE WHEN NOT r.redacted THEN b.output END,
        r.status, r.definition
 FROM workflow.readable_execution r

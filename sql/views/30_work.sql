@@ -26,13 +26,15 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        CASE WHEN t.phase <> 'Callback' THEN t.due_at END AS next_attempt_at,
        t.last_failure,
        c.sequence AS compensation,
+       t.task_token,
        e.owner, e.shard_key
 FROM workflow.readable_execution e
 CROSS JOIN LATERAL (
-    SELECT NULL::int AS branch_id, e.state, e.phase, e.attempt, e.scheduled_at, e.due_at, e.last_failure, e.compensation
+    SELECT NULL::int AS branch_id, e.state, e.phase, e.attempt, e.scheduled_at, e.due_at, e.last_failure, e.compensation,
+           e.task_token
     UNION ALL
-    SELECT b.branch_id, b.state, b.phase, b.attempt, b.scheduled_at, b.due_at,
-           CASE WHEN NOT e.redacted THEN b.last_failure END, b.compensation
+    SELECT b.branch_id, b.state, b.phase, b.attempt, b.scheduled_at, b.due_at, b.last_failure, b.compensation,
+           b.task_token
     FROM workflow.readable_branch b
     WHERE b.shard_key = e.shard_key AND b.run_id = e.run_id AND b.status = 'Running') t
 LEFT JOIN workflow.readable_compensation c
@@ -45,6 +47,8 @@ COMMENT ON VIEW workflow.pending_activities IS 'Activities, compensating ones to
 COMMENT ON COLUMN workflow.pending_activities.branch_id IS 'The branch of a Parallel or Map that is at it; see workflow.branches';
 COMMENT ON COLUMN workflow.pending_activities.status IS
     'Scheduled (may run now), Backoff, or Started: it waits for an answer to its task token';
+COMMENT ON COLUMN workflow.pending_activities.task_token IS
+    'What it is answered with: see workflow.complete_activity(); for those who may see all of the run';
 COMMENT ON COLUMN workflow.pending_activities.attempt IS 'The one that is scheduled; in Backoff, that failed';
 COMMENT ON COLUMN workflow.pending_activities.scheduled_at IS 'When the first attempt was scheduled';
 COMMENT ON COLUMN workflow.pending_activities.last_failure IS 'Of the attempt before: {Error, Cause, Details}';

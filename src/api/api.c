@@ -99,6 +99,23 @@ ow_api_add_interval(TimestampTz start, Datum interval)
 												   TimestampTzGetDatum(start), interval));
 }
 
+/* A delay of days and months counts from now. */
+int64
+ow_api_retry_delay(FunctionCallInfo fcinfo, int argument)
+{
+	TimestampTz now = ow_clock_now();
+	TimestampTz then;
+
+	if (PG_ARGISNULL(argument))
+		return OW_UNSET;
+	then = ow_api_add_interval(now, PG_GETARG_DATUM(argument));
+	if (then < now)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("next_retry_delay must not be negative")));
+	return (then - now) / 1000;
+}
+
 char *
 ow_api_role_name(Oid role)
 {

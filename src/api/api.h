@@ -30,6 +30,9 @@ extern char *ow_api_uuid_text(const pg_uuid_t *uuid);
 /* The time an interval after start */
 extern TimestampTz ow_api_add_interval(TimestampTz start, Datum interval);
 
+/* next_retry_delay in milliseconds; OW_UNSET when null */
+extern int64 ow_api_retry_delay(FunctionCallInfo fcinfo, int argument);
+
 /* A role's name for messages, also when it has been dropped */
 extern char *ow_api_role_name(Oid role);
 

@@ -58,7 +58,7 @@ request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
 	check_open(run);
 	ow_object_begin(&payload);
 	ow_object_add_text(&payload, "reason", ow_api_optional_text(fcinfo, 1));
-	ow_message_send(run, kind, ow_object_end(&payload), GetUserId());
+	(void) ow_message_send(run, kind, NULL, ow_object_end(&payload), GetUserId());
 	PG_RETURN_VOID();
 }
 
@@ -118,7 +118,7 @@ ow_retry(PG_FUNCTION_ARGS)
 	check_stuck(run);
 	ow_object_begin(&payload);
 	ow_object_add_int(&payload, "definition_id", target_definition(fcinfo, run));
-	ow_message_send(run, "Retry", ow_object_end(&payload), GetUserId());
+	(void) ow_message_send(run, "Retry", NULL, ow_object_end(&payload), GetUserId());
 	PG_RETURN_VOID();
 }
 
@@ -149,6 +149,6 @@ ow_retry_compensation(PG_FUNCTION_ARGS)
 	if (!run->open)
 		reopen(run);
 	ow_object_begin(&payload);
-	ow_message_send(run, "RetryCompensations", ow_object_end(&payload), GetUserId());
+	(void) ow_message_send(run, "RetryCompensations", NULL, ow_object_end(&payload), GetUserId());
 	PG_RETURN_VOID();
 }

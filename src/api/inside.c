@@ -18,23 +18,6 @@ PG_FUNCTION_INFO_V1(ow_current_activity);
 PG_FUNCTION_INFO_V1(ow_now);
 PG_FUNCTION_INFO_V1(ow_log);
 
-/* A delay of days and months counts from now. */
-static int64
-delay_argument(FunctionCallInfo fcinfo, int argument)
-{
-	TimestampTz now = ow_clock_now();
-	TimestampTz then;
-
-	if (PG_ARGISNULL(argument))
-		return OW_UNSET;
-	then = ow_api_add_interval(now, PG_GETARG_DATUM(argument));
-	if (then < now)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("next_retry_delay must not be negative")));
-	return (then - now) / 1000;
-}
-
 /*
  * throw(error text, message text, details jsonb, non_retryable boolean, next_retry_delay interval)
  */
@@ -51,7 +34,7 @@ ow_throw(PG_FUNCTION_ARGS)
 	failure.cause = ow_api_optional_text(fcinfo, 1);
 	failure.details = ow_api_optional_jsonb(fcinfo, 2);
 	failure.non_retryable = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	failure.next_retry_delay_ms = delay_argument(fcinfo, 4);
+	failure.next_retry_delay_ms = ow_api_retry_delay(fcinfo, 4);
 	ow_activity_throw(&failure);
 	PG_RETURN_VOID();
 }

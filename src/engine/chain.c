@@ -29,9 +29,9 @@
 #include "machine/instant.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "port/pg_bswap.h"
 #include "settings.h"
 #include "storage/proc.h"
+#include "store/start.h"
 #include "test_kit/test_kit.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -99,19 +99,10 @@ max_concurrency(void *arg, const OwRun *run)
 	return ow_map_concurrency;
 }
 
-/* A random UUID (RFC 9562, version 8) that begins with the run's shard key, as run ids do */
 static void
 new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 {
-	uint32		shard_key = pg_hton32((uint32) run->shard_key);
-
-	if (!pg_strong_random(task_token->data, UUID_LEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate a task token")));
-	memcpy(task_token->data, &shard_key, sizeof(shard_key));
-	task_token->data[6] = (task_token->data[6] & 0x0F) | 0x80;
-	task_token->data[8] = (task_token->data[8] & 0x3F) | 0x80;
+	ow_task_token_make(run->shard_key, task_token);
 }
 
 static OwStep
@@ -383,7 +374,14 @@ run_activity(Chain *chain, ActivityOutcome *outcome)
 	end(&chain->single, true);
 }
 
-/* An answer to a task token; false when nobody waits for it any more. */
+static bool
+is_answer(const OwMessage *message)
+{
+	return message->kind == OW_INPUT_ACTIVITY_COMPLETED || message->kind == OW_INPUT_ACTIVITY_FAILED ||
+		message->kind == OW_INPUT_HEARTBEAT;
+}
+
+/* What came with a task token; false when nobody waits for it any more. */
 static bool
 take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFailure *failure)
 {
@@ -392,10 +390,13 @@ take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFail
 	if (ow_run_find_task(&chain->loaded->run, &message->task_token, &input->branch) == NULL)
 		return false;
 	input->result = ow_json_get(message->payload, "result");
-	if (message->kind == OW_INPUT_ACTIVITY_COMPLETED)
+	input->details = ow_json_get(message->payload, "details");
+	if (message->kind != OW_INPUT_ACTIVITY_FAILED)
 		return true;
 	memset(failure, 0, sizeof(*failure));
 	failure->error = ow_json_get_string(message->payload, "error");
+	if (failure->error == NULL)
+		failure->error = "";
 	failure->cause = ow_json_get_string(message->payload, "cause");
 	failure->details = ow_json_get(message->payload, "details");
 	failure->non_retryable = ow_json_member(message->payload, "non_retryable", &value) && value.val.boolean;
@@ -413,8 +414,7 @@ feed_message(Chain *chain, const OwMessage *message)
 	OwInput		input = {.kind = message->kind, .reason = message->reason, .requested_by = message->sent_by};
 	OwFailure	failure;
 
-	if ((message->kind == OW_INPUT_ACTIVITY_COMPLETED || message->kind == OW_INPUT_ACTIVITY_FAILED) &&
-		!take_answer(chain, message, &input, &failure))
+	if (is_answer(message) && !take_answer(chain, message, &input, &failure))
 		return OW_STEP_PARKED;
 	if (message->kind == OW_INPUT_RETRY)
 	{

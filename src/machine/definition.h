@@ -141,6 +141,7 @@ typedef struct OwState
 	char	   *activity;		/* Task: the activity's name */
 	char	   *resource;		/* Task: Resource as written */
 	bool		callback;		/* Task: .waitForTaskToken */
+	bool		synchronous;	/* Task: .sync */
 	OwTaskOptions options;		/* Task */
 	int			ncatchers;
 	OwCatcher  *catchers;

@@ -117,9 +117,9 @@ extern void ow_compile_catchers(OwCompiler *compiler, OwState *state, const Json
 
 /*
  * definition_resource.c: the activity that a Resource names; NULL with a problem reported.
- * source is the object that holds Resource (and Parameters, for lambda:invoke).  callback, unless NULL,
- * tells whether the task waits for an answer to its token; with NULL such a suffix is refused.
+ * source is the object that holds Resource (and Parameters, for lambda:invoke).  The state, unless NULL,
+ * is told whether it is synchronous or waits for an answer to its token; with NULL the latter is refused.
  */
-extern char *ow_compile_resource(const JsonbValue *source, bool *callback, const char *where, OwProblems *problems);
+extern char *ow_compile_resource(const JsonbValue *source, OwState *state, const char *where, OwProblems *problems);
 
 #endif							/* OW_DEFINITION_INTERNAL_H */

@@ -137,17 +137,21 @@ split_pattern(char *action)
  * the job is done.
  */
 static char *
-service_integration(const JsonbValue *source, bool *callback, const char *where, const char *resource,
+service_integration(const JsonbValue *source, OwState *state, const char *where, const char *resource,
 					const char *text, OwProblems *problems)
 {
 	char	   *action = pstrdup(text);
-	bool		waits = strcmp(split_pattern(action), ".waitForTaskToken") == 0;
+	const char *pattern = split_pattern(action);
+	bool		waits = strcmp(pattern, ".waitForTaskToken") == 0;
 
-	if (waits && callback == NULL)
+	if (waits && state == NULL)
 		return refuse(problems, "NotSupported", where, NULL, resource,
 					  "waits for a task token, which a compensation cannot");
-	if (callback != NULL)
-		*callback = waits;
+	if (state != NULL)
+	{
+		state->callback = waits;
+		state->synchronous = !waits && *pattern != '\0';
+	}
 	if (strchr(action, ':') == NULL)
 		return refuse(problems, "InvalidResource", where, NULL, resource, "has no action");
 	if (strcmp(action, "lambda:invoke") == 0)
@@ -156,7 +160,7 @@ service_integration(const JsonbValue *source, bool *callback, const char *where,
 }
 
 static char *
-resource_from_arn(const JsonbValue *source, bool *callback, const char *where, const char *resource,
+resource_from_arn(const JsonbValue *source, OwState *state, const char *where, const char *resource,
 				  OwProblems *problems)
 {
 	OwArn		arn;
@@ -178,13 +182,13 @@ resource_from_arn(const JsonbValue *source, bool *callback, const char *where, c
 	if (strcmp(service, "states") == 0 && strncmp(rest, "activity:", 9) == 0 && rest[9] != '\0')
 		return pstrdup(rest + 9);
 	if (strcmp(service, "states") == 0 && arn.parts[3][0] == '\0')
-		return service_integration(source, callback, where, resource, rest, problems);
+		return service_integration(source, state, where, resource, rest, problems);
 	last = strrchr(rest, ':');
 	return psprintf("%s:%s", service, last ? last + 1 : rest);
 }
 
 char *
-ow_compile_resource(const JsonbValue *source, bool *callback, const char *where, OwProblems *problems)
+ow_compile_resource(const JsonbValue *source, OwState *state, const char *where, OwProblems *problems)
 {
 	char	   *resource = ow_field_string(source, "Resource");
 
@@ -196,6 +200,6 @@ ow_compile_resource(const JsonbValue *source, bool *callback, const char *where,
 		return refuse(problems, "NotSupported", where, NULL, resource,
 					  "is a child workflow, which is not supported yet");
 	if (strncmp(resource, "arn:", 4) == 0)
-		return resource_from_arn(source, callback, where, resource, problems);
+		return resource_from_arn(source, state, where, resource, problems);
 	return resource;
 }

@@ -301,7 +301,7 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 	int			errors = problems->errors;
 
 	state->resource = ow_field_string(source, "Resource");
-	state->activity = ow_compile_resource(source, &state->callback, where, problems);
+	state->activity = ow_compile_resource(source, state, where, problems);
 	if (state->activity != NULL)
 		add_activity(compiler->definition, state->activity);
 

@@ -80,7 +80,7 @@ ow_machine_decide(OwMachine *machine, OwStatus status, const char *error, const 
 	Assert(!run->outcome.decided);
 	run->outcome.decided = true;
 	run->outcome.status = run->sticky_status != OW_STATUS_RUNNING ? run->sticky_status : status;
-	run->outcome.error = error ? pstrdup(error) : NULL;
+	run->outcome.error = error && *error ? pstrdup(error) : NULL;
 	run->outcome.cause = cause ? pstrdup(cause) : NULL;
 	if (run->outcome.status != OW_STATUS_COMPLETED)
 		run->outcome.public_error = public_error_json(public_error ? public_error : machine->definition->public_error);
@@ -586,6 +586,9 @@ apply_input(OwMachine *machine, const OwInput *input)
 				ow_machine_compensation_failed(machine, input);
 			else
 				ow_machine_task_failed(machine, input);
+			break;
+		case OW_INPUT_HEARTBEAT:
+			ow_machine_heartbeat(machine, input);
 			break;
 		case OW_INPUT_TIMER_FIRED:
 			timer_fired(machine);

@@ -229,6 +229,7 @@ typedef struct OwActivityCall
 	Jsonb	   *last_failure;
 	Jsonb	   *compensates;	/* set when this is a compensation */
 	int			compensation;	/* its sequence; 0 for forward work */
+	const pg_uuid_t *task_token;	/* NULL: nobody else answers for it */
 	bool		own_transaction;
 } OwActivityCall;
 
@@ -249,6 +250,7 @@ typedef enum OwInputKind
 	OW_INPUT_ACTIVITY_COMPLETED,
 	OW_INPUT_ACTIVITY_FAILED,
 	OW_INPUT_ACTIVITY_TIMED_OUT,
+	OW_INPUT_HEARTBEAT,			/* whoever has the task token is still at it */
 	OW_INPUT_TIMER_FIRED,		/* the token's due_at was reached */
 	OW_INPUT_DEADLINE_REACHED,	/* run.deadline was reached */
 	OW_INPUT_CANCEL,
@@ -270,8 +272,9 @@ typedef struct OwInput
 	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*; may be NULL */
 	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
 	const OwRetryAnswer *recorded_retry;
-	/* Replay: until when a task token could be answered, instead of asking the task's options */
-	const TimestampTz *recorded_timeout;
+	/* Replay: what a task token's answer was limited by, instead of asking the task's options */
+	const Jsonb *recorded_limits;
+	Jsonb	   *details;		/* HEARTBEAT; may be NULL */
 } OwInput;
 
 typedef enum OwStep

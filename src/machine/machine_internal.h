@@ -56,6 +56,7 @@ extern void ow_machine_enter_task(OwMachine *machine, const OwState *state);
 extern bool ow_machine_offer_task(OwMachine *machine);
 extern void ow_machine_next_attempt(OwMachine *machine);
 extern void ow_machine_task_completed(OwMachine *machine, const OwInput *input);
+extern void ow_machine_heartbeat(OwMachine *machine, const OwInput *input);
 extern void ow_machine_callback_timed_out(OwMachine *machine);
 extern void ow_machine_task_failed(OwMachine *machine, const OwInput *input);
 extern bool ow_machine_leave_task(OwMachine *machine, Jsonb *result);

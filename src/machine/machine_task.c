@@ -77,8 +77,8 @@ take_task_token(OwMachine *machine, const OwState *state)
 {
 	OwToken    *token = machine->token;
 
-	token->has_task_token = state->callback;
-	if (state->callback)
+	token->has_task_token = state->callback || state->synchronous;
+	if (token->has_task_token)
 		machine->host->new_task_token(machine->host->arg, machine->run, &token->task_token);
 }
 
@@ -204,6 +204,8 @@ ow_machine_offer_task(OwMachine *machine)
 	machine->call.state = state->name;
 	machine->call.input = machine->task_input;
 	machine->call.idempotency_key = ow_machine_idempotency_key(machine, state);
+	if (machine->token->has_task_token)
+		machine->call.task_token = &machine->token->task_token;
 	if (machine->run->deadline < machine->call.close_by)
 		machine->call.close_by = machine->run->deadline;
 	return true;
@@ -286,34 +288,56 @@ ow_machine_leave_task(OwMachine *machine, Jsonb *result)
 
 /* ---- waiting for the answer to a task token ---- */
 
-/* When the answer is due, and which timeout it is that says so */
-static TimestampTz
-callback_due(OwMachine *machine, const OwState *state, const char **timer, OwFailure *failure)
+/*
+ * What limits the wait: {"close_at": …, "timer": "StartToClose", "heartbeat_ms": …}, each where there is
+ * such a limit; NULL and failure filled when a path leads to none.
+ */
+static Jsonb *
+callback_limits(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
 	const OwToken *token = machine->token;
 	const OwActivity *activity = machine->host->find_activity(machine->host->arg, state->activity);
-	TimestampTz due = DT_NOEND;
 	OwTaskOptions options;
-	int64		limits[3];
-	static const char *const names[] = {"StartToClose", "Heartbeat", "ScheduleToClose"};
+	int64		start_to_close_ms;
+	int64		heartbeat_ms;
+	TimestampTz close_at = DT_NOEND;
+	TimestampTz by_schedule = DT_NOEND;
+	OwObject	object;
 
 	ow_task_options_merge(&options, &state->options, &machine->definition->defaults,
 						  activity ? &activity->options : NULL);
-	if (!start_to_close(machine, &options, &limits[0], failure) ||
-		!heartbeat(machine, &options, &limits[1], failure))
-		return DT_NOBEGIN;
-	limits[2] = options.schedule_to_close_ms;
-	for (int i = 0; i < (int) lengthof(limits); i++)
-	{
-		TimestampTz at = limits[i] == OW_UNSET ? DT_NOEND :
-			ow_instant_add_ms(i == 2 ? token->scheduled_at : machine->now, limits[i]);
+	if (!start_to_close(machine, &options, &start_to_close_ms, failure) ||
+		!heartbeat(machine, &options, &heartbeat_ms, failure))
+		return NULL;
+	if (start_to_close_ms != OW_UNSET)
+		close_at = ow_instant_add_ms(machine->now, start_to_close_ms);
+	if (options.schedule_to_close_ms != OW_UNSET)
+		by_schedule = ow_instant_add_ms(token->scheduled_at, options.schedule_to_close_ms);
+	ow_object_begin(&object);
+	if (Min(close_at, by_schedule) != DT_NOEND)
+		ow_object_add_text(&object, "close_at", ow_instant_format(Min(close_at, by_schedule)));
+	if (heartbeat_ms != OW_UNSET)
+		ow_object_add_int(&object, "heartbeat_ms", heartbeat_ms);
+	return ow_object_end(&object);
+}
 
-		if (at >= due)
-			continue;
-		due = at;
-		*timer = names[i];
-	}
-	return due;
+/* When the answer, or a heartbeat, is due; heartbeat tells which. */
+static TimestampTz
+answer_due(const OwMachine *machine, bool *heartbeat)
+{
+	const Jsonb *limits = machine->token->kept;
+	char	   *text = ow_json_get_string(limits, "close_at");
+	TimestampTz close_at = DT_NOEND;
+	TimestampTz beat_at = DT_NOEND;
+	JsonbValue	value;
+	int64		ms;
+
+	if (text != NULL && !ow_instant_parse(text, &close_at))
+		elog(ERROR, "malformed limits of a task token");
+	if (ow_json_member(limits, "heartbeat_ms", &value) && ow_json_value_int64(&value, &ms))
+		beat_at = ow_instant_add_ms(machine->now, ms);
+	*heartbeat = beat_at < close_at;
+	return Min(beat_at, close_at);
 }
 
 /* The activity has handed its token on: now somebody must answer it. */
@@ -321,43 +345,56 @@ static void
 wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
 {
 	OwToken    *token = machine->token;
-	const char *timer = NULL;
 	OwFailure	failure;
 	OwObject	object;
-	TimestampTz due = input->recorded_timeout ? *input->recorded_timeout :
-		callback_due(machine, state, &timer, &failure);
+	bool		heartbeat;
+	Jsonb	   *limits = input->recorded_limits ? ow_json_copy(input->recorded_limits) :
+		callback_limits(machine, state, &failure);
 
-	if (due == DT_NOBEGIN)
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "attempt", token->attempt);
+	ow_object_add(&object, "result", input->result);
+	ow_object_add(&object, "limits", limits);
+	ow_machine_record(machine, "ActivityTaskStarted", state->name, ow_object_end(&object));
+	if (limits == NULL)
 	{
 		refuse_attempt(machine, state, &failure);
 		return;
 	}
+	token->phase = OW_PHASE_CALLBACK;
+	token->kept = limits;
+	token->due_at = answer_due(machine, &heartbeat);
+	token->transitions = 0;
+}
+
+/* Whoever has the token is still at it. */
+void
+ow_machine_heartbeat(OwMachine *machine, const OwInput *input)
+{
+	OwToken    *token = machine->token;
+	bool		heartbeat;
+	OwObject	object;
+
+	Assert(token->phase == OW_PHASE_CALLBACK);
 	ow_object_begin(&object);
 	ow_object_add_int(&object, "attempt", token->attempt);
-	ow_object_add(&object, "result", input->result);
-	if (due != DT_NOEND)
-		ow_object_add_text(&object, "timeout_at", ow_instant_format(due));
-	ow_object_add_text(&object, "timer", timer);
-	ow_machine_record(machine, "ActivityTaskStarted", state->name, ow_object_end(&object));
-	token->phase = OW_PHASE_CALLBACK;
-	token->due_at = due;
-	token->kept = timer ? ow_json_text(timer) : NULL;
-	token->transitions = 0;
+	ow_object_add(&object, "details", input->details);
+	ow_machine_record(machine, "ActivityTaskHeartbeat", ow_machine_state(machine)->name, ow_object_end(&object));
+	token->due_at = answer_due(machine, &heartbeat);
 }
 
 void
 ow_machine_callback_timed_out(OwMachine *machine)
 {
-	OwToken    *token = machine->token;
 	OwInput		input = {.kind = OW_INPUT_ACTIVITY_TIMED_OUT, .now = machine->now};
-	JsonbValue	timer;
+	char	   *close_at = ow_json_get_string(machine->token->kept, "close_at");
+	TimestampTz limit;
 	OwFailure	failure;
 
-	ow_json_as_value(token->kept, &timer);
-	if (strcmp(ow_json_value_cstring(&timer), "Heartbeat") == 0)
-		(void) ow_fail(&failure, OW_ERROR_HEARTBEAT_TIMEOUT, "no heartbeat came with the task's token in time");
-	else
+	if (close_at != NULL && ow_instant_parse(close_at, &limit) && limit <= machine->now)
 		(void) ow_fail(&failure, OW_ERROR_TIMEOUT, "the task's token was not answered in time");
+	else
+		(void) ow_fail(&failure, OW_ERROR_HEARTBEAT_TIMEOUT, "no heartbeat came with the task's token in time");
 	input.failure = &failure;
 	ow_machine_task_failed(machine, &input);
 }
@@ -385,6 +422,20 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	(void) ow_machine_leave_task(machine, input->result);
 }
 
+/* What Catch gives to its state.  A failure without a name has nulls, as Step Functions has it. */
+static Jsonb *
+error_output(const OwFailure *failure)
+{
+	bool		nameless = *failure->error == '\0';
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add(&object, "Error", nameless ? ow_json_null() : ow_json_text(failure->error));
+	ow_object_add(&object, "Cause", nameless && failure->cause == NULL ? ow_json_null() :
+				  ow_json_text(failure->cause ? failure->cause : ""));
+	return ow_object_end(&object);
+}
+
 /* Puts the error where the catcher wants it and goes to its state. */
 bool
 ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *failure)
@@ -393,15 +444,11 @@ ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *fail
 	{
 		const OwCatcher *catcher = &state->catchers[i];
 		OwFailure	misplaced;
-		OwObject	object;
 		Jsonb	   *data;
 
 		if (!ow_failure_matches(failure, catcher->errors, catcher->nerrors, true))
 			continue;
-		ow_object_begin(&object);
-		ow_object_add_text(&object, "Error", failure->error);
-		ow_object_add_text(&object, "Cause", failure->cause ? failure->cause : "");
-		data = ow_object_end(&object);
+		data = error_output(failure);
 		if (!ow_machine_assign(machine, catcher->assign, data, OW_EVALUATE_CATCH, &misplaced))
 		{
 			ow_machine_fail(machine, &misplaced);

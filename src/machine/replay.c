@@ -10,6 +10,7 @@
  *		StateEntered, ActivityTaskScheduled	continue a run that had given others a turn
  *		ActivityTaskCompleted, Failed, TimedOut	the attempt's outcome, with the recorded retry decision
  *		ActivityTaskStarted					the activity of a task that waits for its token has ended
+ *		ActivityTaskHeartbeat
  *		ActivityTaskScheduled				(attempt > 1) the back-off is over
  *		TimerFired							the Wait is over; with "timer": "WorkflowTimeout" the deadline
  *		WorkflowExecutionCancelRequested, WorkflowExecutionTerminated
@@ -103,18 +104,6 @@ read_retry(const OwHistoryEvent *event, OwRetryAnswer *answer)
 	answer->retrier = index;
 }
 
-/* Until when a task token could be answered */
-static TimestampTz
-read_timeout(const OwHistoryEvent *event)
-{
-	char	   *timeout_at = ow_json_get_string(event->attributes, "timeout_at");
-	TimestampTz at = DT_NOEND;
-
-	if (timeout_at != NULL && !ow_instant_parse(timeout_at, &at))
-		elog(ERROR, "malformed timeout in history event %d", event->event_id);
-	return at;
-}
-
 static bool
 is_first_attempt(const OwHistoryEvent *event)
 {
@@ -131,7 +120,6 @@ typedef struct RecordedInput
 	OwInput		input;
 	OwFailure	failure;
 	OwRetryAnswer retry;
-	TimestampTz timeout;
 } RecordedInput;
 
 /* Events that stand for an input by their type alone */
@@ -144,6 +132,7 @@ static const struct
 	{"StateEntered", OW_INPUT_CONTINUE},
 	{"ActivityTaskCompleted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskStarted", OW_INPUT_ACTIVITY_COMPLETED},
+	{"ActivityTaskHeartbeat", OW_INPUT_HEARTBEAT},
 	{"ActivityTaskFailed", OW_INPUT_ACTIVITY_FAILED},
 	{"ActivityTaskTimedOut", OW_INPUT_ACTIVITY_TIMED_OUT},
 	{"ActivityTaskScheduled", OW_INPUT_TIMER_FIRED},
@@ -190,11 +179,8 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	input->requested_by = ow_json_get_string(event->attributes, "requested_by");
 	if (input->kind == OW_INPUT_ACTIVITY_COMPLETED)
 		input->result = ow_json_get(event->attributes, "result");
-	if (strcmp(event->type, "ActivityTaskStarted") == 0)
-	{
-		recorded->timeout = read_timeout(event);
-		input->recorded_timeout = &recorded->timeout;
-	}
+	input->recorded_limits = ow_json_get(event->attributes, "limits");
+	input->details = ow_json_get(event->attributes, "details");
 	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT)
 	{
 		read_retry(event, &recorded->retry);

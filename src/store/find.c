@@ -42,7 +42,8 @@ enum
 	FOUND_ERROR,
 	FOUND_CAUSE,
 	FOUND_PUBLIC_ERROR,
-	FOUND_XMIN
+	FOUND_XMIN,
+	FOUND_CANCEL_REQUESTED
 };
 
 #define COMMON_COLUMNS \
@@ -50,10 +51,10 @@ enum
 	" e.started_at, e.status, e.request_id, e.chain_id"
 #define SELECT_OPEN \
 	"SELECT " COMMON_COLUMNS ", NULL::timestamptz, NULL::jsonb, NULL::text, NULL::text, NULL::jsonb," \
-	"       e.xmin" \
+	"       e.xmin, e.cancel_requested" \
 	"  FROM workflow.execution e JOIN workflow.definition d ON d.definition_id = e.definition_id"
 #define SELECT_CLOSED \
-	"SELECT " COMMON_COLUMNS ", e.closed_at, e.output, e.error, e.cause, e.public_error, NULL::xid" \
+	"SELECT " COMMON_COLUMNS ", e.closed_at, e.output, e.error, e.cause, e.public_error, NULL::xid, false" \
 	"  FROM workflow.closed_execution e" \
 	"  JOIN workflow.definition d ON d.definition_id = e.definition_id"
 #define LATEST " ORDER BY e.started_at DESC, e.run_id DESC LIMIT 1"
@@ -113,8 +114,14 @@ static OwStatement insert_message = {
 	.sql =
 	"INSERT INTO workflow.message"
 	"       (shard_key, run_id, message_id, owner, kind, payload, sent_by, sent_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+	" ON CONFLICT (shard_key, run_id, message_id) DO NOTHING",
 	.argument_types = "int,uuid,uuid,regrole,text,jsonb,regrole,timestamptz"
+};
+
+static OwStatement find_task = {
+	.sql = "SELECT run_id FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2",
+	.argument_types = "int,uuid"
 };
 
 static TimestampTz
@@ -159,6 +166,7 @@ read_found(OwFoundRun *run)
 	run->error = ow_store_text(0, FOUND_ERROR);
 	run->cause = ow_store_text(0, FOUND_CAUSE);
 	run->public_error = ow_store_jsonb(0, FOUND_PUBLIC_ERROR);
+	run->cancel_requested = ow_store_bool(0, FOUND_CANCEL_REQUESTED);
 	run->open = run->closed_at == DT_NOEND;
 	run->uncommitted = run->open && written_here();
 	return run;
@@ -278,24 +286,54 @@ ow_find_has_failed_compensations(const OwFoundRun *run)
 	return found;
 }
 
-void
-ow_message_send(const OwFoundRun *run, const char *kind, Jsonb *payload, Oid sender)
+bool
+ow_message_send(const OwFoundRun *run, const char *kind, const pg_uuid_t *message_id, Jsonb *payload, Oid sender)
 {
-	pg_uuid_t	message_id;
+	pg_uuid_t	new_id;
 	Datum		values[8];
+	bool		sent;
 
-	ow_run_id_make(run->ref.shard_key, 0, &message_id);
+	ow_run_id_make(run->ref.shard_key, 0, &new_id);
 	values[0] = Int32GetDatum(run->ref.shard_key);
 	values[1] = UUIDPGetDatum(&run->ref.run_id);
-	values[2] = UUIDPGetDatum(&message_id);
+	values[2] = UUIDPGetDatum(message_id ? message_id : &new_id);
 	values[3] = ObjectIdGetDatum(run->owner);
 	values[4] = CStringGetTextDatum(kind);
 	values[5] = JsonbPGetDatum(payload);
 	values[6] = ObjectIdGetDatum(sender);
 	values[7] = TimestampTzGetDatum(ow_clock_now());
 	ow_store_open();
-	ow_store_execute(&insert_message, values, NULL);
+	sent = ow_store_execute(&insert_message, values, NULL) > 0;
 	ow_store_close();
+	if (!sent)
+		return false;
 	ow_activity_note_message(&run->ref.run_id);
 	ow_wakeup_run(run->owner, &run->ref);
+	return true;
+}
+
+bool
+ow_find_task(const pg_uuid_t *task_token, OwRunRef *run)
+{
+	const OwRun *current;
+	const OwActivityCall *call = ow_activity_current(&current);
+	Datum		values[2];
+	bool		found;
+
+	/* an activity may answer for itself before it has ended */
+	if (call != NULL && call->task_token != NULL && memcmp(call->task_token, task_token, UUID_LEN) == 0)
+	{
+		run->shard_key = current->shard_key;
+		run->run_id = current->run_id;
+		return true;
+	}
+	run->shard_key = ow_task_token_shard_key(task_token);
+	values[0] = Int32GetDatum(run->shard_key);
+	values[1] = UUIDPGetDatum(task_token);
+	ow_store_open();
+	found = ow_store_execute(&find_task, values, NULL) > 0;
+	if (found)
+		run->run_id = ow_store_uuid(0, 1);
+	ow_store_close();
+	return found;
 }

@@ -21,6 +21,7 @@ typedef struct OwFoundRun
 	Oid			started_by;
 	bool		open;
 	bool		uncommitted;	/* open, and written by this very transaction */
+	bool		cancel_requested;
 	OwStatus	status;
 	TimestampTz started_at;
 	TimestampTz closed_at;		/* DT_NOEND while open */
@@ -52,7 +53,14 @@ extern void ow_find_lock_request(int32 shard_key, const char *request_id);
 
 extern bool ow_find_has_failed_compensations(const OwFoundRun *run);
 
-/* Insert a message for an open run, and wake the executor of its owner. */
-extern void ow_message_send(const OwFoundRun *run, const char *kind, Jsonb *payload, Oid sender);
+/*
+ * Insert a message for an open run, and wake the executor of its owner.  False when there is one of that
+ * id already (NULL: a new one).
+ */
+extern bool ow_message_send(const OwFoundRun *run, const char *kind, const pg_uuid_t *message_id, Jsonb *payload,
+							Oid sender);
+
+/* The run that has given this task token away; false when nobody waits for its answer. */
+extern bool ow_find_task(const pg_uuid_t *task_token, OwRunRef *run);
 
 #endif							/* OW_FIND_H */

@@ -198,6 +198,8 @@ message_input(const char *kind)
 		return OW_INPUT_ACTIVITY_COMPLETED;
 	if (strcmp(kind, "ActivityFailed") == 0)
 		return OW_INPUT_ACTIVITY_FAILED;
+	if (strcmp(kind, "Heartbeat") == 0)
+		return OW_INPUT_HEARTBEAT;
 	Assert(strcmp(kind, "RetryCompensations") == 0);
 	return OW_INPUT_RETRY_COMPENSATIONS;
 }

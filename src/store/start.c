@@ -20,6 +20,7 @@
 #include "engine/clock.h"
 #include "machine/machine.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "store/run_columns.h"
 #include "store/start.h"
 #include "store/store.h"
@@ -128,6 +129,29 @@ parse_run_id(const char *text, pg_uuid_t *run_id)
 		run_id->data[byte] = (high << 4) | low;
 	}
 	return (run_id->data[6] >> 4) == 7 && (run_id->data[8] >> 6) == 2;
+}
+
+void
+ow_task_token_make(int32 shard_key, pg_uuid_t *task_token)
+{
+	uint32		key = pg_hton32((uint32) shard_key);
+
+	if (!pg_strong_random(task_token->data, UUID_LEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a task token")));
+	memcpy(task_token->data, &key, sizeof(key));
+	task_token->data[6] = (task_token->data[6] & 0x0F) | 0x80;
+	task_token->data[8] = (task_token->data[8] & 0x3F) | 0x80;
+}
+
+int32
+ow_task_token_shard_key(const pg_uuid_t *task_token)
+{
+	uint32		key;
+
+	memcpy(&key, task_token->data, sizeof(key));
+	return (int32) pg_ntoh32(key);
 }
 
 int32
