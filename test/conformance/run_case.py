@@ -70,7 +70,8 @@ def activity_of(state):
         return name.split(":", 1)[1]
     if service == "states" and region == "":
         action = name.removesuffix(".waitForTaskToken").removesuffix(":2").removesuffix(".sync")
-        function = (state.get("Parameters") or state.get("Arguments") or {}).get("FunctionName")
+        given = state.get("Parameters") or state.get("Arguments")
+        function = given.get("FunctionName") if isinstance(given, dict) else None
         if action == "lambda:invoke" and isinstance(function, str) and not function.startswith("{%"):
             name = function.split("function:")[-1]
             return name.split(":")[0]
