@@ -7,6 +7,20 @@ COMMENT ON VIEW workflow.definitions IS 'Registered versions of workflows';
 COMMENT ON COLUMN workflow.definitions.is_current IS 'The version that new runs start with';
 COMMENT ON COLUMN workflow.definitions.source IS 'The definition as it was written';
 
+-- definition_source, last_version: for describe; NULL for a workflow that the current user may not see
+--   version  0 means the current one
+CREATE FUNCTION workflow.definition_source(workflow text, version int) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT d.source FROM workflow.definitions d
+            WHERE d.workflow = definition_source.workflow
+              AND CASE WHEN definition_source.version = 0 THEN d.is_current ELSE d.version = definition_source.version END);
+COMMENT ON FUNCTION workflow.definition_source(text, int) IS 'The text of a definition that one may see';
+
+CREATE FUNCTION workflow.last_version(workflow text) RETURNS int
+    LANGUAGE sql STABLE
+    RETURN (SELECT max(d.version) FROM workflow.definitions d WHERE d.workflow = last_version.workflow);
+COMMENT ON FUNCTION workflow.last_version(text) IS 'The last version of a workflow that one may see';
+
 CREATE VIEW workflow.activities WITH (security_invoker) AS
 SELECT name, owner, kind,
        CASE WHEN kind = 'sql'
