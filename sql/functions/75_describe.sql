@@ -1,7 +1,8 @@
 -- Definitions as pictures.
 --
 -- definition_states, _edges and _nodes tell what there is to draw, and describe_mermaid, _dot and _states how.
--- All go by the definition's text, whose order is that of the picture.
+-- All go by the definition's text, whose order is that of the picture.  The planner takes each for the work of hours,
+-- which they would be if it had them compiled (jit).
 
 -- with_template: a state with the template that it uses applied
 CREATE FUNCTION workflow.with_template(templates json, state json) RETURNS json
@@ -16,7 +17,7 @@ COMMENT ON FUNCTION workflow.with_template(json, json) IS 'A state of a definiti
 -- expression_label: an expression without the marks around it: "{% input->'a' %}" is input->'a'
 CREATE FUNCTION workflow.expression_label(expression text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN regexp_replace(expression, '^\s*\{%\s*((?:(?!%\}).)*\S)\s*%\}\s*$', '\1');
+    RETURN regexp_replace(regexp_replace(expression, '^\s*\{%((?:(?!%\}).)*)%\}\s*$', '\1'), '^\s+|\s+$|(\s)\s+', '\1', 'g');
 COMMENT ON FUNCTION workflow.expression_label(text) IS 'An expression of a definition, as people write it';
 
 -- map_label: what a Map does: "for each of $.lines, at most 5 at a time"
@@ -37,7 +38,7 @@ COMMENT ON FUNCTION workflow.map_label(json) IS 'What a Map state does, as peopl
 
 -- nested_machines: the branches of a Parallel state, what a Map state does with each item; none for others
 CREATE FUNCTION workflow.nested_machines(state json) RETURNS TABLE (n bigint, machine json, label text)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 2
 BEGIN ATOMIC
     SELECT b.n, b.machine, 'branch ' || b.n
     FROM json_array_elements(CASE WHEN state->>'Type' = 'Parallel' THEN state->'Branches' END)
@@ -56,7 +57,8 @@ COMMENT ON FUNCTION workflow.nested_machines(json) IS 'The state machines within
 --   place   which state, of which machine of which state, …: sorts as n does
 CREATE FUNCTION workflow.definition_states(definition text)
     RETURNS TABLE (n bigint, name text, state json, parent text, place bigint[])
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 50
+    SET jit = off
 BEGIN ATOMIC
     WITH RECURSIVE whole AS MATERIALIZED (
         SELECT definition::json->'States' AS states, definition::json->'Templates' AS templates
@@ -173,7 +175,8 @@ COMMENT ON FUNCTION workflow.retry_label(jsonb) IS 'A Retry of a definition, as 
 --                    compensating activities
 CREATE FUNCTION workflow.definition_edges(definition text)
     RETURNS TABLE (n bigint, kind text, source text, target text, label text, from_id text, to_id text)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100
+    SET jit = off
 BEGIN ATOMIC
     WITH whole AS MATERIALIZED (
         SELECT definition::jsonb AS document
@@ -248,7 +251,8 @@ COMMENT ON FUNCTION workflow.definition_edges(text) IS 'What leads where in a de
 --   level  how deep it is nested
 CREATE FUNCTION workflow.definition_nodes(definition text)
     RETURNS TABLE (n bigint, kind text, id text, type text, label text, level int)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100
+    SET jit = off
 BEGIN ATOMIC
     WITH edges AS MATERIALIZED (
         SELECT * FROM workflow.definition_edges(definition)
@@ -299,11 +303,12 @@ COMMENT ON FUNCTION workflow.definition_nodes(text) IS 'What a picture of a defi
 -- picture_lines: a text in lines of at most 40 characters, where it has blanks to break it at
 CREATE FUNCTION workflow.picture_lines(content text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN regexp_replace(regexp_replace(content || ' ', '([^\n]{1,40}) +', E'\\1\n', 'g'), '\n$', '');
+    RETURN regexp_replace(regexp_replace(content, '([^\n]{1,40})( +|\n|$)', E'\\1\n', 'g'), '\n$', '');
 COMMENT ON FUNCTION workflow.picture_lines(text) IS 'A text, broken into lines for a picture';
 
 -- mermaid_text, dot_text: any text as a quoted string, line breaks and all.  Mermaid looks for directives, comments,
--- Markdown, HTML and formulas in strings, too: what is not known to be plain is given by its number.
+-- Markdown, HTML and formulas in strings, too: what is not known to be plain is given by its number.  Graphviz writes
+-- XML, which has no place for control characters and two that Unicode calls none.
 CREATE FUNCTION workflow.mermaid_text(content text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN '"' || (SELECT string_agg(CASE WHEN c ~ '[[:alnum:] _.,:()=+/-]' THEN c
@@ -317,12 +322,14 @@ CREATE FUNCTION workflow.dot_text(content text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN '"' || replace(regexp_replace(
                       replace(replace(replace(workflow.picture_lines(content), '\', '\\'), '"', '\"'), '&', '&amp;'),
-                      '(?!\n)[[:cntrl:]]', ' ', 'g'), E'\n', '\n') || '"';
+                      CASE getdatabaseencoding() WHEN 'UTF8' THEN '(?!\n)[[:cntrl:]\uFFFE\uFFFF]' ELSE '(?!\n)[[:cntrl:]]' END,
+                      ' ', 'g'), E'\n', '\n') || '"';
 COMMENT ON FUNCTION workflow.dot_text(text) IS 'A text as a string of Graphviz';
 
 -- describe_mermaid, describe_dot, describe_states: see describe
 CREATE FUNCTION workflow.describe_mermaid(definition text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET jit = off
 BEGIN ATOMIC
     WITH lines (part, n, level, line) AS (
         SELECT 1, d.n, d.level,
@@ -361,11 +368,12 @@ COMMENT ON FUNCTION workflow.describe_mermaid(text) IS 'A definition as a flowch
 
 CREATE FUNCTION workflow.describe_dot(definition text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET jit = off
 BEGIN ATOMIC
     WITH lines (part, n, level, line) AS (
         SELECT 0, p.n, 0, p.line
-        FROM unnest(ARRAY['graph [fontname="Helvetica"];', 'node [shape=box, fontname="Helvetica"];',
-                          'edge [fontname="Helvetica", fontsize=11];']) WITH ORDINALITY AS p (line, n)
+        FROM unnest(ARRAY['graph [fontname="Helvetica", fontsize=11, labeljust=l];', 'node [shape=box, fontname="Helvetica"];',
+                          'edge [fontname="Helvetica", fontsize=11, weight=4];']) WITH ORDINALITY AS p (line, n)
         UNION ALL
         SELECT 1, d.n, d.level,
                CASE d.kind
@@ -384,7 +392,7 @@ BEGIN ATOMIC
                    WHEN 'Start' THEN d.id || ' [shape=point];'
                    WHEN 'Join' THEN d.id || ' [shape=circle, label="", width=0.2];'
                    WHEN 'Finish' THEN d.id || ' [shape=doublecircle, label="", width=0.2];'
-                   WHEN 'Activity' THEN d.id || ' [label=' || t.label || ', shape=parallelogram];'
+                   WHEN 'Activity' THEN d.id || ' [label=' || t.label || ', style=rounded];'
                    WHEN 'Handler' THEN d.id || ' [label=' || t.label || ', shape=cds];'
                    WHEN 'Note' THEN d.id || ' [label=' || t.label || ', shape=note];'
                END
@@ -393,8 +401,8 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 2, e.n, 0, e.from_id || ' -> ' || e.to_id
                || CASE e.kind WHEN 'Start' THEN ''
-                              WHEN 'Catch' THEN ' [style=dashed, label=' || workflow.dot_text(e.label) || ']'
-                              WHEN 'Compensate' THEN ' [style=dotted, arrowhead=odot]'
+                              WHEN 'Catch' THEN ' [style=dashed, weight=1, label=' || workflow.dot_text(e.label) || ']'
+                              WHEN 'Compensate' THEN ' [style=dotted, arrowhead=odot, weight=1]'
                               ELSE coalesce(' [label=' || workflow.dot_text(e.label) || ']', '') END || ';'
         FROM workflow.definition_edges(definition) e
         WHERE e.kind NOT IN ('Retry', 'Fail')
@@ -406,6 +414,7 @@ COMMENT ON FUNCTION workflow.describe_dot(text) IS 'A definition as a graph of G
 
 CREATE FUNCTION workflow.describe_states(definition text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET jit = off
 BEGIN ATOMIC
     SELECT string_agg(
         repeat('  ', CASE WHEN s.name IS NULL THEN 0 WHEN e.kind = 'Start' THEN cardinality(s.place)

@@ -51,6 +51,18 @@ ow_api_optional_text(FunctionCallInfo fcinfo, int argument)
 	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
+int
+ow_api_version(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		return 0;
+	if (PG_GETARG_INT32(argument) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("version must be greater than zero")));
+	return PG_GETARG_INT32(argument);
+}
+
 Jsonb *
 ow_api_jsonb(FunctionCallInfo fcinfo, int argument, const char *name)
 {

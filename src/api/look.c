@@ -61,7 +61,7 @@ Datum
 ow_describe(PG_FUNCTION_ARGS)
 {
 	char	   *name = ow_api_text(fcinfo, 0, "name");
-	int			version = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1);
+	int			version = ow_api_version(fcinfo, 1);
 	OwDraw		draw = find_format(ow_api_text(fcinfo, 2, "format"));
 	char	   *definition = ow_look_definition(name, version);
 
