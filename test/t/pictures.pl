@@ -150,7 +150,31 @@ sub check_registered
 	return;
 }
 
-# ---- the examples, as they are registered ----
+# ---- the examples and one that nests, as they are registered ----
+
+query(
+	q{
+	SELECT workflow.register('Nested', $asl${
+		"StartAt": "Both",
+		"Defaults": {"TimeoutSeconds": 60},
+		"Templates": {"Do": {"Type": "Task", "Resource": "Do", "Compensate": "Undo"}},
+		"States": {
+			"Both": {"Type": "Parallel", "Next": "Each", "Compensate": "UndoBoth",
+				"Retry": [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 2}],
+				"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Sorry"}],
+				"Branches": [
+					{"StartAt": "One", "States": {"One": {"Use": "Do", "End": true}}},
+					{"StartAt": "Two", "States": {
+						"Two": {"Type": "Map", "ItemsPath": "$.two", "MaxConcurrency": 3, "End": true,
+							"ItemProcessor": {"StartAt": "In two", "States": {
+								"In two": {"Type": "Choice", "Default": "Bad",
+									"Choices": [{"Variable": "$.x", "IsNull": false, "Next": "Good"}]},
+								"Good": {"Type": "Succeed"}, "Bad": {"Type": "Fail", "Error": "Bad"}}}}}}]},
+			"Each": {"Type": "Map", "Iterator": {"StartAt": "Three", "States": {"Three": {"Use": "Do", "End": true}}},
+				"End": true},
+			"Sorry": {"Type": "Fail", "Error": "Sorry"}},
+		"OnError": "Sorry"
+	}$asl$)});
 
 foreach my $file (glob "$root/examples/*/definitions.sql")
 {
