@@ -36,7 +36,7 @@ export PG_CONFIG
 
 .DEFAULT_GOAL = all
 # These are scripts, which find the server for themselves, or install it.
-TASKS = test conformance demo demo-stop bench format format-check lint help
+TASKS = test conformance demo demo-stop bench pictures format format-check lint help
 ifneq ($(filter-out $(TASKS),$(or $(MAKECMDGOALS),all)),)
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq ($(PGXS),)
@@ -79,6 +79,9 @@ demo-stop:
 bench:
 	bench/run.sh
 
+pictures:
+	dev/pictures.sh
+
 format:
 	dev/format.pl
 
@@ -96,6 +99,7 @@ help:
 	@echo 'make installcheck  run the regression and isolation tests on a running server'
 	@echo 'make demo          start the order processing example; make demo-stop ends it'
 	@echo 'make bench         run the benchmarks'
+	@echo 'make pictures      draw the pictures of doc/ anew'
 	@echo 'make format        format the C sources; make format-check only looks'
 	@echo 'make lint          static checks'
 	@echo 'make clean         remove what was built'

@@ -146,7 +146,7 @@ run_suite_tap() {
 	local file work before
 
 	work=$(mktemp -d /tmp/order_workflow.tap.XXXXXX)
-	cp -R test/t examples "$work"
+	cp -R test/t examples doc "$work"
 	((EUID != 0)) || chown -R postgres: "$work"
 	for file; do
 		before=$suite_failed

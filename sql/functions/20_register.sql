@@ -42,12 +42,21 @@ COMMENT ON FUNCTION workflow.validate(text) IS 'Errors and warnings about a defi
 --                   f(named arguments)      each from the member of that name; those with defaults may miss
 --               A member that nothing takes, a missing one, a value of the wrong type fail as OW.InvalidInput.
 --               The result is converted by to_jsonb; void and NULL become null.
+--               As text, it is a name with the types of the arguments: 'shop.pay(jsonb)'.
 --   task_queue, url  not supported yet
 --   options     fields of a Task that say how it is run, as defaults: Retry, StartToCloseSeconds …
 -- Registering again replaces function and options, for running workflows too; a quarantine stays.
 -- Raises invalid_parameter_value for none or several kinds and for bad options (all in the detail),
--- invalid_function_definition for procedures, sets, temporary or polymorphic functions,
+-- undefined_function for a function that is not there, or is named without its types (the hint lists those of the
+-- name), invalid_function_definition for procedures, sets, temporary or polymorphic functions,
 -- insufficient_privilege without EXECUTE on the function, or when the name belongs to somebody else.
+CREATE FUNCTION workflow.register_activity(name text, function text, task_queue text DEFAULT NULL,
+                                           url text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_register_activity_text';
+COMMENT ON FUNCTION workflow.register_activity(text, text, text, text, jsonb) IS
+    'Gives a function a name that definitions can use';
+
 CREATE FUNCTION workflow.register_activity(name text, function regprocedure DEFAULT NULL, task_queue text DEFAULT NULL,
                                            url text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE c VOLATILE

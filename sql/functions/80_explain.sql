@@ -1,13 +1,8 @@
--- explain: what a run is waiting for
---   run_id       the run
---   workflow_id  in the other form: its open run, else its latest
--- One row: where the run stands; what it is waiting for, since when; until when at the latest (NULL: for ever;
--- its deadline counts); and what would move it.
--- Raises OW005 when there is no such run, or the current user may not see it.
-CREATE FUNCTION workflow.explain(
-    run_id uuid, OUT status text, OUT state text, OUT waiting_for text, OUT since timestamptz,
-    OUT until timestamptz, OUT moved_by text)
-    LANGUAGE plpgsql STABLE
+-- explain_run: what a run is waiting for, for explain; no row when there is no such run, or the current user may
+-- not see it
+CREATE FUNCTION workflow.explain_run(run_id uuid)
+    RETURNS TABLE (status text, state text, waiting_for text, since timestamptz, until timestamptz, moved_by text)
+    LANGUAGE plpgsql STABLE ROWS 1
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -25,15 +20,15 @@ DECLARE
 BEGIN
     SELECT * INTO run
     FROM workflow.readable_execution e
-    WHERE e.shard_key = workflow.shard_key(explain.run_id) AND e.run_id = explain.run_id;
+    WHERE e.shard_key = workflow.shard_key(explain_run.run_id) AND e.run_id = explain_run.run_id;
     IF NOT FOUND THEN
         SELECT c.status, c.state, 'nothing: the run is closed', c.closed_at,
                CASE WHEN c.compensations_failed THEN 'workflow.retry_compensation(): a compensation failed' END
         INTO status, state, waiting_for, since, moved_by
         FROM workflow.readable_closed_execution c
-        WHERE c.shard_key = workflow.shard_key(explain.run_id) AND c.run_id = explain.run_id;
-        IF NOT FOUND THEN
-            RAISE SQLSTATE 'OW005' USING MESSAGE = format('run %s does not exist', explain.run_id);
+        WHERE c.shard_key = workflow.shard_key(explain_run.run_id) AND c.run_id = explain_run.run_id;
+        IF FOUND THEN
+            RETURN NEXT;
         END IF;
         RETURN;
     END IF;
@@ -79,24 +74,28 @@ BEGIN
                        END;
         moved_by := coalesce(halted, CASE WHEN run.cancel_requested THEN 'time' ELSE 'time, or workflow.cancel()' END);
     END IF;
+    RETURN NEXT;
 END
 $$;
+COMMENT ON FUNCTION workflow.explain_run(uuid) IS 'What a run is waiting for: no row when there is none';
+
+-- explain: what a run is waiting for
+--   run_id       the run
+--   workflow_id  in the other form: its open run, else its latest
+-- One row: where the run stands; what it is waiting for, since when; until when at the latest (NULL: for ever;
+-- its deadline counts); and what would move it.
+-- Raises OW005 when there is no such run, or the current user may not see it.
+CREATE FUNCTION workflow.explain(
+    run_id uuid, OUT status text, OUT state text, OUT waiting_for text, OUT since timestamptz,
+    OUT until timestamptz, OUT moved_by text)
+    LANGUAGE c STABLE
+    AS 'MODULE_PATHNAME', 'ow_explain_run';
 COMMENT ON FUNCTION workflow.explain(uuid) IS
     'What a run is waiting for, since when, until when, and what would move it';
 
 CREATE FUNCTION workflow.explain(
     workflow_id text, OUT status text, OUT state text, OUT waiting_for text, OUT since timestamptz,
     OUT until timestamptz, OUT moved_by text)
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    run_id CONSTANT uuid := (SELECT e.run_id FROM workflow.get_execution(explain.workflow_id) e);
-BEGIN
-    IF run_id IS NULL THEN
-        RAISE SQLSTATE 'OW005' USING MESSAGE = format('workflow id "%s" has no run', workflow_id);
-    END IF;
-    SELECT e.* INTO status, state, waiting_for, since, until, moved_by FROM workflow.explain(run_id) e;
-END
-$$;
+    LANGUAGE c STABLE
+    AS 'MODULE_PATHNAME', 'ow_explain_workflow';
 COMMENT ON FUNCTION workflow.explain(text) IS 'What a workflow id''s open run, else its latest, is waiting for';

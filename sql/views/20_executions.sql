@@ -21,13 +21,31 @@ SELECT workflow_id, run_id, workflow, version, status, state,
        NULL, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key
 FROM workflow.readable_closed_execution;
 COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
+COMMENT ON COLUMN workflow.executions.workflow_id IS
+    'As given to workflow.start, or made by it; one run of an id is open at a time';
+COMMENT ON COLUMN workflow.executions.run_id IS 'Of this run alone; later runs have greater ones';
+COMMENT ON COLUMN workflow.executions.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.executions.version IS 'Of the definition that the run follows';
+COMMENT ON COLUMN workflow.executions.status IS
+    'Running or Stuck; of closed runs Completed, Failed, Canceled, Terminated or TimedOut';
 COMMENT ON COLUMN workflow.executions.state IS 'The state an open run is in, or a closed one ended in';
+COMMENT ON COLUMN workflow.executions.input IS 'As given to workflow.start';
+COMMENT ON COLUMN workflow.executions.output IS 'Of a run that completed';
 COMMENT ON COLUMN workflow.executions.error IS 'Why it failed; of an open run, the failure it handles (OnError)';
 COMMENT ON COLUMN workflow.executions.cause IS 'Internal, as error: who only started the run may see public_error';
+COMMENT ON COLUMN workflow.executions.public_error IS 'What customers may be told: {Code, Message}';
+COMMENT ON COLUMN workflow.executions.started_at IS 'When workflow.start was called';
+COMMENT ON COLUMN workflow.executions.closed_at IS 'When it ended; NULL while it is open';
 COMMENT ON COLUMN workflow.executions.attempt IS 'Of the activity that an open run is at';
+COMMENT ON COLUMN workflow.executions.owner IS 'The role that it runs as: the owner of the workflow';
+COMMENT ON COLUMN workflow.executions.started_by IS 'The role that started it';
+COMMENT ON COLUMN workflow.executions.memo IS 'As given to workflow.start';
 COMMENT ON COLUMN workflow.executions.deadline IS 'When an open run times out';
 COMMENT ON COLUMN workflow.executions.due_at IS 'When a waiting run goes on: Wait state, back-off, delayed start';
 COMMENT ON COLUMN workflow.executions.stuck IS 'Why a Stuck run waits for somebody to mend it and call workflow.retry';
+COMMENT ON COLUMN workflow.executions.cancel_requested IS
+    'Whether an open run is to be canceled when it gets to its next state';
+COMMENT ON COLUMN workflow.executions.request_id IS 'As given to workflow.start';
 COMMENT ON COLUMN workflow.executions.root_run_id IS 'First run of a line of retries and resets: itself, mostly';
 COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
@@ -48,8 +66,15 @@ SELECT workflow_id, run_id, 1, started_at, 'WorkflowExecutionStarted', NULL, NUL
 FROM workflow.readable_execution
 WHERE next_event_id = 1;
 COMMENT ON VIEW workflow.history IS 'What happened in each run: event_id counts from 1 within the run';
+COMMENT ON COLUMN workflow.history.workflow_id IS 'Of the run';
+COMMENT ON COLUMN workflow.history.run_id IS 'The run';
+COMMENT ON COLUMN workflow.history.event_id IS 'Counts from 1 within the run';
+COMMENT ON COLUMN workflow.history.event_time IS 'When it happened';
 COMMENT ON COLUMN workflow.history.event_type IS 'Temporal''s name of it: WorkflowExecutionStarted, TimerFired, …';
+COMMENT ON COLUMN workflow.history.state IS 'The state it happened in; NULL for what concerns the run as a whole';
 COMMENT ON COLUMN workflow.history.branch_id IS 'The branch of a Parallel, or iteration of a Map, that it is of; see workflow.branches';
+COMMENT ON COLUMN workflow.history.attributes IS
+    'What else is to be known of it, by type: inputs, results, errors, …';
 COMMENT ON COLUMN workflow.history.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- shard_key: the hash of a workflow id, or what is embedded in a run id

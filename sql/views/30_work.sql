@@ -6,14 +6,22 @@ SELECT workflow_id, run_id, workflow, branch_id, nullif(parent, 0) AS parent_bra
        attempt, due_at, last_failure, input, output, owner, shard_key
 FROM workflow.readable_branch;
 COMMENT ON VIEW workflow.branches IS 'Branches of Parallel, and iterations of Map, that open runs are at';
+COMMENT ON COLUMN workflow.branches.workflow_id IS 'Of the run';
+COMMENT ON COLUMN workflow.branches.run_id IS 'The run';
+COMMENT ON COLUMN workflow.branches.workflow IS 'The name it was registered under';
 COMMENT ON COLUMN workflow.branches.branch_id IS 'Counts the branches of a run, from 1; as in workflow.history';
 COMMENT ON COLUMN workflow.branches.parent_branch_id IS 'The branch whose Parallel or Map it belongs to; null: the run itself';
 COMMENT ON COLUMN workflow.branches.item_index IS 'Of the branch in its Parallel, or of the item in its Map, from 0';
 COMMENT ON COLUMN workflow.branches.path IS 'State:visit:index of the Parallel and Map states around it, from the outside in';
 COMMENT ON COLUMN workflow.branches.status IS 'Running, Completed, or Failed: an iteration whose failure its Map tolerates';
 COMMENT ON COLUMN workflow.branches.state IS 'The state that a running branch is in';
+COMMENT ON COLUMN workflow.branches.attempt IS 'Of the activity that it is at';
+COMMENT ON COLUMN workflow.branches.due_at IS 'When a waiting branch goes on: Wait state, back-off';
+COMMENT ON COLUMN workflow.branches.last_failure IS 'Of the attempt before: {Error, Cause, Details}';
 COMMENT ON COLUMN workflow.branches.input IS 'Of that state';
 COMMENT ON COLUMN workflow.branches.output IS 'Of one that has ended';
+COMMENT ON COLUMN workflow.branches.owner IS 'The role that the run runs as';
+COMMENT ON COLUMN workflow.branches.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 CREATE VIEW workflow.pending_activities WITH (security_invoker) AS
 SELECT e.workflow_id, e.run_id, e.workflow, e.version,
@@ -44,6 +52,13 @@ WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Compensate', 'CompensateBa
   -- a Parallel or Map that waits for its back-off is at no activity
   AND (c.activity IS NOT NULL OR workflow.task_activity(workflow.definition_state(e.definition, t.state)) IS NOT NULL);
 COMMENT ON VIEW workflow.pending_activities IS 'Activities, compensating ones too, that open runs are at';
+COMMENT ON COLUMN workflow.pending_activities.workflow_id IS 'Of the run';
+COMMENT ON COLUMN workflow.pending_activities.run_id IS 'The run';
+COMMENT ON COLUMN workflow.pending_activities.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.pending_activities.version IS 'Of the definition that the run follows';
+COMMENT ON COLUMN workflow.pending_activities.activity IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.pending_activities.state IS
+    'The state that calls it; of a compensation, the one whose work it undoes';
 COMMENT ON COLUMN workflow.pending_activities.branch_id IS 'The branch of a Parallel or Map that is at it; see workflow.branches';
 COMMENT ON COLUMN workflow.pending_activities.status IS
     'Scheduled (may run now), Backoff, or Started: it waits for an answer to its task token';
@@ -51,8 +66,13 @@ COMMENT ON COLUMN workflow.pending_activities.task_token IS
     'What it is answered with: see workflow.complete_activity(); for those who may see all of the run';
 COMMENT ON COLUMN workflow.pending_activities.attempt IS 'The one that is scheduled; in Backoff, that failed';
 COMMENT ON COLUMN workflow.pending_activities.scheduled_at IS 'When the first attempt was scheduled';
+COMMENT ON COLUMN workflow.pending_activities.next_attempt_at IS
+    'When the next attempt is due; NULL while one is scheduled';
 COMMENT ON COLUMN workflow.pending_activities.last_failure IS 'Of the attempt before: {Error, Cause, Details}';
 COMMENT ON COLUMN workflow.pending_activities.compensation IS 'Sequence in workflow.compensations, if it is one';
+COMMENT ON COLUMN workflow.pending_activities.owner IS 'The role that runs it';
+COMMENT ON COLUMN workflow.pending_activities.shard_key IS
+    'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 CREATE VIEW workflow.timers WITH (security_invoker) AS
 SELECT workflow_id, run_id, workflow,
@@ -62,18 +82,39 @@ SELECT workflow_id, run_id, workflow,
        due_at, owner, shard_key
 FROM workflow.readable_timer;
 COMMENT ON VIEW workflow.timers IS 'When open runs go on by themselves';
+COMMENT ON COLUMN workflow.timers.workflow_id IS 'Of the run';
+COMMENT ON COLUMN workflow.timers.run_id IS 'The run';
+COMMENT ON COLUMN workflow.timers.workflow IS 'The name it was registered under';
 COMMENT ON COLUMN workflow.timers.kind IS
     'Wait, Backoff, CompensateBackoff, StartDelay, or Deadline: the run''s timeout';
+COMMENT ON COLUMN workflow.timers.state IS 'The state that waits; NULL for a deadline, which is the run''s';
+COMMENT ON COLUMN workflow.timers.since IS 'When the waiting began';
+COMMENT ON COLUMN workflow.timers.due_at IS 'When it ends';
+COMMENT ON COLUMN workflow.timers.owner IS 'The role that the run runs as';
+COMMENT ON COLUMN workflow.timers.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 CREATE VIEW workflow.compensations WITH (security_invoker) AS
 SELECT workflow_id, run_id, workflow, sequence, state, activity, status, attempts, recorded_at, closed_at,
        input, compensates, failure, owner, shard_key
 FROM workflow.readable_compensation;
 COMMENT ON VIEW workflow.compensations IS 'What undoes completed work of a run; run last first';
+COMMENT ON COLUMN workflow.compensations.workflow_id IS 'Of the run';
+COMMENT ON COLUMN workflow.compensations.run_id IS 'The run';
+COMMENT ON COLUMN workflow.compensations.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.compensations.sequence IS 'Counts from 1 within the run';
 COMMENT ON COLUMN workflow.compensations.state IS 'The state whose work it undoes';
+COMMENT ON COLUMN workflow.compensations.activity IS 'What undoes it: the name of an activity';
 COMMENT ON COLUMN workflow.compensations.status IS
     'Recorded (may still run), Completed, or Failed: see workflow.retry_compensation';
+COMMENT ON COLUMN workflow.compensations.attempts IS 'How often it has been tried';
+COMMENT ON COLUMN workflow.compensations.recorded_at IS 'When the work was done';
+COMMENT ON COLUMN workflow.compensations.closed_at IS 'When it completed, or failed for good';
+COMMENT ON COLUMN workflow.compensations.input IS 'What the activity is called with';
 COMMENT ON COLUMN workflow.compensations.compensates IS 'The call it undoes: {state, input, result, idempotency_key}';
+COMMENT ON COLUMN workflow.compensations.failure IS 'Of the last attempt: {Error, Cause, Details}';
+COMMENT ON COLUMN workflow.compensations.owner IS 'The role that runs it';
+COMMENT ON COLUMN workflow.compensations.shard_key IS
+    'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- worker_stats: a row per executor of this database; none when the library was not preloaded
 CREATE FUNCTION workflow.worker_stats(
@@ -105,6 +146,13 @@ CREATE VIEW workflow.workers WITH (security_invoker) AS
 SELECT pid, role, state, started_at, last_batch_at, batches, runs
 FROM workflow.worker_stats();
 COMMENT ON VIEW workflow.workers IS 'Executors: background workers that run activities as the owner of workflows';
+COMMENT ON COLUMN workflow.workers.pid IS 'Of the background worker, as in pg_stat_activity';
+COMMENT ON COLUMN workflow.workers.role IS 'The role that it runs workflows of';
+COMMENT ON COLUMN workflow.workers.state IS 'starting, running, idle or leaving';
+COMMENT ON COLUMN workflow.workers.started_at IS 'When the worker started';
+COMMENT ON COLUMN workflow.workers.last_batch_at IS 'When its last batch began';
+COMMENT ON COLUMN workflow.workers.batches IS 'Transactions it has carried runs on in';
+COMMENT ON COLUMN workflow.workers.runs IS 'Runs it has carried on, as often as it did';
 
 -- SQL activities have one queue per owner: the runs its executors have something to do for.
 CREATE VIEW workflow.task_queues WITH (security_invoker) AS
@@ -123,7 +171,10 @@ FROM (SELECT e.owner,
       GROUP BY e.owner) r
 FULL JOIN (SELECT s.role AS owner, s.executors, s.parked_reason FROM workflow.pool_stats() s) p USING (owner);
 COMMENT ON VIEW workflow.task_queues IS 'Open runs by owner: how many wait for an executor, and how long';
+COMMENT ON COLUMN workflow.task_queues.owner IS 'The role that the runs run as';
 COMMENT ON COLUMN workflow.task_queues.backlog IS 'Runs that an executor has something to do for';
 COMMENT ON COLUMN workflow.task_queues.oldest_at IS 'When the first of them came to the state it is in';
+COMMENT ON COLUMN workflow.task_queues.oldest_age IS 'How long ago that was';
 COMMENT ON COLUMN workflow.task_queues.next_due_at IS 'When the next of the others goes on by itself';
+COMMENT ON COLUMN workflow.task_queues.executors IS 'Workers that serve it now';
 COMMENT ON COLUMN workflow.task_queues.parked_reason IS 'Why no executor can start for this owner';

@@ -4,8 +4,28 @@ CREATE VIEW workflow.definitions WITH (security_invoker) AS
 SELECT workflow, version, version = current_version AS is_current, owner, definition, source, created_by, created_at
 FROM workflow.readable_definition;
 COMMENT ON VIEW workflow.definitions IS 'Registered versions of workflows';
+COMMENT ON COLUMN workflow.definitions.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.definitions.version IS 'Counts from 1 within the workflow';
 COMMENT ON COLUMN workflow.definitions.is_current IS 'The version that new runs start with';
+COMMENT ON COLUMN workflow.definitions.owner IS 'The role that the name belongs to, and that runs execute as';
+COMMENT ON COLUMN workflow.definitions.definition IS 'The definition, as jsonb';
 COMMENT ON COLUMN workflow.definitions.source IS 'The definition as it was written';
+COMMENT ON COLUMN workflow.definitions.created_by IS 'The role that registered this version';
+COMMENT ON COLUMN workflow.definitions.created_at IS 'When it was registered';
+
+-- definition_source, last_version: for describe; NULL for a workflow that the current user may not see
+--   version  0 means the current one
+CREATE FUNCTION workflow.definition_source(workflow text, version int) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT d.source FROM workflow.definitions d
+            WHERE d.workflow = definition_source.workflow
+              AND CASE WHEN definition_source.version = 0 THEN d.is_current ELSE d.version = definition_source.version END);
+COMMENT ON FUNCTION workflow.definition_source(text, int) IS 'The text of a definition that one may see';
+
+CREATE FUNCTION workflow.last_version(workflow text) RETURNS int
+    LANGUAGE sql STABLE
+    RETURN (SELECT max(d.version) FROM workflow.definitions d WHERE d.workflow = last_version.workflow);
+COMMENT ON FUNCTION workflow.last_version(text) IS 'The last version of a workflow that one may see';
 
 CREATE VIEW workflow.activities WITH (security_invoker) AS
 SELECT name, owner, kind,
@@ -14,6 +34,13 @@ SELECT name, owner, kind,
        task_queue, options, registered_at, crashes, quarantined_at
 FROM workflow.readable_activity;
 COMMENT ON VIEW workflow.activities IS 'Registered activities';
+COMMENT ON COLUMN workflow.activities.name IS 'By which definitions name it';
+COMMENT ON COLUMN workflow.activities.owner IS 'The role that the name belongs to';
+COMMENT ON COLUMN workflow.activities.kind IS 'sql: a function';
+COMMENT ON COLUMN workflow.activities.function IS 'The function, with its schema and the types of its arguments';
+COMMENT ON COLUMN workflow.activities.task_queue IS 'NULL for SQL functions';
+COMMENT ON COLUMN workflow.activities.options IS 'Fields of a Task that say how it is run, as defaults';
+COMMENT ON COLUMN workflow.activities.registered_at IS 'When it was last registered';
 COMMENT ON COLUMN workflow.activities.crashes IS 'Runs it has left stuck, as it crashed the server again and again';
 COMMENT ON COLUMN workflow.activities.quarantined_at IS
     'Since when it is not run, for having crashed the server too often';
@@ -40,3 +67,13 @@ LEFT JOIN (SELECT definition_id,
            FROM workflow.readable_closed_execution
            GROUP BY definition_id) c ON c.definition_id = d.definition_id;
 COMMENT ON VIEW workflow.version_usage IS 'How many of the runs one may read are on each version, by status';
+COMMENT ON COLUMN workflow.version_usage.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.version_usage.version IS 'Of the definition';
+COMMENT ON COLUMN workflow.version_usage.is_current IS 'Whether new runs start with it';
+COMMENT ON COLUMN workflow.version_usage.open IS 'Runs that have not ended';
+COMMENT ON COLUMN workflow.version_usage.stuck IS 'Those of them that wait for somebody to mend them';
+COMMENT ON COLUMN workflow.version_usage.completed IS 'Runs that reached their end';
+COMMENT ON COLUMN workflow.version_usage.failed IS 'Runs that failed';
+COMMENT ON COLUMN workflow.version_usage.canceled IS 'Runs that were canceled';
+COMMENT ON COLUMN workflow.version_usage.terminated IS 'Runs that were terminated';
+COMMENT ON COLUMN workflow.version_usage.timed_out IS 'Runs that took longer than they may';

@@ -11,6 +11,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "store/registry.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -37,10 +38,29 @@ ow_api_text(FunctionCallInfo fcinfo, int argument, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
+pg_uuid_t *
+ow_api_uuid(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	require(fcinfo, argument, name);
+	return PG_GETARG_UUID_P(argument);
+}
+
 char *
 ow_api_optional_text(FunctionCallInfo fcinfo, int argument)
 {
 	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+int
+ow_api_version(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		return 0;
+	if (PG_GETARG_INT32(argument) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("version must be greater than zero")));
+	return PG_GETARG_INT32(argument);
 }
 
 Jsonb *
@@ -135,6 +155,24 @@ ow_api_may_see(const OwFoundRun *run, int privileges)
 		ow_catalog_may(user, run->workflow, run->owner, privileges);
 }
 
+void
+ow_api_report_no_workflow_id(const char *workflow_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
+			 errmsg("workflow id \"%s\" has no run", workflow_id),
+			 errhint("It was never started, or you may not see it.")));
+}
+
+void
+ow_api_report_no_run(const pg_uuid_t *run_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
+			 errmsg("run %s does not exist", ow_api_uuid_text(run_id)),
+			 errhint("It was never started, or you may not see it.")));
+}
+
 static OwFoundRun *
 run_by_workflow_id(FunctionCallInfo fcinfo, int privileges)
 {
@@ -142,27 +180,18 @@ run_by_workflow_id(FunctionCallInfo fcinfo, int privileges)
 	OwFoundRun *run = ow_find_workflow(workflow_id);
 
 	if (run == NULL || !ow_api_may_see(run, privileges))
-		ereport(ERROR,
-				(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
-				 errmsg("workflow id \"%s\" has no run", workflow_id),
-				 errhint("It was never started, or you may not see it.")));
+		ow_api_report_no_workflow_id(workflow_id);
 	return run;
 }
 
 static OwFoundRun *
 run_by_run_id(FunctionCallInfo fcinfo, int privileges)
 {
-	pg_uuid_t  *run_id;
-	OwFoundRun *run;
+	pg_uuid_t  *run_id = ow_api_uuid(fcinfo, 0, "run_id");
+	OwFoundRun *run = ow_find_run(run_id);
 
-	require(fcinfo, 0, "run_id");
-	run_id = PG_GETARG_UUID_P(0);
-	run = ow_find_run(run_id);
 	if (run == NULL || !ow_api_may_see(run, privileges))
-		ereport(ERROR,
-				(errcode(ERRCODE_OW_EXECUTION_NOT_FOUND),
-				 errmsg("run %s does not exist", ow_api_uuid_text(run_id)),
-				 errhint("It was never started, or you may not see it.")));
+		ow_api_report_no_run(run_id);
 	return run;
 }
 
@@ -220,17 +249,21 @@ ow_api_problem_lines(const OwProblems *problems)
 	return lines.data;
 }
 
-static void
-report_no_version(const char *workflow, int version)
+void
+ow_api_report_no_version(const char *workflow, int version, int last)
 {
+	const char *versions = last == 1 ? "Its only version is 1." : psprintf("Its versions are 1 to %d.", last);
+
 	if (version == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_VERSION_NOT_FOUND),
 				 errmsg("workflow \"%s\" has no current version", workflow),
+				 errdetail("%s", versions),
 				 errhint("Name a version, or make one current by registering it again with make_current.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_VERSION_NOT_FOUND),
-			 errmsg("workflow \"%s\" has no version %d", workflow, version)));
+			 errmsg("workflow \"%s\" has no version %d", workflow, version),
+			 errdetail("%s", versions)));
 }
 
 const OwCompiled *
@@ -246,7 +279,7 @@ ow_api_definition(const char *workflow, int version)
 				(errcode(ERRCODE_OW_WORKFLOW_NOT_FOUND),
 				 errmsg("workflow \"%s\" does not exist", workflow),
 				 errhint("Register it with workflow.register().")));
-	report_no_version(workflow, version);
+	ow_api_report_no_version(workflow, version, ow_registry_last_version(workflow));
 	return NULL;
 }
 

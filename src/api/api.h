@@ -16,7 +16,9 @@
 
 /* Arguments, from 0.  The required ones raise when the argument is null. */
 extern char *ow_api_text(FunctionCallInfo fcinfo, int argument, const char *name);
+extern pg_uuid_t *ow_api_uuid(FunctionCallInfo fcinfo, int argument, const char *name);
 extern char *ow_api_optional_text(FunctionCallInfo fcinfo, int argument);	/* NULL when null */
+extern int	ow_api_version(FunctionCallInfo fcinfo, int argument);	/* 0 when null */
 extern Jsonb *ow_api_jsonb(FunctionCallInfo fcinfo, int argument, const char *name);
 extern Jsonb *ow_api_optional_jsonb(FunctionCallInfo fcinfo, int argument);
 
@@ -39,6 +41,10 @@ extern char *ow_api_role_name(Oid role);
 /* Did the current user start this run, or has any of these OwPrivileges on its workflow? */
 extern bool ow_api_may_see(const OwFoundRun *run, int privileges);
 
+/* Raise that there is no such run, or none to be seen */
+extern void ow_api_report_no_workflow_id(const char *workflow_id) pg_attribute_noreturn();
+extern void ow_api_report_no_run(const pg_uuid_t *run_id) pg_attribute_noreturn();
+
 /*
  * The run named by argument 0, which is a workflow id (its open run, else its latest) or, of an
  * overload, a run id.  Raises when there is none that the current user may read.
@@ -53,6 +59,9 @@ extern char *ow_api_problem_lines(const OwProblems *problems);
 
 /* The workflow's definition, or an error that says what there is not; version 0: current */
 extern const OwCompiled *ow_api_definition(const char *workflow, int version);
+
+/* Raise that there is no such version (0: no current one); last is the last there is */
+extern void ow_api_report_no_version(const char *workflow, int version, int last) pg_attribute_noreturn();
 
 /* Raise unless all activities of the definition are registered, listing those that are not. */
 extern void ow_api_check_activities(const OwCompiled *compiled);

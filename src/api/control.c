@@ -91,15 +91,12 @@ check_stuck(const OwFoundRun *run)
 static int
 target_definition(FunctionCallInfo fcinfo, const OwFoundRun *run)
 {
+	int			version = ow_api_version(fcinfo, 1);
 	const OwCompiled *compiled;
 
-	if (PG_ARGISNULL(1))
+	if (version == 0)
 		return 0;
-	if (PG_GETARG_INT32(1) <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("version must be greater than zero")));
-	compiled = ow_api_definition(run->workflow, PG_GETARG_INT32(1));
+	compiled = ow_api_definition(run->workflow, version);
 	ow_api_check_activities(compiled);
 	return compiled->definition_id;
 }

@@ -21,11 +21,13 @@
 #include "store/registry.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ow_register_activity);
+PG_FUNCTION_INFO_V1(ow_register_activity_text);
 PG_FUNCTION_INFO_V1(ow_release_activity);
 
 enum
@@ -40,8 +42,8 @@ enum
 /* ---- checks ---- */
 
 /* Exactly one kind; of the kinds, only SQL functions can be run so far. */
-static Oid
-function_argument(FunctionCallInfo fcinfo)
+static void
+check_kind(FunctionCallInfo fcinfo)
 {
 	int			kinds = 0;
 
@@ -58,7 +60,56 @@ function_argument(FunctionCallInfo fcinfo)
 				 errmsg("activities by %s are not supported yet",
 						PG_ARGISNULL(ARG_URL) ? "task_queue" : "url"),
 				 errhint("Give a function.")));
-	return PG_GETARG_OID(ARG_FUNCTION);
+}
+
+/* Lists what has the name of a function, as it can be given: "pay(jsonb), pay(text,integer)".  NULL: nothing has. */
+static char *
+list_candidates(const char *function)
+{
+	char	   *name = pnstrdup(function, strcspn(function, "("));
+	char	   *listed = NULL;
+
+	for (FuncCandidateList candidate = FuncnameGetCandidates(stringToQualifiedNameList(name), -1, NIL,
+															 false, false, false, true);
+		 candidate != NULL; candidate = candidate->next)
+	{
+		char	   *signature = format_procedure(candidate->oid);
+
+		listed = listed ? psprintf("%s, %s", listed, signature) : signature;
+	}
+	return listed;
+}
+
+/* Finds the function of a signature, as regprocedure's input does, but says what there is instead. */
+static Oid
+find_function(const char *signature)
+{
+	bool		typed = strchr(signature, '(') != NULL;
+
+	LOCAL_FCINFO(call, 1);
+	Datum		function = 0;
+	char	   *candidates;
+
+	InitFunctionCallInfoData(*call, NULL, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = CStringGetTextDatum(signature);
+	call->args[0].isnull = false;
+	if (typed)
+		function = to_regprocedure(call);
+	if (typed && !call->isnull)
+		return DatumGetObjectId(function);
+
+	candidates = list_candidates(signature);
+	if (candidates != NULL && !typed)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"%s\" is named without the types of its arguments", signature),
+				 errhint("Write %s.", candidates)));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_FUNCTION),
+			 errmsg("function \"%s\" does not exist", signature),
+			 candidates ? errhint("There is %s.", candidates) :
+			 errhint("Name it with its schema, if that is not on the search path, and the types of its arguments.")));
+	return InvalidOid;
 }
 
 static Jsonb *
@@ -156,15 +207,11 @@ fill_function(OwActivityRow *row, Oid function)
 	ReleaseSysCache(tuple);
 }
 
-/* register_activity(name text, function regprocedure, task_queue text, url text, options jsonb) */
-Datum
-ow_register_activity(PG_FUNCTION_ARGS)
+static void
+register_activity(FunctionCallInfo fcinfo, char *name, Oid function)
 {
-	char	   *name = ow_api_text(fcinfo, ARG_NAME, "name");
 	OwActivityRow row = {.name = name, .owner = GetUserId()};
-	Oid			function = function_argument(fcinfo);
 
-	PreventCommandIfReadOnly("workflow.register_activity()");
 	ow_api_check_name("an activity", name);
 	row.options = options_argument(fcinfo, name);
 	fill_function(&row, function);
@@ -180,6 +227,29 @@ ow_register_activity(PG_FUNCTION_ARGS)
 	}
 	ow_catalog_changed();
 	ow_identity_claim();
+}
+
+/* register_activity(name text, function regprocedure, task_queue text, url text, options jsonb) */
+Datum
+ow_register_activity(PG_FUNCTION_ARGS)
+{
+	char	   *name = ow_api_text(fcinfo, ARG_NAME, "name");
+
+	check_kind(fcinfo);
+	PreventCommandIfReadOnly("workflow.register_activity()");
+	register_activity(fcinfo, name, PG_GETARG_OID(ARG_FUNCTION));
+	PG_RETURN_VOID();
+}
+
+/* register_activity(name text, function text, task_queue text, url text, options jsonb) */
+Datum
+ow_register_activity_text(PG_FUNCTION_ARGS)
+{
+	char	   *name = ow_api_text(fcinfo, ARG_NAME, "name");
+
+	check_kind(fcinfo);
+	PreventCommandIfReadOnly("workflow.register_activity()");
+	register_activity(fcinfo, name, find_function(text_to_cstring(PG_GETARG_TEXT_PP(ARG_FUNCTION))));
 	PG_RETURN_VOID();
 }
 

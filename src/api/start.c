@@ -121,18 +121,6 @@ add_interval(FunctionCallInfo fcinfo, int argument, const char *name, TimestampT
 	return end;
 }
 
-static int
-version_argument(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(ARG_VERSION))
-		return 0;
-	if (PG_GETARG_INT32(ARG_VERSION) <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("version must be greater than zero")));
-	return PG_GETARG_INT32(ARG_VERSION);
-}
-
 /* ---- checks ---- */
 
 static void
@@ -318,7 +306,7 @@ ow_start(PG_FUNCTION_ARGS)
 {
 	char	   *workflow = ow_api_text(fcinfo, ARG_WORKFLOW, "workflow");
 	StartOptions options = options_argument(fcinfo);
-	const OwCompiled *compiled = prepare(workflow, version_argument(fcinfo));
+	const OwCompiled *compiled = prepare(workflow, ow_api_version(fcinfo, ARG_VERSION));
 	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
 	OwNewRun	run;
 

@@ -11,6 +11,9 @@
 /* Longer names are not compared: nobody means a nearby one. */
 #define MAX_COMPARED_NAME 128
 
+/* Names that begin with as many equal characters begin alike. */
+#define MIN_PREFIX 4
+
 void
 ow_problem_add(OwProblems *problems, OwSeverity severity, const char *code,
 			   const char *path, const char *hint, const char *format, ...)
@@ -204,26 +207,51 @@ edit_distance(const char *a, const char *b)
 	return rows[alen % 3][blen];
 }
 
+/*
+ * How many edits leave a name near enough to be meant: one in three characters.  Of names that begin
+ * alike one may be another form of the other, "Retries" of "Retry", or be cut short, "Timeout" of
+ * "TimeoutSeconds".
+ */
+static int
+edits_allowed(const char *name, const char *candidate)
+{
+	int			length = strlen(name);
+	int			alike = 0;
+
+	while (name[alike] != '\0' &&
+		   pg_tolower((unsigned char) name[alike]) == pg_tolower((unsigned char) candidate[alike]))
+		alike++;
+	if (alike >= MIN_PREFIX && alike == length)
+		return MAX_COMPARED_NAME;
+	if (alike >= MIN_PREFIX && alike * 2 >= length)
+		return length / 2;
+	return Max(1, length / 3);
+}
+
 const char *
 ow_nearest_name(const char *name, const char *const *candidates, int count)
 {
 	const char *nearest = NULL;
 	int			length = strlen(name);
-	int			best = Max(1, length / 3) + 1;
+	int			best = MAX_COMPARED_NAME + 1;
 
 	if (length > MAX_COMPARED_NAME)
 		return NULL;
 	for (int i = 0; i < count; i++)
 	{
 		int			candidate_length = strlen(candidates[i]);
+		int			allowed;
 		int			distance;
 
 		CHECK_FOR_INTERRUPTS();
-		if (candidate_length > MAX_COMPARED_NAME || abs(candidate_length - length) >= best)
+		if (candidate_length > MAX_COMPARED_NAME)
+			continue;
+		allowed = Min(edits_allowed(name, candidates[i]), best - 1);
+		if (abs(candidate_length - length) > allowed)
 			continue;
 		distance = edit_distance(name, candidates[i]);
 		/* replacing a name of one or two characters as a whole is not "near" */
-		if (distance < best && distance < Max(length, candidate_length))
+		if (distance <= allowed && distance < Max(length, candidate_length))
 		{
 			best = distance;
 			nearest = candidates[i];

@@ -51,6 +51,11 @@ static OwStatement make_current = {
 	.argument_types = "text,int"
 };
 
+static OwStatement last_version = {
+	.sql = "SELECT max(d.version) FROM workflow.definition d WHERE d.workflow = $1",
+	.argument_types = "text"
+};
+
 static OwStatement add_activity = {
 	.sql =
 	"INSERT INTO workflow.activity"
@@ -154,6 +159,19 @@ ow_registry_make_current(const char *workflow, int version)
 	ow_store_open();
 	ow_store_execute(&make_current, values, NULL);
 	ow_store_close();
+}
+
+int
+ow_registry_last_version(const char *workflow)
+{
+	Datum		values[1] = {CStringGetTextDatum(workflow)};
+	int			version;
+
+	ow_store_open();
+	ow_store_execute(&last_version, values, NULL);
+	version = ow_store_int(0, 1);
+	ow_store_close();
+	return version;
 }
 
 static uint64

@@ -67,6 +67,7 @@ INSERT INTO cases (name, definition, expected) VALUES
 ('undo nothing', pg_temp.machine('{"A": {"Type": "Compensate", "End": true}}'), '{"(NothingToCompensate) States.A"}'),
 -- tasks
 ('task', pg_temp.task('{}'), '{}'),
+('misspelt in other forms', pg_temp.task('{"Retries": [], "Resourze": "Do", "parameters": {}}'), '{"UnknownField States.A.Resourze","UnknownField States.A.Retries","UnknownField States.A.parameters"}'),
 ('misspelt', pg_temp.task('{"Parameter": {}, "Retrys": []}'), '{"UnknownField States.A.Parameter","UnknownField States.A.Retrys"}'),
 ('no timeout', pg_temp.task('{}') #- '{States,A,TimeoutSeconds}', '{"(NoTimeout) States.A"}'),
 ('timeout by default', pg_temp.task('{}', '{"Defaults": {"StartToCloseSeconds": 5}}') #- '{States,A,TimeoutSeconds}', '{}'),
@@ -147,6 +148,13 @@ SELECT results_eq(
 	$$SELECT message, hint FROM workflow.validate(pg_temp.machine('{"A": {"Type": "Pass", "Next": "Shop"}, "Ship": {"Type": "Succeed"}}')) $$,
 	$$VALUES ('field "Next" in state "A" names a state that does not exist: "Shop"', 'Did you mean "Ship"?')$$,
 	'a misspelt state');
+SELECT results_eq(
+	format('SELECT hint FROM workflow.validate(pg_temp.task(%L)) WHERE code = ''UnknownField''', jsonb_build_object(field, 1)),
+	ARRAY['Did you mean "' || meant || '"?'], field || ' is meant to be ' || coalesce(meant, 'nothing'))
+FROM (VALUES ('Retries', 'Retry'), ('Resour' || 'se', 'Resource'), ('parameters', 'Parameters'), ('RESOURCE', 'Resource'),
+	('Heartbeat', 'HeartbeatSeconds'), ('StartToClose', 'StartToCloseSeconds'), ('Catches', 'Catch'),
+	('Result', 'ResultPath'), ('Compensation', 'Compensate'), ('Restart', NULL), ('Run', NULL), ('Outcome', NULL))
+	AS f (field, meant);
 
 -- what only the text tells
 \o /dev/null

@@ -76,6 +76,10 @@ SELECT c.oid
 FROM pg_class c
 WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
   AND obj_description(c.oid, 'pg_class') IS NULL;
+SELECT c.oid::regclass AS view, a.attname AS column_without_comment
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'v' AND c.relname NOT LIKE 'readable%' AND c.relname <> 'viewer'
+  AND a.attnum > 0 AND col_description(c.oid, a.attnum) IS NULL;
 
 -- Calls, by each kind of role: SQLSTATE, or the number of rows
 
@@ -97,7 +101,8 @@ CREATE TEMPORARY TABLE probe (function text, call text);
 INSERT INTO probe VALUES
     ('register(text,jsonb,boolean)', $$workflow.register('Order', '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'::jsonb)$$),
     ('register(text,text,boolean)', $$workflow.register('Order', '{"StartAt": "B", "States": {"B": {"Type": "Succeed"}}}'::text)$$),
-    ('register_activity(text,regprocedure,text,text,jsonb)', $$workflow.register_activity('Pay', 'regress_shop.pay(jsonb)')$$),
+    ('register_activity(text,regprocedure,text,text,jsonb)', $$workflow.register_activity('Pay', 'regress_shop.pay(jsonb)'::regprocedure)$$),
+    ('register_activity(text,text,text,text,jsonb)', $$workflow.register_activity('Pay', 'regress_shop.pay(jsonb)'::text)$$),
     ('release_activity(text)', $$workflow.release_activity('Pay')$$),
     ('validate(jsonb)', $$count(*) FROM workflow.validate('1'::jsonb)$$),
     ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
@@ -138,6 +143,17 @@ INSERT INTO probe VALUES
     ('worker_stats()', $$* FROM workflow.worker_stats()$$),
     ('pool_stats()', $$* FROM workflow.pool_stats()$$),
     ('engine_status()', $$workflow.engine_status()$$),
+    ('explain_run(uuid)', $$* FROM workflow.explain_run($run)$$),
+    ('definition_source(text,integer)', $$workflow.definition_source('Order', 1)$$),
+    ('last_version(text)', $$workflow.last_version('Order')$$),
+    ('with_template(json,json)', $$workflow.with_template('{"T": {"a": 1}}', '{"Use": "T", "b": 2}')$$),
+    ('expression_label(text)', $$workflow.expression_label('{% a  b %}')$$),
+    ('map_label(json)', $$workflow.map_label('{"MaxConcurrency": 5}')$$),
+    ('retry_label(jsonb)', $$workflow.retry_label('[{"ErrorEquals": ["A", "B"]}]')$$),
+    ('nested_machines(json)', $$* FROM workflow.nested_machines('{"Type": "Map", "Iterator": {}}')$$),
+    ('definition_states(text)', $$* FROM workflow.definition_states('{"States": {"A": {}}}')$$),
+    ('definition_nodes(text)', $$* FROM workflow.definition_nodes('{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}')$$),
+    ('picture_lines(text)', $$workflow.picture_lines('x y')$$),
     ('definition_state(jsonb,text)', $$workflow.definition_state('{"States": {"A": {}}}', 'A')$$),
     ('definition_edges(text)', $$workflow.definition_edges('{"StartAt": "A", "States": {}}')$$),
     ('task_activity(jsonb)', $$workflow.task_activity('{}')$$),

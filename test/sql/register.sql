@@ -106,6 +106,14 @@ FROM raised($$ SELECT workflow.register_activity('no', 'pg_temp.gone_soon(int)')
 SELECT r.* FROM unnest(ARRAY['', $$, 'whole(jsonb)', task_queue => 'q'$$, $$, task_queue => 'q'$$, $$, url => 'http://x'$$,
     $$, 'whole(jsonb)', options => '[]'$$, $$, 'whole(jsonb)', options => '{"Retri": [], "StartToCloseSeconds": 0}'$$]) AS arguments,
     raised(format($$ SELECT workflow.register_activity('no' %s) $$, arguments)) r;
+-- A function as text needs its types, and is found on the search path or by its schema.
+CREATE FUNCTION twice(input jsonb) RETURNS jsonb LANGUAGE sql RETURN input;
+CREATE FUNCTION twice(a int, "B c" text) RETURNS jsonb LANGUAGE sql RETURN to_jsonb(a);
+SELECT r.* FROM unnest('{whole,register.whole,twice,nothing,nothing(jsonb),whole(int),twice(text),whole(no_type),whole(jsonb,"", a.b.c.d(int)}'::text[])
+    WITH ORDINALITY AS f (function, n), raised(format('SELECT workflow.register_activity(''no'', %L)', function)) r ORDER BY n;
+SELECT * FROM raised($$ SELECT workflow.register_activity('no', NULL::text) $$);
+SELECT workflow.register_activity('twice', 'register.twice(integer, text)'), workflow.register_activity('twice', function => 'twice(jsonb)'::text);
+SELECT function FROM workflow.activities WHERE name = 'twice';
 SELECT workflow.register_activity('patient', 'whole(jsonb)', options => '{"StartToCloseSeconds": 60}');
 SELECT code FROM workflow.validate('{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "patient", "End": true}}}');
 
