@@ -484,7 +484,8 @@ timer_fired(OwMachine *machine)
 			ow_machine_callback_timed_out(machine);
 			break;
 		default:
-			break;				/* a start delay, or a timer that lost a race */
+			token->due_at = DT_NOEND;	/* a start delay, or a timer that lost a race */
+			break;
 	}
 }
 

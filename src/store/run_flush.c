@@ -227,6 +227,7 @@ machine_json(const OwLoadedRun *loaded)
 		return NULL;
 	ow_object_begin(&object);
 	ow_object_add(&object, "data", run->token.data);
+	ow_object_add_int(&object, "next_branch_id", run->next_branch_id);
 	ow_object_add(&object, "visits", ow_machine_visits(&run->token, loaded->compiled->definition));
 	ow_object_add(&object, "error", run->error);
 	ow_object_add_bool(&object, "handler_taken", run->handler_taken);
