@@ -227,7 +227,7 @@ report_no_version(const char *workflow, int version)
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_VERSION_NOT_FOUND),
 				 errmsg("workflow \"%s\" has no current version", workflow),
-				 errhint("Name a version, or make one current by registering it again with make_current.")));
+				 errhint("Name a version, or make one current with workflow.set_current().")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_VERSION_NOT_FOUND),
 			 errmsg("workflow \"%s\" has no version %d", workflow, version)));

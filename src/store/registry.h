@@ -35,6 +35,9 @@ extern Oid	ow_registry_lock_type(const char *workflow, Oid role);
 extern int	ow_registry_add_version(const OwDefinitionRow *row);
 extern void ow_registry_make_current(const char *workflow, int version);
 
+/* Lock the type's row; false when there is none.  current is 0 when no version is. */
+extern bool ow_registry_lock_current(const char *workflow, Oid *owner, int *current);
+
 /* Insert a SQL activity; false when the name is taken. */
 extern bool ow_registry_add_activity(const OwActivityRow *row);
 
