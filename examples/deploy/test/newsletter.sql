@@ -8,8 +8,8 @@ SELECT workflow_test.run();
 \o
 
 SELECT plan(4);
-SELECT throws_ok($$ SELECT workflow.start('newsletter', '{"adress": "eve@example.org"}') $$, 'OW013', NULL,
-	'a misspelt key is found at once');
+SELECT throws_ok($$ SELECT workflow.start('newsletter', '{"mail": "eve@example.org"}') $$, 'OW013', NULL,
+	'an unknown key is found at once');
 SELECT workflow_test.completed('ann');
 SELECT is(workflow_test.now(), '2030-01-02 00:00:00+00', 'she is welcomed after a day');
 SELECT workflow_test.failed('bob', 'NoAddress');
