@@ -50,7 +50,7 @@ CREATE FUNCTION pg_temp.problems(type jsonb) RETURNS SETOF text LANGUAGE sql AS 
 
 SELECT workflow_test.begin();
 \o
-SELECT plan(114);
+SELECT plan(116);
 
 -- ---- JSON Schema: each keyword, with what fits and what does not ----
 
@@ -195,6 +195,13 @@ SELECT workflow.register('priced', $asl${
 		"Told": {"Type": "Succeed", "OutputPath": "$$.Execution.Error"}}}$asl$);
 SELECT workflow.register('closing', '{"StartAt": "A", "Output": "shop.order", "States": {"A": {"Type": "Wait", "Seconds": 5, "Next": "B"}, "B": {"Type": "Succeed"}}}');
 SELECT workflow.register('canceled', '{"StartAt": "A", "OnCancel": "B", "Output": {"type": "null"}, "States": {"A": {"Type": "Wait", "Seconds": 5, "Next": "B"}, "B": {"Type": "Succeed"}}}');
+SELECT workflow.register('branches', $asl${
+	"StartAt": "Both", "Output": {"items": {"type": "integer"}},
+	"States": {"Both": {"Type": "Parallel", "End": true, "Branches": [
+		{"StartAt": "A", "States": {"A": {"Type": "Succeed", "OutputPath": "$.a"}}},
+		{"StartAt": "B", "States": {"B": {"Type": "Wait", "Seconds": 1, "OutputPath": "$.b", "End": true}}}]}}}$asl$);
+SELECT workflow.start('branches', '{"a": 1, "b": 2}', 'whole');
+SELECT workflow.start('branches', '{"a": 1, "b": "2"}', 'not whole');
 SELECT workflow.start('priced', '{"total": 5}', 'good');
 SELECT workflow.start('priced', '{"total": -5}', 'bad');
 SELECT workflow.start('priced', '{"total": -5, "mend": 1}', 'mended');
@@ -214,6 +221,8 @@ SELECT matches(cause, '^\$.Cause: unknown key.*\$.total: required, but missing$'
 FROM workflow.executions WHERE workflow_id = 'bad';
 SELECT is(attributes - 'output', '{"error": "OW.InvalidOutput", "cause": "$.total: expected a number of at least 0, got -5"}', 'history has the reason')
 FROM workflow.history WHERE workflow_id = 'bad' AND event_type = 'WorkflowExecutionOutputRejected' AND state = 'Pay';
+SELECT workflow_test.completed('whole', '[1, 2]');
+SELECT is(cause, '$[1]: expected a whole number, got "2"', 'what branches give is not checked, but the whole is') FROM workflow.executions WHERE workflow_id = 'not whole';
 SELECT workflow_test.completed('row', '{"id": 1}');
 SELECT workflow_test.failed('no row', 'OW.InvalidOutput');
 SELECT is(status, 'Canceled', 'what is canceled has no output to check') FROM workflow.executions WHERE workflow_id = 'canceled';
