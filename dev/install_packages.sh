@@ -22,7 +22,7 @@ for purpose in "${@:-test}"; do
 	demo) packages+=("${demo[@]}") ;;
 	test)
 		packages+=("${demo[@]}" postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
-			postgresql-15-cron python3-psycopg2 graphviz)
+			postgresql-15-cron python3-psycopg2 python3-jsonschema graphviz)
 		;;
 	lint) packages+=(cppcheck pg-bsd-indent shellcheck codespell) ;;
 	help | -h | --help)

@@ -146,7 +146,9 @@ run_suite_tap() {
 	local file work before
 
 	work=$(mktemp -d /tmp/order_workflow.tap.XXXXXX)
-	cp -R test/t examples doc "$work"
+	mkdir "$work/src"
+	cp -R test/t test/pgtap test/sql examples doc README.md "$work"
+	cp -R src/machine "$work/src"
 	((EUID != 0)) || chown -R postgres: "$work"
 	for file; do
 		before=$suite_failed

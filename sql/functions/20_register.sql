@@ -18,6 +18,16 @@ CREATE FUNCTION workflow.register(name text, definition text, make_current boole
     AS 'MODULE_PATHNAME', 'ow_register_text';
 COMMENT ON FUNCTION workflow.register(text, text, boolean) IS 'Stores a workflow''s definition; gives its version';
 
+-- set_current: the version that new runs follow from now on; running ones stay on theirs
+-- Returns the version that was current before, NULL if there was none: what to set to go back.
+-- Raises OW002 for an unknown workflow, OW006 for an unknown version, insufficient_privilege for others than
+-- the workflow's owner.
+CREATE FUNCTION workflow.set_current(name text, version int) RETURNS int
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_set_current';
+COMMENT ON FUNCTION workflow.set_current(text, int) IS
+    'Makes a version the one that new runs follow; gives the one that was';
+
 -- validate: what is wrong with a definition, or looks wrong
 -- Gives one row per problem: severity (error or warning), a stable code, where, what, and what to do about
 -- it.  As text, duplicate keys and bad syntax are found, too.  Raises nothing for a wrong definition.
@@ -44,7 +54,9 @@ COMMENT ON FUNCTION workflow.validate(text) IS 'Errors and warnings about a defi
 --               The result is converted by to_jsonb; void and NULL become null.
 --               As text, it is a name with the types of the arguments: 'shop.pay(jsonb)'.
 --   task_queue, url  not supported yet
---   options     fields of a Task that say how it is run, as defaults: Retry, StartToCloseSeconds …
+--   options     fields of a Task that say how it is run, as defaults: Retry, StartToCloseSeconds …; and Input,
+--               the type of its input: a composite type's qualified name, or a JSON Schema.  What is not of it
+--               fails as OW.InvalidInput before the function is called.
 -- Registering again replaces function and options, for running workflows too; a quarantine stays.
 -- Raises invalid_parameter_value for none or several kinds and for bad options (all in the detail),
 -- undefined_function for a function that is not there, or is named without its types (the hint lists those of the

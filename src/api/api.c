@@ -259,7 +259,7 @@ ow_api_report_no_version(const char *workflow, int version, int last)
 				(errcode(ERRCODE_OW_VERSION_NOT_FOUND),
 				 errmsg("workflow \"%s\" has no current version", workflow),
 				 errdetail("%s", versions),
-				 errhint("Name a version, or make one current by registering it again with make_current.")));
+				 errhint("Name a version, or make one current with workflow.set_current().")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_VERSION_NOT_FOUND),
 			 errmsg("workflow \"%s\" has no version %d", workflow, version),

@@ -1,6 +1,6 @@
 /*
  * register.c
- *		workflow.register and workflow.validate.
+ *		workflow.register, workflow.validate and workflow.set_current.
  *
  * Definitions come as jsonb or as text; the text is kept as it came, and only it shows duplicate
  * keys.  A definition is compiled here once to find everything that is wrong with it.
@@ -13,6 +13,7 @@
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "engine/identity.h"
+#include "engine/payload.h"
 #include "errors.h"
 #include "funcapi.h"
 #include "machine/definition.h"
@@ -26,6 +27,7 @@
 
 PG_FUNCTION_INFO_V1(ow_register);
 PG_FUNCTION_INFO_V1(ow_register_text);
+PG_FUNCTION_INFO_V1(ow_set_current);
 PG_FUNCTION_INFO_V1(ow_validate);
 PG_FUNCTION_INFO_V1(ow_validate_text);
 
@@ -118,6 +120,8 @@ check_source(const Source *source, Oid owner, OwProblems *problems)
 	if (definition == NULL)
 		return;
 	check_activities(definition, owner, problems);
+	ow_payload_verify(definition->input_type, owner, "Input", "", problems);
+	ow_payload_verify(definition->output_type, owner, "Output", "", problems);
 	foreach(cell, problems->list)
 	{
 		if (has_registered_timeout(definition, lfirst(cell)))
@@ -309,4 +313,31 @@ ow_register_text(PG_FUNCTION_ARGS)
 	prepare_name(name);
 	source = read_text(ow_api_text(fcinfo, 1, "definition"), &problems);
 	return register_source(name, &source, make_current_argument(fcinfo), &problems);
+}
+
+/* ---- set_current ---- */
+
+/* set_current(name text, version int) */
+Datum
+ow_set_current(PG_FUNCTION_ARGS)
+{
+	char	   *name = ow_api_text(fcinfo, 0, "name");
+	Oid			owner;
+	int			previous;
+
+	PreventCommandIfReadOnly("workflow.set_current()");
+	if (PG_ARGISNULL(1) || PG_GETARG_INT32(1) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("version must be greater than zero")));
+	/* raises unless there is such a version; definitions are never removed */
+	(void) ow_api_definition(name, PG_GETARG_INT32(1));
+	if (!ow_registry_lock_current(name, &owner, &previous))
+		elog(ERROR, "workflow \"%s\" has gone", name);
+	check_owner(name, owner);
+	ow_registry_make_current(name, PG_GETARG_INT32(1));
+	ow_catalog_changed();
+	if (previous == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(previous);
 }

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "engine/activity.h"
 #include "engine/identity.h"
+#include "engine/payload.h"
 #include "errors.h"
 #include "machine/definition.h"
 #include "machine/json.h"
@@ -117,16 +118,19 @@ options_argument(FunctionCallInfo fcinfo, const char *name)
 {
 	Jsonb	   *options = ow_api_optional_jsonb(fcinfo, ARG_OPTIONS);
 	OwProblems	problems = {0};
+	OwTaskOptions *compiled;
 
 	if (options == NULL)
 		options = ow_json_empty_object();
-	(void) ow_task_options_compile(options, "options", &problems);
+	compiled = ow_task_options_compile(options, "options", &problems);
+	if (compiled != NULL)
+		ow_payload_verify(compiled->input_type, GetUserId(), "Input", "options", &problems);
 	if (problems.errors > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid options of activity \"%s\"", name),
 				 errdetail("%s", ow_api_problem_lines(&problems)),
-				 errhint("Options are the fields of a Task that say how it is run, such as Retry and StartToCloseSeconds.")));
+				 errhint("Options are the fields of a Task that say how it is run, such as Retry, and the type of its Input.")));
 	return options;
 }
 

@@ -13,6 +13,7 @@
 #include "catalog/pg_type_d.h"
 #include "engine/clock.h"
 #include "engine/identity.h"
+#include "engine/payload.h"
 #include "errors.h"
 #include "funcapi.h"
 #include "machine/instant.h"
@@ -157,6 +158,21 @@ prepare(const char *workflow, int version)
 	return compiled;
 }
 
+/* The input must be of the type that the definition declares. */
+static void
+check_input(const OwCompiled *compiled, const Jsonb *input)
+{
+	OwMismatches mismatches = {0};
+
+	if (ow_payload_check(compiled->definition->input_type, input, &mismatches))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_INVALID_PAYLOAD),
+			 errmsg("input of workflow \"%s\" is not of its declared type", compiled->workflow),
+			 errdetail("%s", ow_mismatches_text(&mismatches)),
+			 errhint("Field \"Input\" of version %d of the definition declares it.", compiled->version)));
+}
+
 static void
 report_already_started(const char *workflow_id, const char *why, const OwFoundRun *run)
 {
@@ -230,6 +246,7 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, OwNewRun *run)
 	run->input = ow_api_optional_jsonb(fcinfo, ARG_INPUT);
 	if (run->input == NULL)
 		run->input = ow_json_empty_object();
+	check_input(compiled, run->input);
 	run->memo = ow_api_optional_jsonb(fcinfo, ARG_MEMO);
 	run->workflow_id = ow_api_optional_text(fcinfo, ARG_WORKFLOW_ID);
 	run->request_id = ow_api_optional_text(fcinfo, ARG_REQUEST_ID);
@@ -384,6 +401,7 @@ fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, FunctionCallInf
 		run->start_at = now;
 		run->deadline = definition_deadline(compiled, now);
 		run->input = nulls[index] ? ow_json_empty_object() : DatumGetJsonbP(inputs[index]);
+		check_input(compiled, run->input);
 		run->workflow_id = ids ? ids[index] : NULL;
 		name_run(run);
 	}

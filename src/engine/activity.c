@@ -15,6 +15,7 @@
 #include "engine/activity.h"
 #include "engine/activity_internal.h"
 #include "engine/clock.h"
+#include "engine/payload.h"
 #include "errors.h"
 #include "executor/executor.h"
 #include "funcapi.h"
@@ -254,6 +255,21 @@ check_named(const char *activity, const Jsonb *input, const OwFunctionCall *call
 	}
 }
 
+/* The input must be of the type that the activity was registered with, whatever its function takes. */
+static void
+check_declared(const OwActivity *activity, const Jsonb *input)
+{
+	OwMismatches mismatches = {0};
+
+	if (ow_payload_check(activity->options.input_type, input, &mismatches))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_INVALID_INPUT),
+			 errmsg("input of activity \"%s\" is not of its declared type: %s",
+					activity->name, (char *) linitial(mismatches.lines)),
+			 errdetail("%s", ow_mismatches_text(&mismatches))));
+}
+
 /* ---- converting the input ---- */
 
 /*
@@ -269,6 +285,22 @@ conversion_error(void *activity)
 		geterrcode() == ERRCODE_DATATYPE_MISMATCH)
 		errcode(ERRCODE_OW_INVALID_INPUT);
 	errcontext("converting the input of activity \"%s\"", (const char *) activity);
+}
+
+/* Finds what only a conversion to the declared type does: a domain's constraint that does not hold. */
+static void
+convert_declared(const OwActivity *activity, const Jsonb *input)
+{
+	ErrorContextCallback callback;
+
+	if (activity->options.input_type == NULL)
+		return;
+	callback.callback = conversion_error;
+	callback.arg = activity->name;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	ow_payload_convert(activity->options.input_type, input);
+	error_context_stack = callback.previous;
 }
 
 /* Makes the members of the input a row of call->fields, as jsonb_to_record does. */
@@ -443,6 +475,8 @@ ow_activity_call(const OwActivityCall *activity_call, const OwRun *run)
 	Assert(ActiveSnapshotSet());
 	check_execute(activity_call->activity, call->function);
 	set_running(activity_call, run);
+	check_declared(activity_call->activity, activity_call->input);
+	convert_declared(activity_call->activity, activity_call->input);
 	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->nargs, DEFAULT_COLLATION_OID,
 							 NULL, NULL);
 	if (fill_arguments(call, activity_call, fcinfo))

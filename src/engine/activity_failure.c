@@ -144,6 +144,8 @@ ow_activity_failure(const ErrorData *error, OwFailure *failure)
 		.error = pstrdup(error_name(error)),
 		.cause = pstrdup(error->message ? error->message : ""),
 		.details = error_details(error),
+		/* the input is the same for every attempt */
+		.non_retryable = error->sqlerrcode == ERRCODE_OW_INVALID_INPUT,
 		.next_retry_delay_ms = OW_UNSET
 	};
 }

@@ -25,6 +25,7 @@
 #include "engine/chain.h"
 #include "engine/clock.h"
 #include "engine/guard.h"
+#include "engine/payload.h"
 #include "engine/session.h"
 #include "machine/instant.h"
 #include "miscadmin.h"
@@ -103,6 +104,15 @@ static void
 new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 {
 	ow_task_token_make(run->shard_key, task_token);
+}
+
+static bool
+check_output(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output, OwFailure *failure)
+{
+	OwMismatches mismatches = {0};
+
+	return ow_payload_check(type, output, &mismatches) ||
+		ow_fail(failure, OW_ERROR_INVALID_OUTPUT, "%s", ow_mismatches_text(&mismatches));
 }
 
 static OwStep
@@ -572,7 +582,8 @@ one_try(Chain *chain, bool careful)
 		.find_activity = find_activity,
 		.read_outputs = read_outputs,
 		.new_task_token = new_task_token,
-		.max_concurrency = max_concurrency
+		.max_concurrency = max_concurrency,
+		.check_output = check_output
 	};
 	OwMachine  *machine = &chain->machine;
 	TryResult	result;

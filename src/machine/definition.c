@@ -25,8 +25,9 @@ static const OwField top_fields[] = {
 	{"SearchAttributes", OW_NOT_YET, OW_OPTIONAL},
 	{"Metrics", OW_NOT_YET, OW_OPTIONAL},
 	{"Redact", OW_NOT_YET, OW_OPTIONAL},
-	{"Input", OW_NOT_YET, OW_OPTIONAL},
-	{"Output", OW_NOT_YET, OW_OPTIONAL},
+	{"Input", OW_STRING | OW_OBJECT, OW_OPTIONAL},
+	{"Output", OW_STRING | OW_OBJECT, OW_OPTIONAL},
+	{"$schema", OW_STRING, OW_OPTIONAL},	/* for editors */
 	{NULL}
 };
 static const OwField *const top_tables[] = {top_fields, NULL};
@@ -290,6 +291,8 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	definition->comment = ow_field_string(source, "Comment");
 	definition->timeout_ms = ow_field_seconds_ms(source, "TimeoutSeconds", 1, "", compiler->problems);
 	definition->public_error = ow_compile_public(compiler, source, "");
+	definition->input_type = ow_payload_type_compile(source, "Input", "", compiler->problems);
+	definition->output_type = ow_payload_type_compile(source, "Output", "", compiler->problems);
 	compiler->has_templates = ow_field_get(source, "Templates", OW_OBJECT, &compiler->templates);
 	compile_defaults(compiler, source);
 	ow_compile_machines(compiler, source);

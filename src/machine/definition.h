@@ -12,6 +12,7 @@
 #include "machine/choice.h"
 #include "machine/json.h"
 #include "machine/path.h"
+#include "machine/payload_schema.h"
 #include "machine/problems.h"
 #include "machine/template.h"
 
@@ -76,6 +77,7 @@ typedef struct OwTaskOptions
 	int			priority;		/* OW_UNSET */
 	char	   *fairness_key;	/* a string, or a path when it starts with $ */
 	int			own_transaction;	/* OW_UNSET, 0 "Shared", 1 "Own" */
+	OwPayloadType *input_type;	/* of an activity's registration only; NULL: any */
 	bool		has_retry;		/* "Retry": [] replaces what lies below by nothing */
 	int			nretriers;
 	OwRetrier  *retriers;
@@ -203,6 +205,8 @@ typedef struct OwDefinition
 	int			on_cancel;
 	int			on_timeout;
 	OwPublicError *public_error;
+	OwPayloadType *input_type;	/* NULL: any */
+	OwPayloadType *output_type;
 	int			nactivities;	/* distinct names of activities used, compensations included */
 	char	  **activities;
 } OwDefinition;

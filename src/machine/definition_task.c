@@ -29,7 +29,12 @@ const OwField ow_task_option_path_fields[] = {
 	{NULL}
 };
 
-static const OwField *const activity_tables[] = {ow_task_option_fields, NULL};
+/* Of an activity's registration */
+static const OwField activity_fields[] = {
+	{"Input", OW_STRING | OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+static const OwField *const activity_tables[] = {activity_fields, ow_task_option_fields, NULL};
 
 static const OwField compensation_fields[] = {
 	{"Resource", OW_STRING, OW_REQUIRED},
@@ -147,7 +152,10 @@ ow_task_options_compile(const Jsonb *source, const char *where, OwProblems *prob
 	ow_task_options_init(options);
 	ow_json_as_value(source, &object);
 	if (ow_fields_check(&object, where, activity_tables, problems))
+	{
 		ow_read_task_options(options, &object, where, problems);
+		options->input_type = ow_payload_type_compile(&object, "Input", where, problems);
+	}
 	return problems->errors == errors ? options : NULL;
 }
 

@@ -41,6 +41,7 @@ typedef struct OwFailure
 #define OW_ERROR_QUERY_EVALUATION "States.QueryEvaluationError"
 /* Ours */
 #define OW_ERROR_INVALID_INPUT "OW.InvalidInput"
+#define OW_ERROR_INVALID_OUTPUT "OW.InvalidOutput"
 #define OW_ERROR_CANCELED "OW.Canceled"
 #define OW_ERROR_TRANSITION_LIMIT "OW.TransitionLimitExceeded"
 

@@ -27,20 +27,21 @@ type_of(const JsonbValue *value)
 	}
 }
 
-/* Names the types for people: "a string or null". */
-static char *
-describe_types(int types)
+char *
+ow_describe_types(int types)
 {
 	static const struct
 	{
 		int			type;
 		const char *text;
 	}			names[] = {
-		{OW_STRING, "a string"}, {OW_NUMBER, "a number"}, {OW_BOOLEAN, "true or false"},
+		{OW_STRING, "a string"}, {OW_NUMBER, "a number"}, {OW_INTEGER, "a whole number"}, {OW_BOOLEAN, "true or false"},
 		{OW_OBJECT, "an object"}, {OW_ARRAY, "an array"}, {OW_NULL, "null"}
 	};
 	char	   *text = "";
 
+	if (types == (OW_ANY & ~OW_NULL))
+		return "anything but null";
 	for (int i = 0; i < (int) lengthof(names); i++)
 	{
 		if (types & names[i].type)
@@ -101,7 +102,7 @@ check_member(const OwField *const *tables, const char *name, const JsonbValue *v
 	else if ((field->types & type_of(value)) == 0)
 		ow_problem_add(problems, OW_SEVERITY_ERROR, "WrongType", ow_where_member(where, name), NULL,
 					   "field \"%s\" in %s must be %s, not %s", name, ow_where_subject(where),
-					   describe_types(field->types), ow_json_type_phrase(value));
+					   ow_describe_types(field->types), ow_json_type_phrase(value));
 }
 
 static void

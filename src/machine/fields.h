@@ -20,6 +20,7 @@
 #define OW_NULL			(1 << 3)
 #define OW_OBJECT		(1 << 4)
 #define OW_ARRAY		(1 << 5)
+#define OW_INTEGER		(1 << 6)	/* a number without a fraction: of payloads only, not of fields */
 #define OW_ANY			(OW_STRING | OW_NUMBER | OW_BOOLEAN | OW_NULL | OW_OBJECT | OW_ARRAY)
 
 #define OW_REQUIRED		true
@@ -33,6 +34,9 @@ typedef struct OwField
 	int			types;
 	bool		required;
 } OwField;
+
+/* The types for people: "a string or null" */
+extern char *ow_describe_types(int types);
 
 /* False (reported) when source is no object; tables ends with NULL. */
 extern bool ow_fields_check(const JsonbValue *source, const char *where,

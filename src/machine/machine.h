@@ -209,6 +209,11 @@ typedef struct OwHost
 	void		(*new_task_token) (void *arg, const OwRun *run, pg_uuid_t *task_token);
 	/* How many iterations of a Map may run at a time that sets no limit */
 	int			(*max_concurrency) (void *arg, const OwRun *run);
+
+	/* False, with the failure filled, when the output of a run is not of the type declared */
+	bool		(*check_output) (void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output,
+								 OwFailure *failure);
+
 	void	   *arg;
 	int			max_transitions;	/* states entered in one step before it yields */
 	int			transition_limit;	/* states a token may enter without waiting */

@@ -113,17 +113,45 @@ ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb
 	return apply_path(machine, state->output_path, state->output_path_null, combined, output, failure);
 }
 
-/* The end of a machine: the run completes, or the branch. */
+/* The event is what replay knows it from: the type may have changed since. */
+static void
+record_rejected(OwMachine *machine, Jsonb *output, const OwFailure *failure)
+{
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "error", failure->error);
+	ow_object_add_text(&object, "cause", failure->cause);
+	ow_object_add(&object, "output", output);
+	ow_machine_record(machine, "WorkflowExecutionOutputRejected", ow_machine_state(machine)->name,
+					  ow_object_end(&object));
+}
+
+/*
+ * The end of a machine: the run completes, or the branch.  A run's output that is not of the declared
+ * type is a failure of the run, which no Catch takes.
+ */
 static void
 complete(OwMachine *machine, Jsonb *output)
 {
+	const OwHost *host = machine->host;
+	OwRun	   *run = machine->run;
+	const OwPayloadType *type = machine->definition->output_type;
+	OwFailure	failure;
+
 	if (machine->branch != NULL)
-	{
 		ow_machine_branch_completed(machine, output);
-		return;
+	else if (type != NULL && run->sticky_status == OW_STATUS_RUNNING &&
+			 !host->check_output(host->arg, run, type, output, &failure))
+	{
+		record_rejected(machine, output, &failure);
+		ow_machine_fail(machine, &failure);
 	}
-	ow_machine_decide(machine, OW_STATUS_COMPLETED, NULL, NULL, NULL);
-	machine->run->outcome.output = output;
+	else
+	{
+		ow_machine_decide(machine, OW_STATUS_COMPLETED, NULL, NULL, NULL);
+		run->outcome.output = output;
+	}
 }
 
 /*

@@ -45,13 +45,20 @@ read_no_outputs(void *arg, int parent, Jsonb **outputs, int count)
 {
 }
 
-/* The attributes of the event that the machine is about to make, as they were recorded; NULL */
+/* The event that the machine is about to make, as it was recorded; NULL: there is none */
+static const OwHistoryEvent *
+next_event(List *events, const OwRun *run)
+{
+	return run->next_event_id > list_length(events) ? NULL : list_nth(events, run->next_event_id - 1);
+}
+
+/* Its attributes; NULL */
 static const Jsonb *
 next_attributes(List *events, const OwRun *run)
 {
-	if (run->next_event_id > list_length(events))
-		return NULL;
-	return ((const OwHistoryEvent *) list_nth(events, run->next_event_id - 1))->attributes;
+	const OwHistoryEvent *next = next_event(events, run);
+
+	return next == NULL ? NULL : next->attributes;
 }
 
 static int
@@ -102,6 +109,18 @@ read_retry(const OwHistoryEvent *event, OwRetryAnswer *answer)
 		elog(ERROR, "malformed retry decision in history event %d", event->event_id);
 	answer->retry = true;
 	answer->retrier = index;
+}
+
+/* The output was rejected if the event that says so is the next one. */
+static bool
+find_rejection(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output, OwFailure *failure)
+{
+	const OwHistoryEvent *next = next_event(arg, run);
+
+	if (next == NULL || strcmp(next->type, "WorkflowExecutionOutputRejected") != 0)
+		return true;
+	read_failure(next, false, failure);
+	return false;
 }
 
 static bool
@@ -315,6 +334,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 		.new_task_token = find_task_token,
 		.arg = events,
 		.max_concurrency = find_concurrency,
+		.check_output = find_rejection,
 		.max_transitions = PG_INT32_MAX
 	};
 	ListCell   *cell;

@@ -16,7 +16,7 @@
 #include "utils/builtins.h"
 
 static OwStatement lock_type = {
-	.sql = "SELECT t.owner FROM workflow.workflow_type t WHERE t.name = $1 FOR UPDATE",
+	.sql = "SELECT t.owner, t.current_version FROM workflow.workflow_type t WHERE t.name = $1 FOR UPDATE",
 	.argument_types = "text"
 };
 
@@ -172,6 +172,20 @@ ow_registry_last_version(const char *workflow)
 	version = ow_store_int(0, 1);
 	ow_store_close();
 	return version;
+}
+
+bool
+ow_registry_lock_current(const char *workflow, Oid *owner, int *current)
+{
+	bool		found;
+	bool		isnull;
+
+	ow_store_open();
+	found = find_owner(&lock_type, workflow, owner);
+	if (found)
+		*current = DatumGetInt32(ow_store_datum(0, 2, &isnull));
+	ow_store_close();
+	return found;
 }
 
 static uint64

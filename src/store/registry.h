@@ -38,6 +38,9 @@ extern void ow_registry_make_current(const char *workflow, int version);
 /* The last version, 0 when there is none */
 extern int	ow_registry_last_version(const char *workflow);
 
+/* Lock the type's row; false when there is none.  current is 0 when no version is. */
+extern bool ow_registry_lock_current(const char *workflow, Oid *owner, int *current);
+
 /* Insert a SQL activity; false when the name is taken. */
 extern bool ow_registry_add_activity(const OwActivityRow *row);
 

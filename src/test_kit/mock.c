@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "engine/clock.h"
+#include "engine/payload.h"
 #include "errors.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -177,6 +178,20 @@ raise_unexpected(const OwActivityCall *call, const OwRun *run)
 			 errhint("Call workflow_test.mock_activity or workflow_test.allow_activity for it.")));
 }
 
+/* Does the input fit the type that the mocked activity was registered with? */
+static bool
+check_input(const OwActivityCall *call, OwFailure *failure)
+{
+	OwMismatches mismatches = {0};
+
+	if (ow_payload_check(call->activity->options.input_type, call->input, &mismatches))
+		return true;
+	(void) ow_fail(failure, OW_ERROR_INVALID_INPUT, "input of activity \"%s\" is not of its declared type: %s",
+				   call->activity->name, (char *) linitial(mismatches.lines));
+	failure->non_retryable = true;
+	return false;
+}
+
 OwMockVerdict
 ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *outcome)
 {
@@ -193,6 +208,8 @@ ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *ou
 			raise_unexpected(call, run);
 		return OW_MOCK_ALLOWED;
 	}
+	if (!check_input(call, &outcome->failure))
+		return OW_MOCK_ERROR;
 	if (mock->left > 0)
 		mock->left--;
 	outcome->timed_out = pass_time(mock, call);

@@ -104,6 +104,7 @@ INSERT INTO probe VALUES
     ('register_activity(text,regprocedure,text,text,jsonb)', $$workflow.register_activity('Pay', 'regress_shop.pay(jsonb)'::regprocedure)$$),
     ('register_activity(text,text,text,text,jsonb)', $$workflow.register_activity('Pay', 'regress_shop.pay(jsonb)'::text)$$),
     ('release_activity(text)', $$workflow.release_activity('Pay')$$),
+    ('set_current(text,integer)', $$workflow.set_current('Order', 1)$$),
     ('validate(jsonb)', $$count(*) FROM workflow.validate('1'::jsonb)$$),
     ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
     ('start(text,jsonb,text,integer,text,text,interval,interval,jsonb,text)', $$workflow.start('Order')$$),

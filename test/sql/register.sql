@@ -41,6 +41,19 @@ SELECT current_version FROM workflow.workflow_type WHERE name = 'versions';
 SELECT workflow.register('later', '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}', false);
 SELECT * FROM raised($$ SELECT workflow.start('later') $$) \gx
 
+-- …and set_current goes to any version and back, for the owner
+SELECT workflow.set_current('versions', 1);
+SELECT workflow.set_current('versions', 1) AS again;
+SELECT workflow.set_current('versions', 2);
+SELECT workflow.set_current('later', 1) IS NULL AS had_none;
+SELECT run_id IS NOT NULL AS started FROM workflow.start('later') run_id;
+SELECT code, message FROM unnest(ARRAY[$$'versions', 3$$, $$'versions', 0$$, $$'versions', NULL$$, $$'nothing', 1$$, $$NULL, 1$$]) AS arguments,
+    raised(format($$ SELECT workflow.set_current(%s) $$, arguments));
+SET ROLE regress_register_other;
+SELECT code, message, detail FROM raised($$ SELECT workflow.set_current('versions', 1) $$);
+RESET ROLE;
+SELECT name, current_version FROM workflow.workflow_type WHERE name IN ('versions', 'later') ORDER BY name;
+
 -- Every problem at once
 SELECT * FROM raised($$ SELECT workflow.register('wrong', '{
     "StartAt": "Here", "States": {
