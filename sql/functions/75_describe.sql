@@ -94,14 +94,15 @@ COMMENT ON FUNCTION workflow.definition_state(jsonb, text) IS 'A state of a defi
 CREATE FUNCTION workflow.task_activity(task jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
-        WHEN task->>'Resource' ~ '^arn:[^:]*:states:::lambda:invoke$'
-            THEN regexp_replace(task #>> '{Parameters,FunctionName}', '^(.*:)?function:|:[^:]*$', '', 'g')
+        WHEN task->>'Resource' ~ '^arn:[^:]*:states:::lambda:invoke(\.waitForTaskToken)?$'
+            THEN coalesce(regexp_replace(coalesce(task #>> '{Parameters,FunctionName}', task #>> '{Arguments,FunctionName}'),
+                                         '^(.*:)?function:|:[^:]*$', '', 'g'), 'lambda:invoke')
         WHEN task->>'Resource' ~ '^arn:[^:]*:lambda:[^:]*:[^:]*:function:'
             THEN split_part(task->>'Resource', ':', 7)
         WHEN task->>'Resource' ~ '^arn:[^:]*:states:[^:]*:[^:]*:activity:'
             THEN substring(task->>'Resource' FROM ':activity:(.*)')
         WHEN task->>'Resource' ~ '^arn:[^:]*:states:::'
-            THEN substring(task->>'Resource' FROM ':::(.*)')
+            THEN regexp_replace(substring(task->>'Resource' FROM ':::(.*)'), '\.(sync(:2)?|waitForTaskToken)$', '')
         WHEN task->>'Resource' ~ '^arn:'
             THEN split_part(task->>'Resource', ':', 3) || ':' || substring(task->>'Resource' FROM '[^:]*$')
         ELSE task->>'Resource'

@@ -8,6 +8,7 @@ AS $$
 DECLARE
     run      record;
     pool     record;
+    branches record;
     activity text;
     failure  text;
     halted   text; -- what is to be done first, when nothing runs for this owner
@@ -39,7 +40,17 @@ BEGIN
     until := least(run.due_at, run.deadline);
     SELECT p.activity INTO activity
     FROM workflow.pending_activities p
-    WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id;
+    WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id AND p.branch_id IS NULL;
+    SELECT sum(b.n) FILTER (WHERE b.state IS NOT NULL) AS running, sum(b.n) FILTER (WHERE b.state IS NULL) AS ended,
+           string_agg(format('%s in "%s" (%s)', b.n, b.state, b.phase), ', ' ORDER BY b.n DESC, b.state)
+               FILTER (WHERE b.state IS NOT NULL) AS states,
+           min(b.due_at) AS due_at, bool_or(b.phase = 'Callback') AS asked
+    INTO branches
+    FROM (SELECT r.state, r.phase, count(*) AS n, min(r.due_at) AS due_at
+          FROM workflow.readable_branch r
+          WHERE r.shard_key = run.shard_key AND r.run_id = run.run_id
+          GROUP BY r.state, r.phase) b;
+    until := least(until, branches.due_at);
     SELECT * INTO pool FROM workflow.pool_stats() p WHERE p.role = run.owner;
     halted := coalesce(engine, 'a mended role: ' || pool.parked_reason);
 
@@ -70,9 +81,15 @@ BEGIN
                            WHEN 'Wait' THEN 'the end of its wait'
                            WHEN 'Backoff' THEN 'the next attempt of activity ' || failure
                            WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
+                           WHEN 'Callback' THEN format('an answer to the task token of activity "%s"', activity)
+                           WHEN 'Branches' THEN concat(branches.running, ' branches: ', branches.states,
+                                                       '; ' || branches.ended || ' more have ended')
                            ELSE 'its next transition'
                        END;
-        moved_by := coalesce(halted, CASE WHEN run.cancel_requested THEN 'time' ELSE 'time, or workflow.cancel()' END);
+        moved_by := coalesce(halted, concat_ws(', or ',
+            CASE WHEN run.phase = 'Callback' OR branches.asked THEN 'workflow.complete_activity()' END,
+            CASE WHEN until IS NOT NULL THEN 'time' END,
+            CASE WHEN NOT run.cancel_requested THEN 'workflow.cancel()' END));
     END IF;
     RETURN NEXT;
 END

@@ -74,19 +74,27 @@ COMMENT ON COLUMN workflow.pending_activities.owner IS 'The role that runs it';
 COMMENT ON COLUMN workflow.pending_activities.shard_key IS
     'workflow.shard_key(workflow_id), by which the tables are indexed';
 
+-- One row in the table stands for the first of a run's timers, whichever of its tokens that is.
 CREATE VIEW workflow.timers WITH (security_invoker) AS
 SELECT workflow_id, run_id, workflow,
        CASE WHEN kind = 'Deadline' THEN 'Deadline' WHEN phase = 'New' THEN 'StartDelay' ELSE phase END AS kind,
        CASE WHEN kind <> 'Deadline' THEN state END AS state,
+       NULL::int AS branch_id,
        CASE WHEN kind = 'Deadline' THEN started_at ELSE coalesce(entered_at, started_at) END AS since,
        due_at, owner, shard_key
-FROM workflow.readable_timer;
+FROM workflow.readable_timer
+WHERE kind = 'Deadline' OR phase <> 'Branches'
+UNION ALL
+SELECT workflow_id, run_id, workflow, phase, state, branch_id, entered_at, due_at, owner, shard_key
+FROM workflow.readable_branch
+WHERE due_at IS NOT NULL;
 COMMENT ON VIEW workflow.timers IS 'When open runs go on by themselves';
 COMMENT ON COLUMN workflow.timers.workflow_id IS 'Of the run';
 COMMENT ON COLUMN workflow.timers.run_id IS 'The run';
 COMMENT ON COLUMN workflow.timers.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.timers.branch_id IS 'The branch of a Parallel or Map whose timer it is; see workflow.branches';
 COMMENT ON COLUMN workflow.timers.kind IS
-    'Wait, Backoff, CompensateBackoff, StartDelay, or Deadline: the run''s timeout';
+    'Wait, Backoff, CompensateBackoff, Callback (a task token), StartDelay, or Deadline: the run''s timeout';
 COMMENT ON COLUMN workflow.timers.state IS 'The state that waits; NULL for a deadline, which is the run''s';
 COMMENT ON COLUMN workflow.timers.since IS 'When the waiting began';
 COMMENT ON COLUMN workflow.timers.due_at IS 'When it ends';

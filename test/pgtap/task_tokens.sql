@@ -41,10 +41,11 @@ SELECT pg_temp.start('silent', '{"HeartbeatSeconds": 30, "TimeoutSeconds": 100}'
 SELECT pg_temp.start('itself', activity => 'self');
 SELECT workflow_test.run('2030-01-01 00:00:01+00');
 \o
-SELECT plan(33);
+SELECT plan(34);
 
 \echo # Answers
 SELECT is((SELECT status FROM workflow.pending_activities WHERE workflow_id = 'completed'), 'Started', 'the run waits for an answer');
+SELECT is((SELECT waiting_for FROM workflow.explain('completed')), 'an answer to the task token of activity "bank:ask"', 'and says so');
 SELECT is(pg_temp.token('completed'), (pg_temp.given('completed'))[1], 'the activity was given the token');
 SELECT ok(workflow.complete_activity(pg_temp.token('completed'), '{"answer": 42}'), 'an answer is taken');
 SELECT ok(NOT workflow.complete_activity((pg_temp.given('completed'))[1], '{"answer": 43}'), 'but one');
