@@ -697,9 +697,11 @@ record_canceled(OwMachine *machine)
 	ow_machine_record(machine, "BranchCanceled", name, NULL);
 }
 
+#define NOBODY 0				/* no branch has this id */
+
 /* Stops the branches that a token has opened, and theirs, but for one. */
 static void
-cancel_opened(OwMachine *machine, int owner, const OwBranch *spared, bool recorded)
+cancel_opened(OwMachine *machine, int owner, int spared, bool recorded)
 {
 	List	   *branches = list_copy(machine->run->branches);
 	ListCell   *cell;
@@ -708,9 +710,9 @@ cancel_opened(OwMachine *machine, int owner, const OwBranch *spared, bool record
 	{
 		OwBranch   *branch = lfirst(cell);
 
-		if (branch->parent != owner || branch == spared)
+		if (branch->parent != owner || branch->id == spared)
 			continue;
-		cancel_opened(machine, branch->id, NULL, recorded);
+		cancel_opened(machine, branch->id, NOBODY, recorded);
 		forget_outputs(machine, branch->id);
 		ow_machine_select(machine, branch);
 		if (recorded)
@@ -728,7 +730,7 @@ ow_machine_cancel_branches(OwMachine *machine, bool recorded)
 
 	if (token->phase != OW_PHASE_BRANCHES)
 		return;
-	cancel_opened(machine, 0, NULL, recorded);
+	cancel_opened(machine, 0, NOBODY, recorded);
 	forget_outputs(machine, 0);
 	ow_machine_select(machine, NULL);
 	token->opened = token->failed = 0;
@@ -824,7 +826,7 @@ ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure)
 	branch->token.due_at = DT_NOEND;
 	if (!branch->tolerated)
 	{
-		cancel_opened(machine, branch->parent, branch, true);
+		cancel_opened(machine, branch->parent, branch->id, true);
 		ow_machine_select(machine, branch);
 	}
 	if (!ow_machine_compensate_next(machine))

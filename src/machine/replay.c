@@ -328,7 +328,10 @@ compare_events(const OwHistoryEvent *recorded, const OwHistoryEvent *made)
 char *
 ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion definition_for, void *arg)
 {
-	const OwHost host = {
+	OwHost	   *host = palloc0(sizeof(OwHost));
+	ListCell   *cell;
+
+	*host = (OwHost) {
 		.find_activity = find_any_activity,
 		.read_outputs = read_no_outputs,
 		.new_task_token = find_task_token,
@@ -337,9 +340,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 		.check_output = find_rejection,
 		.max_transitions = PG_INT32_MAX
 	};
-	ListCell   *cell;
-
-	machine->host = &host;
+	machine->host = host;
 	machine->events = NIL;
 	foreach(cell, events)
 	{

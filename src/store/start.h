@@ -37,6 +37,7 @@ extern void ow_run_id_make(int32 shard_key, int bucket, pg_uuid_t *run_id);
 
 /* A run id that is its own workflow id: the shard key is random and embedded */
 extern void ow_run_id_make_own(int bucket, pg_uuid_t *run_id, int32 *shard_key);
+
 /* A task token: random, so that nobody can guess it (version 8), but for the shard key that it begins with */
 extern void ow_task_token_make(int32 shard_key, pg_uuid_t *task_token);
 extern int32 ow_task_token_shard_key(const pg_uuid_t *task_token);
