@@ -177,7 +177,10 @@ typedef struct OwRun
 	bool		cancel_requested;
 	OwOutcome	outcome;
 	Jsonb	   *stuck;			/* {Error, Cause, State, Field} while status is STUCK */
-	List	   *compensations;	/* of OwRecordedCompensation *, by sequence; loaded with the run */
+	List	   *compensations;	/* of OwRecordedCompensation *, by sequence: still to run */
+	List	   *ended_compensations;	/* those that are over: to be written, or to go */
+	int			last_compensation;	/* sequence of the one recorded last; 0: none was */
+	int			unloaded_compensations; /* up to this sequence they are not in memory; 0: all are */
 } OwRun;
 
 /* What the machine needs to know of a registered activity */
@@ -204,6 +207,12 @@ typedef struct OwHost
 
 	/* Fills outputs[index] of those of the parent's branches whose output has a row. */
 	void		(*read_outputs) (void *arg, int parent, Jsonb **outputs, int count);
+
+	/*
+	 * Puts stored compensations, the last ones that are not in memory, before run->compensations, and
+	 * lowers run->unloaded_compensations to what is left.
+	 */
+	void		(*load_compensations) (void *arg);
 
 	/* A task token that nobody can guess, for the attempt that is scheduled next */
 	void		(*new_task_token) (void *arg, const OwRun *run, pg_uuid_t *task_token);

@@ -73,6 +73,7 @@ extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *st
 										   OwFailure *failure);
 extern void ow_machine_record_compensation_scheduled(OwMachine *machine);
 extern void ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwState *state);
+extern void ow_machine_recall_failed(OwMachine *machine);
 extern bool ow_machine_compensate_next(OwMachine *machine);
 extern bool ow_machine_offer_compensation(OwMachine *machine);
 extern void ow_machine_compensation_completed(OwMachine *machine, Jsonb *result);
