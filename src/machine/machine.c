@@ -290,7 +290,7 @@ start_run(OwMachine *machine)
  * goes on that gave others a turn.
  */
 static bool
-is_runnable(OwMachine *machine, const OwBranch *branch, const OwToken *token)
+is_runnable(OwMachine *machine, const OwBranch *branch, OwToken *token)
 {
 	switch (token->phase)
 	{

@@ -56,6 +56,8 @@ typedef enum OwPhase
 extern const char *ow_phase_name(OwPhase phase);
 extern OwPhase ow_phase_from_name(const char *name);
 
+typedef struct OwSpread OwSpread;
+
 /* One thread of control: the run's own, and one for each branch of a Parallel or item of a Map */
 typedef struct OwToken
 {
@@ -72,6 +74,7 @@ typedef struct OwToken
 	int			compensation;	/* sequence of the one that runs, 0 when none */
 	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs;
 								 * BRANCHES: what is spread, see machine_branches.c */
+	OwSpread   *spread;			/* the same unpacked, once asked for: valid while it is of kept */
 	int			opened;			/* BRANCHES: how many were opened */
 	int			failed;			/* BRANCHES: how many failed and were tolerated */
 	Jsonb	   *visits;			/* {state: times entered} as loaded; NULL: none */
@@ -300,8 +303,6 @@ typedef enum OwStep
 	OW_STEP_CLOSED				/* run->outcome is final */
 } OwStep;
 
-typedef struct OwSpread OwSpread;
-
 typedef struct OwMachine
 {
 	const OwDefinition *definition;
@@ -319,8 +320,6 @@ typedef struct OwMachine
 	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
 	Jsonb	   *assigned;		/* the variables as they are when the state has been left */
 	Jsonb	   *task_result;	/* for $$.Task.Result while a compensation is recorded */
-	OwSpread   *spread;			/* machine_branches.c: the Parallel or Map that opened branches
-								 * last */
 	const JsonbValue *item;		/* whose ItemSelector is evaluated; NULL: none */
 	int			item_index;
 } OwMachine;
