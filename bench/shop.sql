@@ -34,6 +34,10 @@ LANGUAGE sql
 RETURN jsonb_build_object('order_id', nextval('shop.order_id'), 'amount', 49.90, 'sku', 'A-1001', 'quantity', 2,
                           'address', '12 Harbour Street');
 
+CREATE FUNCTION shop.new_orders(count int) RETURNS jsonb
+LANGUAGE sql
+RETURN jsonb_build_object('orders', (SELECT jsonb_agg(shop.new_order()) FROM generate_series(1, count)));
+
 CREATE FUNCTION shop.validate_order(input jsonb) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 BEGIN

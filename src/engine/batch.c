@@ -133,14 +133,16 @@ drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, Memo
 	List	   *runs;
 	List	   *done = NIL;
 	ListCell   *cell;
-	TimestampTz stop_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ow_batch_time_ms);
+	TimestampTz stop_at;
 	bool		interfered = false; /* the locks held so far are in somebody's way: commit soon */
 
-	if (IsBackgroundWorker)
-		options.stop_at = stop_at;
 	ow_store_open();
 	runs = ow_run_load(refs, count, &contended, context);
 	ow_store_close();
+	/* loading does not count: what takes long to load would otherwise be loaded the more often */
+	stop_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ow_batch_time_ms);
+	if (IsBackgroundWorker)
+		options.stop_at = stop_at;
 	foreach(cell, contended)
 		rest->contended = lappend(rest->contended, lfirst(cell));
 	rest->dangerous = any_too_dangerous(runs, shared);

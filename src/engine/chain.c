@@ -94,6 +94,12 @@ read_outputs(void *arg, int parent, Jsonb **outputs, int count)
 	ow_run_read_outputs(&((const Chain *) arg)->loaded->ref, parent, outputs, count);
 }
 
+static void
+load_compensations(void *arg)
+{
+	ow_run_load_compensations(((const Chain *) arg)->loaded);
+}
+
 static int
 max_concurrency(void *arg, const OwRun *run)
 {
@@ -149,6 +155,7 @@ copy_loaded(const OwLoadedRun *loaded)
 	OwLoadedRun copy = *loaded;
 
 	copy.run.compensations = copy_elements(loaded->run.compensations, sizeof(OwRecordedCompensation));
+	copy.run.ended_compensations = copy_elements(loaded->run.ended_compensations, sizeof(OwRecordedCompensation));
 	copy.run.branches = copy_elements(loaded->run.branches, sizeof(OwBranch));
 	return copy;
 }
@@ -581,6 +588,7 @@ one_try(Chain *chain, bool careful)
 	static OwHost host = {
 		.find_activity = find_activity,
 		.read_outputs = read_outputs,
+		.load_compensations = load_compensations,
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output

@@ -36,7 +36,10 @@ ow_json_text_nesting(const char *text)
 		else if (*text == '"')
 			in_string = true;
 		else if (*text == '{' || *text == '[')
-			deepest = Max(deepest, ++depth);
+		{
+			depth++;
+			deepest = Max(deepest, depth);
+		}
 		else if (*text == '}' || *text == ']')
 			depth--;
 	}

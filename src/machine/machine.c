@@ -290,7 +290,7 @@ start_run(OwMachine *machine)
  * goes on that gave others a turn.
  */
 static bool
-is_runnable(OwMachine *machine, const OwBranch *branch, const OwToken *token)
+is_runnable(OwMachine *machine, const OwBranch *branch, OwToken *token)
 {
 	switch (token->phase)
 	{
@@ -544,21 +544,11 @@ retry_compensations(OwMachine *machine, const OwInput *input)
 {
 	OwRun	   *run = machine->run;
 	OwObject	object;
-	ListCell   *cell;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "requested_by", input->requested_by);
 	ow_machine_record(machine, "CompensationRetryRequested", NULL, ow_object_end(&object));
-	foreach(cell, run->compensations)
-	{
-		OwRecordedCompensation *compensation = lfirst(cell);
-
-		if (compensation->status != OW_COMPENSATION_FAILED)
-			continue;
-		compensation->status = OW_COMPENSATION_RECORDED;
-		compensation->closed_at = DT_NOEND;
-		compensation->dirty = true;
-	}
+	ow_machine_recall_failed(machine);
 	if (run->token.phase == OW_PHASE_CLOSED)
 	{
 		run->status = OW_STATUS_RUNNING;

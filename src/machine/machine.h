@@ -56,6 +56,8 @@ typedef enum OwPhase
 extern const char *ow_phase_name(OwPhase phase);
 extern OwPhase ow_phase_from_name(const char *name);
 
+typedef struct OwSpread OwSpread;
+
 /* One thread of control: the run's own, and one for each branch of a Parallel or item of a Map */
 typedef struct OwToken
 {
@@ -72,6 +74,7 @@ typedef struct OwToken
 	int			compensation;	/* sequence of the one that runs, 0 when none */
 	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs;
 								 * BRANCHES: what is spread, see machine_branches.c */
+	OwSpread   *spread;			/* the same unpacked, once asked for: valid while it is of kept */
 	int			opened;			/* BRANCHES: how many were opened */
 	int			failed;			/* BRANCHES: how many failed and were tolerated */
 	Jsonb	   *visits;			/* {state: times entered} as loaded; NULL: none */
@@ -177,7 +180,10 @@ typedef struct OwRun
 	bool		cancel_requested;
 	OwOutcome	outcome;
 	Jsonb	   *stuck;			/* {Error, Cause, State, Field} while status is STUCK */
-	List	   *compensations;	/* of OwRecordedCompensation *, by sequence; loaded with the run */
+	List	   *compensations;	/* of OwRecordedCompensation *, by sequence: still to run */
+	List	   *ended_compensations;	/* those that are over: to be written, or to go */
+	int			last_compensation;	/* sequence of the one recorded last; 0: none was */
+	int			unloaded_compensations; /* up to this sequence they are not in memory; 0: all are */
 } OwRun;
 
 /* What the machine needs to know of a registered activity */
@@ -204,6 +210,12 @@ typedef struct OwHost
 
 	/* Fills outputs[index] of those of the parent's branches whose output has a row. */
 	void		(*read_outputs) (void *arg, int parent, Jsonb **outputs, int count);
+
+	/*
+	 * Puts stored compensations, the last ones that are not in memory, before run->compensations, and
+	 * lowers run->unloaded_compensations to what is left.
+	 */
+	void		(*load_compensations) (void *arg);
 
 	/* A task token that nobody can guess, for the attempt that is scheduled next */
 	void		(*new_task_token) (void *arg, const OwRun *run, pg_uuid_t *task_token);
@@ -291,8 +303,6 @@ typedef enum OwStep
 	OW_STEP_CLOSED				/* run->outcome is final */
 } OwStep;
 
-typedef struct OwSpread OwSpread;
-
 typedef struct OwMachine
 {
 	const OwDefinition *definition;
@@ -310,8 +320,6 @@ typedef struct OwMachine
 	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
 	Jsonb	   *assigned;		/* the variables as they are when the state has been left */
 	Jsonb	   *task_result;	/* for $$.Task.Result while a compensation is recorded */
-	OwSpread   *spread;			/* machine_branches.c: the Parallel or Map that opened branches
-								 * last */
 	const JsonbValue *item;		/* whose ItemSelector is evaluated; NULL: none */
 	int			item_index;
 } OwMachine;

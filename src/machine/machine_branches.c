@@ -422,17 +422,15 @@ ow_machine_spread_again(OwMachine *machine)
 
 /* ---- opening ---- */
 
-/* What the token spreads, unpacked once for all branches that are opened one after the other */
+/* What the token spreads, unpacked once for all of its branches */
 static const OwSpread *
-unpack(OwMachine *machine, const OwToken *token)
+unpack(OwToken *token)
 {
-	OwSpread   *spread = machine->spread;
+	OwSpread   *spread = token->spread;
 
 	if (spread != NULL && spread->kept == token->kept)
 		return spread;
-	if (spread == NULL)
-		spread = machine->spread = MemoryContextAlloc(machine->context, sizeof(OwSpread));
-	memset(spread, 0, sizeof(*spread));
+	spread = token->spread = palloc0(sizeof(OwSpread));
 	spread->kept = token->kept;
 	spread->input = ow_json_get(token->kept, "Input");
 	(void) ow_json_member(token->kept, "Items", &spread->items);
@@ -444,10 +442,10 @@ unpack(OwMachine *machine, const OwToken *token)
 
 /* Can the token open another branch, or have all ended? */
 bool
-ow_machine_can_spread(OwMachine *machine, const OwBranch *owner, const OwToken *token)
+ow_machine_can_spread(OwMachine *machine, const OwBranch *owner, OwToken *token)
 {
 	int			id = owner ? owner->id : 0;
-	const OwSpread *spread = unpack(machine, token);
+	const OwSpread *spread = unpack(token);
 	int			running = 0;
 	ListCell   *cell;
 
@@ -584,21 +582,50 @@ remove_running(OwRun *run, OwBranch *branch)
 		run->gone_branches = lappend_int(run->gone_branches, branch->id);
 }
 
+/* What rows there are of outputs of the owner's branches goes; of those opened just now there are none. */
+static void
+forget_stored_outputs(OwRun *run, const OwBranch *owner)
+{
+	if (owner == NULL || owner->stored)
+		run->gathered = list_append_unique_int(run->gathered, owner ? owner->id : 0);
+}
+
 /* All that the token has opened is over, and nobody wants the outputs any more. */
 static void
-forget_outputs(OwMachine *machine, int owner)
+forget_outputs(OwMachine *machine, const OwBranch *owner)
 {
 	OwRun	   *run = machine->run;
+	int			id = owner ? owner->id : 0;
+	List	   *others = NIL;
 	ListCell   *cell;
 
 	foreach(cell, run->ended_branches)
 	{
-		OwBranch   *branch = lfirst(cell);
-
-		if (branch->parent == owner)
-			run->ended_branches = foreach_delete_current(run->ended_branches, cell);
+		if (((const OwBranch *) lfirst(cell))->parent != id)
+			others = lappend(others, lfirst(cell));
 	}
-	run->gathered = list_append_unique_int(run->gathered, owner);
+	list_free(run->ended_branches);
+	run->ended_branches = others;
+	forget_stored_outputs(run, owner);
+}
+
+/* Takes the outputs that have no rows, of branches that ended last; returns how many there were. */
+static int
+take_outputs(OwRun *run, int owner, Jsonb **outputs, int count)
+{
+	int			found = 0;
+
+	for (int i = list_length(run->ended_branches) - 1; i >= 0 && found < count; i--)
+	{
+		const OwBranch *branch = list_nth(run->ended_branches, i);
+
+		if (branch->parent != owner)
+			continue;
+		outputs[branch->index] = branch->output;
+		found++;
+		run->ended_branches = list_delete_nth_cell(run->ended_branches, i);
+	}
+	return found;
 }
 
 /* The outputs of all branches, in their order */
@@ -608,22 +635,12 @@ gather_outputs(OwMachine *machine, int count)
 	OwRun	   *run = machine->run;
 	int			id = current_id(machine);
 	Jsonb	  **outputs = palloc0(sizeof(Jsonb *) * Max(count, 1));
-	int			found = 0;
 	JsonbParseState *array = NULL;
-	ListCell   *cell;
 
-	foreach(cell, run->ended_branches)
-	{
-		const OwBranch *branch = lfirst(cell);
-
-		if (branch->parent != id)
-			continue;
-		outputs[branch->index] = branch->output;
-		found++;
-	}
 	/* rows are of before the run was loaded: of an earlier visit, if that was gathered since */
-	if (found < count && !list_member_int(run->gathered, id))
+	if (take_outputs(run, id, outputs, count) < count && !list_member_int(run->gathered, id))
 		machine->host->read_outputs(machine->host->arg, id, outputs, count);
+	forget_stored_outputs(run, machine->branch);
 	pushJsonbValue(&array, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < count; i++)
 	{
@@ -642,7 +659,7 @@ void
 ow_machine_spread(OwMachine *machine)
 {
 	const OwState *state = ow_machine_state(machine);
-	const OwSpread *spread = unpack(machine, machine->token);
+	const OwSpread *spread = unpack(machine->token);
 	Jsonb	   *result;
 
 	if (machine->token->opened < spread->count)
@@ -651,7 +668,6 @@ ow_machine_spread(OwMachine *machine)
 		return;
 	}
 	result = gather_outputs(machine, spread->count);
-	forget_outputs(machine, current_id(machine));
 	ow_machine_leave_task(machine, result);
 }
 
@@ -712,8 +728,11 @@ cancel_opened(OwMachine *machine, int owner, int spared, bool recorded)
 
 		if (branch->parent != owner || branch->id == spared)
 			continue;
-		cancel_opened(machine, branch->id, NOBODY, recorded);
-		forget_outputs(machine, branch->id);
+		if (branch->token.phase == OW_PHASE_BRANCHES)
+		{
+			cancel_opened(machine, branch->id, NOBODY, recorded);
+			forget_outputs(machine, branch);
+		}
 		ow_machine_select(machine, branch);
 		if (recorded)
 			record_canceled(machine);
@@ -731,7 +750,7 @@ ow_machine_cancel_branches(OwMachine *machine, bool recorded)
 	if (token->phase != OW_PHASE_BRANCHES)
 		return;
 	cancel_opened(machine, 0, NOBODY, recorded);
-	forget_outputs(machine, 0);
+	forget_outputs(machine, NULL);
 	ow_machine_select(machine, NULL);
 	token->opened = token->failed = 0;
 }
@@ -810,7 +829,7 @@ ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure)
 {
 	OwBranch   *branch = machine->branch;
 	OwToken    *owner = owner_of(machine, branch);
-	int			tolerated = unpack(machine, owner)->tolerated;
+	int			tolerated = unpack(owner)->tolerated;
 	OwFailure	exceeded;
 
 	record_failed(machine, failure);
@@ -865,8 +884,8 @@ ow_machine_branch_undone(OwMachine *machine)
 		return;
 	}
 	remove_running(machine->run, branch);
-	forget_outputs(machine, branch->parent);
 	ow_machine_select(machine, ow_run_find_branch(machine->run, branch->parent));
+	forget_outputs(machine, machine->branch);
 	machine->token->kept = NULL;
 	machine->token->opened = machine->token->failed = 0;
 	fail_whole(machine, &failure);

@@ -2,6 +2,9 @@
  * machine_compensate.c
  *		Recording what undoes a task, and running it: last first, each with its own retry.
  *
+ * There may be many, of which most runs never need one: those that have rows are loaded from the last
+ * down, as far as one is looked for.
+ *
  * A compensation that fails for good is marked Failed and the others still run; an operator can let
  * it try again later.  Compensating cannot be canceled.
  */
@@ -21,25 +24,53 @@ static OwRetrier default_retrier = {
 	.maximum_attempts = 10
 };
 
+typedef bool (*CompensationTest) (const OwMachine *machine, const OwRecordedCompensation *compensation,
+								  const void *arg);
+
+/* The last one still to run that passes the test; those that have rows are looked at only if asked for. */
 static OwRecordedCompensation *
-find_compensation(const OwMachine *machine, int sequence)
+find_last(const OwMachine *machine, CompensationTest passes, const void *arg, bool stored)
 {
-	ListCell   *cell;
+	OwRun	   *run = machine->run;
+	int			rest = list_length(run->compensations);
 
-	foreach(cell, machine->run->compensations)
+	for (;;)
 	{
-		OwRecordedCompensation *compensation = lfirst(cell);
+		int			loaded = list_length(run->compensations);
 
-		if (compensation->sequence == sequence)
-			return compensation;
+		while (rest > 0)
+		{
+			OwRecordedCompensation *compensation = list_nth(run->compensations, --rest);
+
+			if (passes(machine, compensation, arg))
+				return compensation;
+		}
+		if (!stored || run->unloaded_compensations == 0)
+			return NULL;
+		machine->host->load_compensations(machine->host->arg);
+		rest = list_length(run->compensations) - loaded;
 	}
-	return NULL;
+}
+
+/* What a branch has done since its transaction began has no rows yet. */
+static bool
+may_have_stored(const OwMachine *machine)
+{
+	const OwBranch *branch = machine->branch;
+
+	return branch == NULL || branch->stored || (branch->failure != NULL && !branch->tolerated);
+}
+
+static bool
+has_sequence(const OwMachine *machine, const OwRecordedCompensation *compensation, const void *sequence)
+{
+	return compensation->sequence == *(const int *) sequence;
 }
 
 static OwRecordedCompensation *
 running_compensation(const OwMachine *machine)
 {
-	OwRecordedCompensation *compensation = find_compensation(machine, machine->token->compensation);
+	OwRecordedCompensation *compensation = find_last(machine, has_sequence, &machine->token->compensation, true);
 
 	if (compensation == NULL)
 		elog(ERROR, "compensation %d of run %s is missing", machine->token->compensation,
@@ -47,22 +78,64 @@ running_compensation(const OwMachine *machine)
 	return compensation;
 }
 
+static bool
+has_key(const OwMachine *machine, const OwRecordedCompensation *compensation, const void *key)
+{
+	char	   *its_key = ow_json_get_string(compensation->compensates, "idempotency_key");
+
+	return its_key != NULL && strcmp(its_key, key) == 0;
+}
+
 /* The recorded-when-scheduled compensation of the task that is running now */
 static OwRecordedCompensation *
 scheduled_compensation(OwMachine *machine, const OwState *state)
 {
-	char	   *key = ow_machine_idempotency_key(machine, state);
+	return find_last(machine, has_key, ow_machine_idempotency_key(machine, state), may_have_stored(machine));
+}
+
+/* It is over, whatever became of it. */
+static void
+end_compensation(OwMachine *machine, OwRecordedCompensation *compensation, OwCompensationStatus status)
+{
+	OwRun	   *run = machine->run;
+	int			place = list_length(run->compensations) - 1;
+
+	while (list_nth(run->compensations, place) != compensation)
+		place--;
+	run->compensations = list_delete_nth_cell(run->compensations, place);
+	run->ended_compensations = lappend(run->ended_compensations, compensation);
+	compensation->status = status;
+	compensation->dirty = true;
+}
+
+static int
+compare_sequences(const ListCell *a, const ListCell *b)
+{
+	return ((const OwRecordedCompensation *) lfirst(a))->sequence -
+		((const OwRecordedCompensation *) lfirst(b))->sequence;
+}
+
+/* Those that failed are to run again; the shell has loaded all of them. */
+void
+ow_machine_recall_failed(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
 	ListCell   *cell;
 
-	foreach(cell, machine->run->compensations)
+	Assert(run->unloaded_compensations == 0);
+	foreach(cell, run->ended_compensations)
 	{
 		OwRecordedCompensation *compensation = lfirst(cell);
-		char	   *its_key = ow_json_get_string(compensation->compensates, "idempotency_key");
 
-		if (compensation->status == OW_COMPENSATION_RECORDED && its_key != NULL && strcmp(its_key, key) == 0)
-			return compensation;
+		if (compensation->status != OW_COMPENSATION_FAILED)
+			continue;
+		compensation->status = OW_COMPENSATION_RECORDED;
+		compensation->closed_at = DT_NOEND;
+		compensation->dirty = true;
+		run->ended_compensations = foreach_delete_current(run->ended_compensations, cell);
+		run->compensations = lappend(run->compensations, compensation);
 	}
-	return NULL;
+	list_sort(run->compensations, compare_sequences);
 }
 
 /* What the compensating activity is told of the forward call */
@@ -123,8 +196,7 @@ ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *
 	if (!compensation_input(machine, state, output, result, &input, failure))
 		return false;
 	compensation = palloc0(sizeof(OwRecordedCompensation));
-	compensation->sequence = run->compensations == NIL ? 1 :
-		((OwRecordedCompensation *) llast(run->compensations))->sequence + 1;
+	compensation->sequence = ++run->last_compensation;
 	compensation->branch = machine->branch ? machine->branch->path : NULL;
 	compensation->state = state->name;
 	compensation->activity = state->compensation->resource;
@@ -144,10 +216,8 @@ ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwState *state)
 {
 	OwRecordedCompensation *compensation = scheduled_compensation(machine, state);
 
-	if (compensation == NULL)
-		return;
-	compensation->status = OW_COMPENSATION_DROPPED;
-	compensation->dirty = true;
+	if (compensation != NULL)
+		end_compensation(machine, compensation, OW_COMPENSATION_DROPPED);
 }
 
 /* Also for each further attempt; the input is kept with the first only. */
@@ -167,21 +237,19 @@ ow_machine_record_compensation_scheduled(OwMachine *machine)
 	ow_machine_record(machine, "ActivityTaskScheduled", compensation->state, ow_object_end(&object));
 }
 
+static bool
+is_to_run_now(const OwMachine *machine, const OwRecordedCompensation *compensation, const void *ignored)
+{
+	return ow_machine_undoes(machine, compensation);
+}
+
 /* Schedules the last compensation still recorded, of those to run now; false when there is none. */
 bool
 ow_machine_compensate_next(OwMachine *machine)
 {
 	OwToken    *token = machine->token;
-	OwRecordedCompensation *next = NULL;
-	ListCell   *cell;
+	const OwRecordedCompensation *next = find_last(machine, is_to_run_now, NULL, may_have_stored(machine));
 
-	foreach(cell, machine->run->compensations)
-	{
-		OwRecordedCompensation *compensation = lfirst(cell);
-
-		if (compensation->status == OW_COMPENSATION_RECORDED && ow_machine_undoes(machine, compensation))
-			next = compensation;
-	}
 	if (next == NULL)
 	{
 		token->compensation = 0;
@@ -252,11 +320,10 @@ compensation_done(OwMachine *machine, OwCompensationStatus status, Jsonb *failur
 	OwRecordedCompensation *compensation = running_compensation(machine);
 	OwToken    *token = machine->token;
 
-	compensation->status = status;
 	compensation->attempts = token->attempt;
 	compensation->failure = failure;
 	compensation->closed_at = machine->now;
-	compensation->dirty = true;
+	end_compensation(machine, compensation, status);
 	if (ow_machine_compensate_next(machine))
 		return;
 	token->attempt = 0;

@@ -28,8 +28,14 @@ ow_uuid_to_cstring(const pg_uuid_t *uuid)
 	return text;
 }
 
+static bool
+is_wanted(const char *wanted, const char *name)
+{
+	return wanted == NULL || strcmp(wanted, name) == 0;
+}
+
 static Jsonb *
-execution_context(const OwRun *run)
+execution_context(const OwRun *run, const char *inner)
 {
 	OwObject	object;
 
@@ -39,7 +45,8 @@ execution_context(const OwRun *run)
 	ow_object_add_text(&object, "RoleArn", run->owner);
 	ow_object_add_int(&object, "RedriveCount", 0);
 	ow_object_add_text(&object, "StartTime", ow_instant_format(run->started_at));
-	ow_object_add(&object, "Input", run->input);
+	if (is_wanted(inner, "Input"))
+		ow_object_add(&object, "Input", run->input);
 	ow_object_add(&object, "Error", run->error);
 	return ow_object_end(&object);
 }
@@ -111,17 +118,22 @@ task_context(const OwMachine *machine)
 }
 
 static Jsonb *
-make_context(void *arg)
+make_context(void *arg, const char *member, const char *inner)
 {
 	const OwMachine *machine = arg;
 	OwObject	object;
 
 	ow_object_begin(&object);
-	ow_object_add(&object, "Execution", execution_context(machine->run));
-	ow_object_add(&object, "State", state_context(machine));
-	ow_object_add(&object, "StateMachine", state_machine_context(machine->run));
-	ow_object_add(&object, "Task", task_context(machine));
-	ow_object_add(&object, "Map", map_context(machine));
+	if (is_wanted(member, "Execution"))
+		ow_object_add(&object, "Execution", execution_context(machine->run, inner));
+	if (is_wanted(member, "State"))
+		ow_object_add(&object, "State", state_context(machine));
+	if (is_wanted(member, "StateMachine"))
+		ow_object_add(&object, "StateMachine", state_machine_context(machine->run));
+	if (is_wanted(member, "Task"))
+		ow_object_add(&object, "Task", task_context(machine));
+	if (is_wanted(member, "Map"))
+		ow_object_add(&object, "Map", map_context(machine));
 	return ow_object_end(&object);
 }
 

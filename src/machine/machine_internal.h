@@ -32,7 +32,7 @@ extern bool ow_token_is_compensating(const OwToken *token);
 extern void ow_machine_select(OwMachine *machine, OwBranch *branch);
 extern bool ow_machine_enter_branches(OwMachine *machine, const OwState *state, OwFailure *failure);
 extern void ow_machine_spread_again(OwMachine *machine);
-extern bool ow_machine_can_spread(OwMachine *machine, const OwBranch *branch, const OwToken *token);
+extern bool ow_machine_can_spread(OwMachine *machine, const OwBranch *branch, OwToken *token);
 extern void ow_machine_spread(OwMachine *machine);
 extern void ow_machine_branch_completed(OwMachine *machine, Jsonb *output);
 extern void ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure);
@@ -73,6 +73,7 @@ extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *st
 										   OwFailure *failure);
 extern void ow_machine_record_compensation_scheduled(OwMachine *machine);
 extern void ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwState *state);
+extern void ow_machine_recall_failed(OwMachine *machine);
 extern bool ow_machine_compensate_next(OwMachine *machine);
 extern bool ow_machine_offer_compensation(OwMachine *machine);
 extern void ow_machine_compensation_completed(OwMachine *machine, Jsonb *result);

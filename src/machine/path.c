@@ -11,8 +11,21 @@ const Jsonb *
 ow_scope_context(OwScope *scope)
 {
 	if (scope->context == NULL && scope->make_context != NULL)
-		scope->context = scope->make_context(scope->make_context_arg);
+		scope->context = scope->make_context(scope->make_context_arg, NULL, NULL);
 	return scope->context;
+}
+
+/* As much of the context object as the path can see */
+static const Jsonb *
+context_for(const OwPath *path, OwScope *scope)
+{
+	const OwPathSegment *segments = path->segments;
+	bool		has_inner = path->nsegments > 1 && segments[1].kind == OW_SEGMENT_MEMBER;
+
+	if (scope->context != NULL || scope->make_context == NULL || path->nsegments == 0 ||
+		segments[0].kind != OW_SEGMENT_MEMBER)
+		return ow_scope_context(scope);
+	return scope->make_context(scope->make_context_arg, segments[0].names[0], has_inner ? segments[1].names[0] : NULL);
 }
 
 /* ---- compiling ---- */
@@ -93,7 +106,7 @@ ow_path_root_value(const OwPath *path, OwScope *scope, const JsonbValue *element
 			whole = scope->data;
 			break;
 		case OW_ROOT_CONTEXT:
-			whole = ow_scope_context(scope);
+			whole = context_for(path, scope);
 			break;
 	}
 	if (whole != NULL)

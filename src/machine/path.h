@@ -24,7 +24,12 @@ typedef struct OwScope
 	const Jsonb *data;			/* $ */
 	const Jsonb *variables;		/* $name: an object, or NULL */
 	Jsonb	   *context;		/* $$: built on first use by make_context */
-	Jsonb	   *(*make_context) (void *arg);
+
+	/*
+	 * Of $$, what paths that begin with these names need (member NULL: all of it; inner NULL: all of the
+	 * member): the run's input may be large, and is seldom what is asked for.
+	 */
+	Jsonb	   *(*make_context) (void *arg, const char *member, const char *inner);
 	void	   *make_context_arg;
 	uint64		random;			/* state of ow_random_next, for the functions that draw numbers */
 } OwScope;

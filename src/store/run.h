@@ -46,7 +46,7 @@ typedef struct OwLoadedRun
 	const Jsonb *stored_data;	/* the token's documents, as loaded */
 	const Jsonb *stored_kept;
 	const Jsonb *stored_variables;
-	int			stored_compensations;
+	int			stored_compensation;	/* run.last_compensation when loaded */
 	int			stored_branch_id;	/* next_branch_id when loaded */
 	List	   *stored_tasks;	/* of pg_uuid_t *: task tokens that have rows */
 	int			stored_event_id;	/* next_event_id when loaded */
@@ -71,6 +71,9 @@ extern void ow_run_flush(List *runs);
 
 /* Outputs of ended branches that have rows: fills outputs[index]. */
 extern void ow_run_read_outputs(const OwRunRef *ref, int parent, Jsonb **outputs, int count);
+
+/* More of its recorded compensations that have rows, the last ones first: see OwHost. */
+extern void ow_run_load_compensations(OwLoadedRun *loaded);
 
 /* The run as it was when it started, not locked; NULL when there is none. */
 extern OwLoadedRun *ow_run_read_started(const OwRunRef *ref, MemoryContext context);

@@ -30,22 +30,6 @@ static OwStatement insert_history = {
 	.argument_types = "workflow.history_batch[]"
 };
 
-static OwStatement write_compensations = {
-	.sql =
-	"INSERT INTO workflow.compensation SELECT * FROM unnest($1)"
-	" ON CONFLICT (shard_key, bucket, run_id, sequence) DO UPDATE"
-	" SET status = excluded.status, attempts = excluded.attempts, closed_at = excluded.closed_at,"
-	"     compensates = excluded.compensates, failure = excluded.failure",
-	.argument_types = "workflow.compensation[]"
-};
-
-static OwStatement delete_compensations = {
-	.sql =
-	"DELETE FROM workflow.compensation"
-	" WHERE shard_key = $1 AND bucket = $2 AND run_id = $3 AND sequence = $4",
-	.argument_types = "int,int2,uuid,int"
-};
-
 static OwStatement write_timers = {
 	.sql =
 	"INSERT INTO workflow.timer SELECT * FROM unnest($1)"
@@ -141,20 +125,6 @@ wants_deadline_timer(const OwLoadedRun *loaded)
 	return !is_closed(loaded) && !loaded->ready && run->deadline != DT_NOEND && ow_machine_heeds_deadline(run);
 }
 
-static int
-stored_compensations(const OwLoadedRun *loaded)
-{
-	int			count = 0;
-	ListCell   *cell;
-
-	foreach(cell, loaded->run.compensations)
-	{
-		if (((OwRecordedCompensation *) lfirst(cell))->status != OW_COMPENSATION_DROPPED)
-			count++;
-	}
-	return count;
-}
-
 /* What may be large has not changed since the run was loaded: it need not be written again. */
 static bool
 documents_stored(const OwLoadedRun *loaded)
@@ -190,7 +160,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, EXECUTION_HANDLER_TAKEN, BoolGetDatum(run->handler_taken));
 	ow_row_set(&row, EXECUTION_CANCEL_REQUESTED, BoolGetDatum(run->cancel_requested));
 	ow_row_set_text(&row, EXECUTION_STICKY_STATUS, ow_status_name(run->sticky_status));
-	ow_row_set(&row, EXECUTION_COMPENSATIONS, Int32GetDatum(stored_compensations(loaded)));
+	ow_row_set(&row, EXECUTION_COMPENSATIONS, Int32GetDatum(run->last_compensation));
 	ow_row_set_token(&row, EXECUTION_TOKEN, &run->token, loaded->compiled->definition, !documents_stored(loaded));
 	ow_row_set_json(&row, EXECUTION_ERROR, run->error);
 	ow_row_set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
@@ -203,19 +173,6 @@ ow_run_row(const OwLoadedRun *loaded)
 	return ow_store_row("execution", row.values, row.nulls);
 }
 
-static bool
-has_failed_compensation(const OwRun *run)
-{
-	ListCell   *cell;
-
-	foreach(cell, run->compensations)
-	{
-		if (((OwRecordedCompensation *) lfirst(cell))->status == OW_COMPENSATION_FAILED)
-			return true;
-	}
-	return false;
-}
-
 /* What only a run that may come back for its failed compensations needs; see run_reopen.c */
 static Jsonb *
 machine_json(const OwLoadedRun *loaded)
@@ -223,7 +180,7 @@ machine_json(const OwLoadedRun *loaded)
 	const OwRun *run = &loaded->run;
 	OwObject	object;
 
-	if (!has_failed_compensation(run))
+	if (!ow_compensations_failed(loaded))
 		return NULL;
 	ow_object_begin(&object);
 	ow_object_add(&object, "data", run->token.data);
@@ -333,31 +290,6 @@ history_row(const OwLoadedRun *loaded)
 	return ow_store_row("history_batch", row.values, row.nulls);
 }
 
-static Datum
-compensation_row(const OwLoadedRun *loaded, const OwRecordedCompensation *compensation)
-{
-	OwRow		row;
-
-	memset(&row, 0, sizeof(row));
-	ow_row_set(&row, COMPENSATION_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
-	ow_row_set(&row, COMPENSATION_BUCKET, Int16GetDatum(loaded->bucket));
-	ow_row_set(&row, COMPENSATION_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
-	ow_row_set(&row, COMPENSATION_SEQUENCE, Int32GetDatum(compensation->sequence));
-	ow_row_set(&row, COMPENSATION_OWNER, ObjectIdGetDatum(loaded->owner));
-	ow_row_set(&row, COMPENSATION_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
-	ow_row_set_text(&row, COMPENSATION_BRANCH, compensation->branch);
-	ow_row_set_text(&row, COMPENSATION_STATE, compensation->state);
-	ow_row_set_text(&row, COMPENSATION_ACTIVITY, compensation->activity);
-	ow_row_set_text(&row, COMPENSATION_STATUS, ow_compensation_status_name(compensation->status));
-	ow_row_set(&row, COMPENSATION_ATTEMPTS, Int32GetDatum(compensation->attempts));
-	ow_row_set_time(&row, COMPENSATION_RECORDED_AT, compensation->recorded_at);
-	ow_row_set_time(&row, COMPENSATION_CLOSED_AT, compensation->closed_at);
-	ow_row_set_json(&row, COMPENSATION_INPUT, compensation->input);
-	ow_row_set_json(&row, COMPENSATION_COMPENSATES, compensation->compensates);
-	ow_row_set_json(&row, COMPENSATION_FAILURE, compensation->failure);
-	return ow_store_row("compensation", row.values, row.nulls);
-}
-
 static void
 flush_history(List *runs)
 {
@@ -372,48 +304,6 @@ flush_history(List *runs)
 			ow_rows_add(&rows, history_row(loaded));
 	}
 	ow_rows_write(&insert_history, "history_batch", &rows);
-}
-
-/* A compensation that will never run leaves no row: of a completed run, or dropped. */
-static bool
-leaves_no_row(const OwLoadedRun *loaded, const OwRecordedCompensation *compensation)
-{
-	return compensation->status == OW_COMPENSATION_DROPPED ||
-		(is_closed(loaded) && compensation->status == OW_COMPENSATION_RECORDED);
-}
-
-static void
-flush_compensations(List *runs)
-{
-	OwRows		rows = {0};
-	OwRows		gone[4] = {{0}};
-	ListCell   *cell;
-
-	foreach(cell, runs)
-	{
-		const OwLoadedRun *loaded = lfirst(cell);
-		ListCell   *inner;
-
-		foreach(inner, loaded->run.compensations)
-		{
-			const OwRecordedCompensation *compensation = lfirst(inner);
-
-			if (!leaves_no_row(loaded, compensation))
-			{
-				if (compensation->dirty)
-					ow_rows_add(&rows, compensation_row(loaded, compensation));
-			}
-			else if (compensation->stored)
-			{
-				ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
-				ow_rows_add(&gone[1], Int16GetDatum(loaded->bucket));
-				ow_rows_add(&gone[2], UUIDPGetDatum(&loaded->run.run_id));
-				ow_rows_add(&gone[3], Int32GetDatum(compensation->sequence));
-			}
-		}
-	}
-	ow_rows_write(&write_compensations, "compensation", &rows);
-	ow_rows_execute_each(&delete_compensations, gone, 4);
 }
 
 static Datum
@@ -540,7 +430,7 @@ ow_run_flush(List *runs)
 	ListCell   *cell;
 
 	flush_history(runs);
-	flush_compensations(runs);
+	ow_compensations_flush(runs);
 	ow_branches_flush(runs);
 	flush_timers(runs);
 	flush_messages(runs);

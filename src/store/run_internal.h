@@ -1,6 +1,7 @@
 /*
  * run_internal.h
- *		What run_load.c and run_flush.c leave to run_branch.c: branches, their outputs, task tokens.
+ *		What run_load.c and run_flush.c leave to run_branch.c (branches, their outputs, task tokens) and to
+ *		run_compensation.c.
  */
 #ifndef OW_RUN_INTERNAL_H
 #define OW_RUN_INTERNAL_H
@@ -15,6 +16,15 @@ extern void ow_branches_bind(OwLoadedRun *loaded);
 
 /* Writes back what has changed of branches, outputs and task tokens. */
 extern void ow_branches_flush(List *runs);
+
+/* Loads compensations, of those of the runs that need all of them; everything in context. */
+extern void ow_compensations_load(List *runs, MemoryContext context);
+
+/* Writes back what has changed of compensations, and deletes those that will never run. */
+extern void ow_compensations_flush(List *runs);
+
+/* Has a compensation of the run failed? */
+extern bool ow_compensations_failed(const OwLoadedRun *loaded);
 
 /* The index of a state in the run's definition; raises when there is none. */
 extern int	ow_run_resolve_state(const OwLoadedRun *loaded, const char *name);

@@ -60,17 +60,6 @@ static OwStatement read_messages = {
 	.argument_types = "int[],uuid[]"
 };
 
-static OwStatement read_compensations = {
-	.sql =
-	"SELECT c.*"
-	"  FROM unnest($1, $2, $3) AS wanted (shard_key, bucket, run_id),"
-	"       LATERAL (SELECT * FROM workflow.compensation r"
-	"                 WHERE r.shard_key = wanted.shard_key AND r.bucket = wanted.bucket"
-	"                   AND r.run_id = wanted.run_id OFFSET 0) AS c"
-	" ORDER BY c.run_id, c.sequence",
-	.argument_types = "int[],int[],uuid[]"
-};
-
 /* run_columns.h counts from 0, the store's readers from 1. */
 #define read_int(row, column) ow_store_int(row, (column) + 1)
 #define read_oid(row, column) ((Oid) ow_store_int(row, (column) + 1))
@@ -106,6 +95,8 @@ read_run(uint64 row, OwRun *run)
 	run->status = ow_status_from_name(read_text(row, EXECUTION_STATUS));
 	run->next_event_id = read_int(row, EXECUTION_NEXT_EVENT_ID);
 	run->next_branch_id = read_int(row, EXECUTION_NEXT_BRANCH_ID);
+	run->last_compensation = read_int(row, EXECUTION_COMPENSATIONS);
+	run->unloaded_compensations = run->last_compensation;
 	run->error = read_json(row, EXECUTION_ERROR);
 	run->handler_taken = read_bool(row, EXECUTION_HANDLER_TAKEN);
 	run->sticky_status = ow_status_from_name(read_text(row, EXECUTION_STICKY_STATUS));
@@ -138,7 +129,7 @@ read_loaded(uint64 row)
 	loaded->stored_variables = loaded->run.token.variables;
 	loaded->stored_branch_id = loaded->run.next_branch_id;
 	loaded->stored_deadline = read_bool(row, EXECUTION_DEADLINE_TIMER) ? loaded->run.deadline : DT_NOEND;
-	loaded->stored_compensations = read_int(row, EXECUTION_COMPENSATIONS);
+	loaded->stored_compensation = loaded->run.last_compensation;
 	loaded->stored_event_id = loaded->run.next_event_id;
 	return loaded;
 }
@@ -245,60 +236,6 @@ load_messages(List *runs, MemoryContext context)
 	}
 }
 
-static OwRecordedCompensation *
-read_compensation(uint64 row)
-{
-	OwRecordedCompensation *compensation = palloc0(sizeof(OwRecordedCompensation));
-
-	compensation->sequence = read_int(row, COMPENSATION_SEQUENCE);
-	compensation->branch = read_text(row, COMPENSATION_BRANCH);
-	compensation->state = read_text(row, COMPENSATION_STATE);
-	compensation->activity = read_text(row, COMPENSATION_ACTIVITY);
-	compensation->status = ow_compensation_status_from_name(read_text(row, COMPENSATION_STATUS));
-	compensation->attempts = read_int(row, COMPENSATION_ATTEMPTS);
-	compensation->recorded_at = read_time(row, COMPENSATION_RECORDED_AT);
-	compensation->closed_at = read_time(row, COMPENSATION_CLOSED_AT);
-	compensation->input = read_json(row, COMPENSATION_INPUT);
-	compensation->compensates = read_json(row, COMPENSATION_COMPENSATES);
-	compensation->failure = read_json(row, COMPENSATION_FAILURE);
-	compensation->stored = true;
-	return compensation;
-}
-
-static void
-load_compensations(List *runs, MemoryContext context)
-{
-	List	   *with_some = NIL;
-	Datum		values[3];
-	int32	   *buckets;
-	uint64		count;
-	ListCell   *cell;
-
-	foreach(cell, runs)
-	{
-		if (((OwLoadedRun *) lfirst(cell))->stored_compensations > 0)
-			with_some = lappend(with_some, lfirst(cell));
-	}
-	if (with_some == NIL)
-		return;
-	buckets = palloc(sizeof(int32) * list_length(with_some));
-	foreach(cell, with_some)
-		buckets[foreach_current_index(cell)] = ((OwLoadedRun *) lfirst(cell))->bucket;
-	key_arrays(with_some, values);
-	values[2] = values[1];
-	values[1] = ow_store_int_array(buckets, list_length(with_some));
-	count = ow_store_execute(&read_compensations, values, NULL);
-	for (uint64 row = 0; row < count; row++)
-	{
-		pg_uuid_t	run_id = read_uuid(row, COMPENSATION_RUN_ID);
-		OwLoadedRun *loaded = ow_run_find_loaded(with_some, &run_id);
-		MemoryContext previous = MemoryContextSwitchTo(context);
-
-		loaded->run.compensations = lappend(loaded->run.compensations, read_compensation(row));
-		MemoryContextSwitchTo(previous);
-	}
-}
-
 /*
  * Of the refs that were not loaded, those that still have an open row were locked by others; the rest
  * have closed, and whatever was sent to them too late goes.
@@ -360,7 +297,7 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 	if (runs != NIL)
 	{
 		load_messages(runs, context);
-		load_compensations(runs, context);
+		ow_compensations_load(runs, context);
 		ow_branches_load(runs, context);
 	}
 	return runs;

@@ -173,6 +173,9 @@ FROM (VALUES
 	('broken off', '{"StartAt": ', '{"InvalidJson "}'),
 	('no JSON', 'not a definition', '{"InvalidJson "}'),
 	('nested too deeply', repeat('[', 100000), '{"TooDeep "}'),
+	('long, but not nested', (SELECT '{"StartAt": "S1", "States": {'
+		|| string_agg(format('"S%s": {"Type": "Pass", "Next": "S%s"}, ', i, i + 1), '' ORDER BY i)
+		|| '"S1001": {"Type": "Succeed"}}}' FROM generate_series(1, 1000) i), '{}'),
 	('brackets in a string', '{"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": "' || repeat('[', 1000) || '", "End": true}}}', '{}'),
 	('too large', '{"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": "' || repeat('x', 1048576) || '", "End": true}}}', '{"TooLarge "}')
 ) AS texts (name, definition, expected);
