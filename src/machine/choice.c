@@ -121,8 +121,9 @@ make_rule(OwRuleKind kind)
 	return rule;
 }
 
+/* Compiles a path; one that IsPresent tests may be to a variable that nothing assigns. */
 static OwPath *
-compile_path(OwChoiceCompiler *compiler, const JsonbValue *source, const char *name,
+compile_path(OwChoiceCompiler *compiler, const JsonbValue *source, const char *name, bool tests_presence,
 			 const char *where)
 {
 	const char *error = NULL;
@@ -139,6 +140,8 @@ compile_path(OwChoiceCompiler *compiler, const JsonbValue *source, const char *n
 	path = ow_path_compile(ow_json_value_cstring(source), false, &error);
 	if (path == NULL)
 		ow_problem_add_path(compiler->problems, where, name, ow_json_value_cstring(source), error);
+	else if (!tests_presence)
+		ow_problems_note_reads(compiler->problems, ow_path_variables(NIL, path), where, name);
 	return path;
 }
 
@@ -202,7 +205,7 @@ compile_operand(OwChoiceCompiler *compiler, OwChoiceRule *rule, JsonbValue *sour
 
 	if (operator->is_path)
 	{
-		rule->operand_path = compile_path(compiler, source, operator->name, where);
+		rule->operand_path = compile_path(compiler, source, operator->name, false, where);
 		return rule->operand_path != NULL;
 	}
 	if (!operand_fits(operator->type, source))
@@ -247,10 +250,18 @@ report_unknown_key(OwChoiceCompiler *compiler, const char *name, const char *whe
 
 /* Tells whether a key may stand beside the condition; reports the one that may not stand here. */
 static bool
-is_side_key(OwChoiceCompiler *compiler, const char *name, const char *where)
+is_side_key(OwChoiceCompiler *compiler, const char *name, const JsonbValue *value, const char *where)
 {
-	if (strcmp(name, "Variable") == 0 || strcmp(name, "Comment") == 0 || strncmp(name, "x-", 2) == 0)
+	if (strcmp(name, "Variable") == 0 || strncmp(name, "x-", 2) == 0)
 		return true;
+	if (strcmp(name, "Comment") == 0)
+	{
+		if (value->type != jbvString)
+			ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "WrongType", ow_where_member(where, name), NULL,
+						   "field \"Comment\" in %s must be a string, not %s", ow_where_subject(where),
+						   ow_json_type_phrase(value));
+		return true;
+	}
 	if (strcmp(name, "Next") == 0)
 	{
 		if (compiler->nested)
@@ -294,7 +305,7 @@ find_condition(OwChoiceCompiler *compiler, const JsonbValue *source, const char 
 	ow_json_members_begin(&members, source);
 	while (ow_json_members_next(&members, &name, &member))
 	{
-		if (is_side_key(compiler, name, where))
+		if (is_side_key(compiler, name, &member, where))
 			continue;
 		if (find_operator(name) == NULL && strcmp(name, "And") != 0 &&
 			strcmp(name, "Or") != 0 && strcmp(name, "Not") != 0)
@@ -371,7 +382,8 @@ compile_test(OwChoiceCompiler *compiler, const char *name, JsonbValue *operand,
 					   "%s has no \"Variable\" for \"%s\"", ow_where_subject(where), name);
 		return make_rule(OW_RULE_BROKEN);
 	}
-	rule->variable = compile_path(compiler, &variable, "Variable", where);
+	rule->variable = compile_path(compiler, &variable, "Variable", rule->operator->test == OW_TEST_IS_PRESENT,
+								  where);
 	return good && rule->variable != NULL ? rule : make_rule(OW_RULE_BROKEN);
 }
 

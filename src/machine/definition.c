@@ -299,6 +299,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	definition->on_error = ow_compile_target(compiler, source, "OnError", "");
 	definition->on_cancel = ow_compile_target(compiler, source, "OnCancel", "");
 	definition->on_timeout = ow_compile_target(compiler, source, "OnTimeout", "");
+	ow_variables_check(compiler);
 	check_templates(compiler);
 	check_compensations(compiler);
 	ow_graph_check(compiler);

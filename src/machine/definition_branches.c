@@ -139,12 +139,14 @@ static void
 check_processor_config(OwCompiler *compiler, const OwState *state, const JsonbValue *processor, const char *where)
 {
 	static const char *const modes[] = {"INLINE", "DISTRIBUTED", NULL};
+	static const char *const execution_types[] = {"STANDARD", "EXPRESS", NULL};
 	char	   *place = ow_where_member(where, "ProcessorConfig");
 	JsonbValue	config;
 
 	if (!ow_field_get(processor, "ProcessorConfig", OW_OBJECT, &config) ||
 		!ow_fields_check(&config, place, processor_config_tables, compiler->problems))
 		return;
+	(void) ow_field_choice(&config, "ExecutionType", execution_types, place, compiler->problems);
 	if (ow_field_choice(&config, "Mode", modes, place, compiler->problems) == 1)
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NotSupported", ow_where_member(place, "Mode"),
 					   "Use \"INLINE\": a Map over many items keeps memory flat in this mode, too.",

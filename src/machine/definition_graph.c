@@ -19,6 +19,45 @@ note_edge(OwCompiler *compiler, int target)
 			list_append_unique_int(compiler->targets[compiler->current], target);
 }
 
+/* Reports a transition to a state that the machine does not have. */
+static void
+report_stray(OwCompiler *compiler, const char *field, const char *where, const char *name, const char *nearest)
+{
+	OwStray    *stray = palloc(sizeof(OwStray));
+
+	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnknownState",
+				   ow_where_member(where, field),
+				   nearest ? psprintf("Did you mean \"%s\"?", nearest) : NULL,
+				   "field \"%s\" in %s names a state that does not exist: \"%s\"",
+				   field, ow_where_subject(where), name);
+	*stray = (OwStray) {.problem = llast(compiler->problems->list), .field = field, .where = where, .name = name};
+	compiler->strays = lappend(compiler->strays, stray);
+}
+
+/* Says of states that do exist, but in another machine, which it is: now all machines are known. */
+static void
+explain_strays(OwCompiler *compiler)
+{
+	const OwDefinition *definition = compiler->definition;
+	ListCell   *cell;
+
+	foreach(cell, compiler->strays)
+	{
+		OwStray    *stray = lfirst(cell);
+		int			state = ow_definition_find_state(definition, stray->name);
+		int			owner;
+
+		if (state == OW_NO_STATE)
+			continue;
+		owner = definition->submachines[definition->states[state].submachine].owner;
+		stray->problem->message = psprintf("field \"%s\" in %s names a state of another machine: \"%s\"",
+										   stray->field, ow_where_subject(stray->where), stray->name);
+		stray->problem->hint = psprintf("\"%s\" is %s; a transition stays within its machine.", stray->name,
+										owner == OW_NO_STATE ? "a state of the definition itself" :
+										psprintf("nested in state \"%s\"", definition->states[owner].name));
+	}
+}
+
 int
 ow_compile_target(OwCompiler *compiler, const JsonbValue *source, const char *field,
 				  const char *where)
@@ -38,11 +77,7 @@ ow_compile_target(OwCompiler *compiler, const JsonbValue *source, const char *fi
 	}
 
 	nearest = ow_nearest_name(name, compiler->names + machine->first_state, machine->nstates);
-	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnknownState",
-				   ow_where_member(where, field),
-				   nearest ? psprintf("Did you mean \"%s\"?", nearest) : NULL,
-				   "field \"%s\" in %s names a state that does not exist: \"%s\"",
-				   field, ow_where_subject(where), name);
+	report_stray(compiler, field, where, name, nearest);
 	/* what was meant is not unreachable, too, and what is unknown may be an end */
 	if (nearest != NULL)
 		note_edge(compiler, ow_find_sibling(compiler, nearest));
@@ -59,6 +94,7 @@ ow_graph_guess_targets(OwCompiler *compiler, const JsonbValue *source)
 	JsonbValue	value;
 
 	compiler->ends[compiler->current] = true;
+	compiler->has_unknown = true;
 	if (source->type != jbvBinary)
 		return;
 	iterator = JsonbIteratorInit(source->val.binary.data);
@@ -203,6 +239,7 @@ ow_graph_check(OwCompiler *compiler)
 	bool	   *reached = find_reached(compiler);
 	bool	   *ending = find_ending(compiler);
 
+	explain_strays(compiler);
 	for (int i = 0; i < compiler->definition->nsubmachines; i++)
 		check_machine(compiler, &compiler->definition->submachines[i], reached, ending);
 }

@@ -10,6 +10,24 @@
 #include "machine/definition.h"
 #include "machine/fields.h"
 
+/* A variable where it is assigned, or read */
+typedef struct OwVariableUse
+{
+	int			submachine;		/* its scope */
+	const char *name;
+	const char *where;			/* "States.Pay.Assign" */
+	const char *field;			/* "total.$" */
+} OwVariableUse;
+
+/* A transition to a state that its machine does not have */
+typedef struct OwStray
+{
+	OwProblem  *problem;
+	const char *field;
+	const char *where;
+	const char *name;
+} OwStray;
+
 /* A machine nested in a Parallel or Map, to be compiled when the one around it is done */
 typedef struct OwPendingMachine
 {
@@ -37,6 +55,11 @@ typedef struct OwCompiler
 	List	   *roots;			/* where runs begin: StartAt, OnError, … */
 	List	  **targets;		/* states that a state leads to */
 	bool	   *ends;			/* the state can end the run */
+	List	   *strays;			/* of OwStray *: transitions that lead nowhere */
+
+	List	   *assigned;		/* of OwVariableUse * */
+	List	   *read;			/* the same */
+	bool		has_unknown;	/* a state was not understood, nor what it assigns */
 } OwCompiler;
 
 /* definition.c */
@@ -64,6 +87,14 @@ extern int	ow_compile_target(OwCompiler *compiler, const JsonbValue *source, con
 /* For a state whose type is not known: every string in it that is a state's name counts as an edge. */
 extern void ow_graph_guess_targets(OwCompiler *compiler, const JsonbValue *source);
 extern void ow_graph_check(OwCompiler *compiler);
+
+/*
+ * definition_variables.c: variables and their scopes.  What a state reads is taken from the problems after
+ * it is compiled; all is checked when all are.
+ */
+extern void ow_variables_note_assigned(OwCompiler *compiler, const char *name, const char *where, const char *field);
+extern void ow_variables_collect_reads(OwCompiler *compiler);
+extern void ow_variables_check(OwCompiler *compiler);
 
 /* definition_text.c: limits that hold for text and jsonb alike */
 extern void ow_report_too_large(OwProblems *problems);

@@ -230,14 +230,18 @@ compile_machine(OwCompiler *compiler, const JsonbValue *source, const char *wher
 	name_states(compiler, &states, place);
 	machine = &compiler->definition->submachines[compiler->submachine];
 	if (machine->nstates == 0)
+	{
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NoStates", place, NULL,
 					   "%s has no states", ow_where_subject(where));
+		return;
+	}
 
 	compiler->current = machine->first_state;
 	ow_json_members_begin(&members, &states);
 	while (ow_json_members_next(&members, &name, &body))
 	{
 		ow_compile_state(compiler, &body, compiler->places[compiler->current]);
+		ow_variables_collect_reads(compiler);
 		compiler->current++;
 	}
 	compiler->current = OW_NO_STATE;

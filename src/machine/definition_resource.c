@@ -47,7 +47,8 @@ split_arn(const char *text, OwArn *arn)
 		if (colon != NULL)
 			rest = colon + 1;
 	}
-	return arn->parts[ARN_PARTS - 1][0] != '\0';
+	/* region and account may be empty */
+	return arn->parts[1][0] != '\0' && arn->parts[2][0] != '\0' && arn->parts[ARN_PARTS - 1][0] != '\0';
 }
 
 /* Tells whether text is the version or an alias of a function. */

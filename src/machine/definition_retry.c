@@ -97,7 +97,7 @@ check_error_name(OwErrorNames *names, char *error, int count, const char *where,
 	char	   *place = ow_where_member(where, "ErrorEquals");
 
 	if (is_listed(names->seen, error))
-		ow_problem_add(problems, OW_SEVERITY_ERROR, "DuplicateError", place,
+		ow_problem_add(problems, OW_SEVERITY_WARNING, "DuplicateError", place,
 					   "Only the first entry that names an error is used.",
 					   "\"ErrorEquals\" in %s names \"%s\" again", ow_where_subject(where), error);
 	if (strcmp(error, OW_ERROR_ALL) == 0 && count > 1)

@@ -87,18 +87,22 @@ OwPath *
 ow_compile_result_path(OwCompiler *compiler, const JsonbValue *source, bool *is_null,
 					   const char *where)
 {
+	int			nreads = list_length(compiler->problems->reads);
 	OwPath	   *path = ow_field_path(source, "ResultPath", true, is_null, where, compiler->problems);
 
 	if (path != NULL && !ow_path_is_data(path))
+	{
+		compiler->problems->reads = list_truncate(compiler->problems->reads, nreads);
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidPath",
 					   ow_where_member(where, "ResultPath"),
 					   "Begin it with \"$.\"; variables are set with \"Assign\".",
 					   "field \"ResultPath\" in %s is not in the state's data: \"%s\"",
 					   ow_where_subject(where), ow_path_text(path));
+	}
 	return path;
 }
 
-/* Reports a member of Assign that cannot be a variable. */
+/* Notes the variable that a member of Assign sets, or reports that it cannot be one. */
 static void
 check_variable(OwCompiler *compiler, const char *member, const char *where)
 {
@@ -111,6 +115,8 @@ check_variable(OwCompiler *compiler, const char *member, const char *where)
 					   psprintf("Take letters, digits and \"_\", at most %d; \"states\" is reserved.",
 								OW_MAX_VARIABLE_NAME),
 					   "%s assigns \"%s\", which cannot be the name of a variable", ow_where_subject(where), name);
+	else
+		ow_variables_note_assigned(compiler, name, where, member);
 }
 
 OwTemplate *
@@ -155,6 +161,7 @@ compile_transition(OwCompiler *compiler, OwState *state, const JsonbValue *sourc
 {
 	JsonbValue	end;
 	bool		ends = ow_field_get(source, "End", OW_BOOLEAN, &end) && end.val.boolean;
+	bool		bad_end = ow_field_get(source, "End", OW_ANY & ~OW_BOOLEAN, &end);
 	bool		has_next = ow_field_is_present(source, "Next");
 
 	state->next = ow_compile_target(compiler, source, "Next", where);
@@ -163,7 +170,7 @@ compile_transition(OwCompiler *compiler, OwState *state, const JsonbValue *sourc
 	if (ends && has_next)
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "ExclusiveFields", where,
 					   "Keep one of them.", "state \"%s\" has both \"Next\" and \"End\"", state->name);
-	else if (!ends && !has_next)
+	else if (!ends && !has_next && !bad_end)
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "MissingField", where,
 					   "Name the state that follows in \"Next\", or end the workflow with \"End\": true.",
 					   "state \"%s\" has neither \"Next\" nor \"End\"", state->name);

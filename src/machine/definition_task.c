@@ -275,9 +275,13 @@ ow_compile_compensation(OwCompiler *compiler, const JsonbValue *source, const ch
 
 /* Warns of a Task that may run for ever, as far as the definition tells. */
 static void
-check_timeout(const OwTaskOptions *options, const OwState *state, const char *where,
+check_timeout(const OwTaskOptions *options, const OwState *state, const JsonbValue *source, const char *where,
 			  OwProblems *problems)
 {
+	/* a bad one is reported already */
+	if (ow_field_is_present(source, "TimeoutSeconds") || ow_field_is_present(source, "StartToCloseSeconds") ||
+		ow_field_is_present(source, "TimeoutSecondsPath"))
+		return;
 	if (options->start_to_close_ms != OW_UNSET || options->start_to_close_path != NULL ||
 		options->schedule_to_close_ms != OW_UNSET ||
 		options->heartbeat_ms != OW_UNSET || options->heartbeat_path != NULL)
@@ -320,7 +324,7 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 	if (problems->errors == errors &&
 		(state->options.heartbeat_ms != OW_UNSET || state->options.start_to_close_ms != OW_UNSET))
 		check_heartbeat(&effective, where, problems);
-	check_timeout(&effective, state, where, problems);
+	check_timeout(&effective, state, source, where, problems);
 	check_credentials(source, where, problems);
 
 	state->compensation = ow_compile_compensation(compiler, source, where);

@@ -16,6 +16,12 @@ typedef struct OwExpression OwExpression;
 /* NULL and *error set to a lower-case reason when the text is neither a path nor a call. */
 extern OwExpression *ow_expression_compile(const char *text, const char **error);
 
+/* A call, or a path that selects at most one value? */
+extern bool ow_expression_is_reference(const OwExpression *expression);
+
+/* Adds the names of the variables that the expression reads to names; each once. */
+extern List *ow_expression_variables(List *names, const OwExpression *expression);
+
 /* Tells whether the text is meant as a call, good or bad, rather than as a path. */
 extern bool ow_expression_is_call(const char *text);
 

@@ -89,11 +89,12 @@ static void
 check_member(const OwField *const *tables, const char *name, const JsonbValue *value,
 			 const char *where, OwProblems *problems)
 {
+	static const OwField comment = {"Comment", OW_STRING, OW_OPTIONAL};
 	const OwField *field;
 
-	if (strcmp(name, "Comment") == 0 || strncmp(name, "x-", 2) == 0)
+	if (strncmp(name, "x-", 2) == 0)
 		return;
-	field = find_field(tables, name);
+	field = strcmp(name, "Comment") == 0 ? &comment : find_field(tables, name);
 	if (field == NULL)
 		report_unknown(tables, name, where, problems);
 	else if (field->types == OW_NOT_YET)
@@ -241,6 +242,8 @@ ow_field_path(const JsonbValue *source, const char *name, bool reference_only, b
 	path = ow_path_compile(text, reference_only, &error);
 	if (path == NULL)
 		ow_problem_add_path(problems, where, name, text, error);
+	else
+		ow_problems_note_reads(problems, ow_path_variables(NIL, path), where, name);
 	return path;
 }
 
@@ -254,8 +257,12 @@ ow_field_expression(const JsonbValue *source, const char *name, const char *wher
 	if (text == NULL)
 		return NULL;
 	expression = ow_expression_compile(text, &error);
-	if (expression == NULL)
+	if (expression != NULL && !ow_expression_is_reference(expression))
+		error = "it selects any number of values, and one is needed here";
+	if (error != NULL)
 		ow_problem_add_path(problems, where, name, text, error);
+	else
+		ow_problems_note_reads(problems, ow_expression_variables(NIL, expression), where, name);
 	return expression;
 }
 

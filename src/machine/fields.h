@@ -59,7 +59,7 @@ extern int64 ow_field_seconds_ms(const JsonbValue *source, const char *name, int
 extern OwPath *ow_field_path(const JsonbValue *source, const char *name, bool reference_only,
 							 bool *is_null, const char *where, OwProblems *problems);
 
-/* A path, or a call of a function; NULL when absent or bad (reported) */
+/* A path to one value, or a call of a function; NULL when absent; bad ones are reported */
 extern OwExpression *ow_field_expression(const JsonbValue *source, const char *name, const char *where,
 										 OwProblems *problems);
 

@@ -48,6 +48,25 @@ ow_intrinsic_find(const char *name, const char **nearest)
 	return NULL;
 }
 
+/* ---- what an expression reads ---- */
+
+bool
+ow_expression_is_reference(const OwExpression *expression)
+{
+	return expression->kind != OW_EXPRESSION_PATH || ow_path_is_reference(expression->path);
+}
+
+List *
+ow_expression_variables(List *names, const OwExpression *expression)
+{
+	check_stack_depth();
+	if (expression->kind == OW_EXPRESSION_PATH)
+		return ow_path_variables(names, expression->path);
+	for (int i = 0; i < expression->narguments; i++)
+		names = ow_expression_variables(names, expression->arguments[i]);
+	return names;
+}
+
 /* ---- what functions read and return ---- */
 
 bool

@@ -264,6 +264,11 @@ ow_expression_compile(const char *text, const char **error)
 	OwCallParser parser = {.at = text};
 	OwExpression *expression;
 
+	if (*text != '$' && !ow_expression_is_call(text))
+	{
+		*error = "a path begins with \"$\", a call of a function with \"States.\"";
+		return NULL;
+	}
 	if (!ow_expression_is_call(text))
 	{
 		expression = make_expression(OW_EXPRESSION_PATH);

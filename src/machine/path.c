@@ -6,6 +6,7 @@
 
 #include "machine/json.h"
 #include "machine/path_internal.h"
+#include "miscadmin.h"
 
 const Jsonb *
 ow_scope_context(OwScope *scope)
@@ -86,6 +87,49 @@ bool
 ow_path_is_reference(const OwPath *path)
 {
 	return path->definite;
+}
+
+static List *
+add_filter_variables(List *names, const OwFilter *filter)
+{
+	if (filter->kind == OW_FILTER_COMPARE || filter->kind == OW_FILTER_EXISTS)
+	{
+		for (int i = 0; i < (int) lengthof(filter->operands); i++)
+		{
+			if (filter->operands[i].path != NULL)
+				names = ow_path_variables(names, filter->operands[i].path);
+		}
+		return names;
+	}
+	names = add_filter_variables(names, filter->left);
+	return filter->right != NULL ? add_filter_variables(names, filter->right) : names;
+}
+
+static List *
+add_variable(List *names, char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return names;
+	}
+	return lappend(names, name);
+}
+
+List *
+ow_path_variables(List *names, const OwPath *path)
+{
+	check_stack_depth();
+	if (path->root == OW_ROOT_VARIABLE)
+		names = add_variable(names, path->variable);
+	for (int i = 0; i < path->nsegments; i++)
+	{
+		if (path->segments[i].kind == OW_SEGMENT_FILTER)
+			names = add_filter_variables(names, path->segments[i].filter);
+	}
+	return names;
 }
 
 /* ---- reading ---- */

@@ -14,6 +14,7 @@
 
 #include "postgres.h"
 #include "machine/failure.h"
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
 typedef struct OwPath OwPath;
@@ -49,6 +50,9 @@ extern const char *ow_path_text(const OwPath *path);
 extern bool ow_path_is_root(const OwPath *path);	/* exactly "$" */
 extern bool ow_path_is_data(const OwPath *path);	/* begins with "$", not "$$" or "$name" */
 extern bool ow_path_is_reference(const OwPath *path);	/* selects at most one value */
+
+/* Adds the names of the variables that the path reads, in its filters, too, to names; each once. */
+extern List *ow_path_variables(List *names, const OwPath *path);
 
 /*
  * Is this the name of a variable: a Unicode identifier of at most OW_MAX_VARIABLE_NAME characters?

@@ -55,6 +55,20 @@ ow_problem_add_path(OwProblems *problems, const char *where, const char *name, c
 				   call ? "call of a function" : "path", text, error);
 }
 
+void
+ow_problems_note_reads(OwProblems *problems, const List *variables, const char *where, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, variables)
+	{
+		OwVariableRead *note = palloc(sizeof(OwVariableRead));
+
+		*note = (OwVariableRead) {.name = lfirst(cell), .where = where, .field = pstrdup(name)};
+		problems->reads = lappend(problems->reads, note);
+	}
+}
+
 /* ---- places ---- */
 
 /* Tells whether a name can stand in a path without quotes. */

@@ -23,10 +23,20 @@ typedef struct OwProblem
 	char	   *hint;			/* a sentence, or NULL */
 } OwProblem;
 
+/* A variable that an expression reads; whether any state assigns it shows only when all are compiled */
+typedef struct OwVariableRead
+{
+	const char *name;
+	const char *where;			/* of the field that holds the expression */
+	const char *field;
+} OwVariableRead;
+
 typedef struct OwProblems
 {
 	List	   *list;			/* of OwProblem *, in the order found */
 	int			errors;
+	List	   *reads;			/* of OwVariableRead *: possible problems, for
+								 * definition_variables.c */
 } OwProblems;
 
 /* path and hint may be NULL; the message is a format */
@@ -36,6 +46,9 @@ extern void ow_problem_add(OwProblems *problems, OwSeverity severity, const char
 /* Member name of where holds a text that is no path, or no call of a function */
 extern void ow_problem_add_path(OwProblems *problems, const char *where, const char *name, const char *text,
 								const char *error);
+
+/* Member name of where reads these variables (a list of char *) */
+extern void ow_problems_note_reads(OwProblems *problems, const List *variables, const char *where, const char *name);
 
 /*
  * Where a problem is: "States.Pay.Retry[0].MaxAttempts"; a name that holds more than letters,

@@ -91,6 +91,7 @@ compile_expression(const char *name, const JsonbValue *source, const char *where
 		ow_problem_add_path(problems, where, name, ow_json_value_cstring(source), error);
 		return make_null();
 	}
+	ow_problems_note_reads(problems, ow_expression_variables(NIL, expression), where, name);
 	template = palloc0(sizeof(OwTemplate));
 	template->kind = OW_TEMPLATE_EXPRESSION;
 	template->expression = expression;
