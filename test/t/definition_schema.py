@@ -102,7 +102,7 @@ RIGHT = {
     "every option": state(StartToCloseSeconds=5, ScheduleToCloseSeconds=9, HeartbeatSeconds=1, Priority=1, TaskQueue="q",
                           FairnessKey="$.c", Transaction="Own", Compensate={"Resource": "Undo", "When": "Scheduled"}),
     "a template": top(Templates={"T": {"Type": "Task", "Retry": []}}, States={"A": {"Use": "T", "Resource": "Pay", "End": True}}),
-    "free keys": top(**{"Comment": 1, "x-team": "shop", "$schema": "definition.schema.json"}),
+    "free keys": top(**{"Comment": "c", "x-team": "shop", "$schema": "definition.schema.json"}),
     "types": top(Input='shop."Order Line"', Output={"type": ["object", "null"], "properties": {"a": {"items": {"const": 1}}}}),
     "a map": mapping(ItemsPath="$.lines", ItemSelector={"n.$": "$$.Map.Item.Index"}, MaxConcurrency=3, ItemBatcher={"MaxItemsPerBatch": 2},
                      ToleratedFailurePercentage=5.5, Retry=[{"ErrorEquals": ["States.ALL"]}]),
