@@ -263,7 +263,10 @@ compile_choice(OwCompiler *compiler, OwState *state, const JsonbValue *source, c
 					   "Without a match the workflow fails with States.NoChoiceMatched.",
 					   "state \"%s\" has no \"Default\"", state->name);
 	if (!ow_field_get(source, "Choices", OW_ARRAY, &array))
+	{
+		compiler->ends[state->index] = true;	/* who knows where it would lead */
 		return;
+	}
 	if (ow_json_value_count(&array) == 0)
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "EmptyChoices", place, NULL,
 					   "field \"Choices\" in state \"%s\" is empty", state->name);
@@ -489,6 +492,7 @@ ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *whe
 		ow_graph_guess_targets(compiler, &body);
 		return;
 	}
+	body = ow_fields_known(&body, kind->tables);
 	compile_flow(compiler, state, &body, where);
 	if (kind->compile != NULL)
 		kind->compile(compiler, state, &body, where);

@@ -143,6 +143,30 @@ ow_fields_check(const JsonbValue *source, const char *where, const OwField *cons
 	return true;
 }
 
+JsonbValue
+ow_fields_known(const JsonbValue *source, const OwField *const *tables)
+{
+	OwJsonMembers members;
+	OwObject	object;
+	JsonbValue	known = *source;
+	JsonbValue	value;
+	char	   *name;
+	int			count = 0;
+
+	ow_object_begin(&object);
+	ow_json_members_begin(&members, source);
+	while (ow_json_members_next(&members, &name, &value))
+	{
+		if (find_field(tables, name) == NULL)
+			continue;
+		ow_object_add_value(&object, name, &value);
+		count++;
+	}
+	if (count < ow_json_value_count(source))
+		ow_json_as_value(ow_object_end(&object), &known);
+	return known;
+}
+
 void
 ow_fields_exclusive(const JsonbValue *source, const char *const *names, bool needed,
 					const char *where, OwProblems *problems)

@@ -42,6 +42,9 @@ extern char *ow_describe_types(int types);
 extern bool ow_fields_check(const JsonbValue *source, const char *where,
 							const OwField *const *tables, OwProblems *problems);
 
+/* The object without fields that are in no table: they are reported, and what they hold does not matter */
+extern JsonbValue ow_fields_known(const JsonbValue *source, const OwField *const *tables);
+
 /* A member of the wanted type; false when absent or of another */
 extern bool ow_field_get(const JsonbValue *source, const char *name, int types, JsonbValue *value);
 extern bool ow_field_is_present(const JsonbValue *source, const char *name);
