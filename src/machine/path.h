@@ -27,8 +27,8 @@ typedef struct OwScope
 	Jsonb	   *context;		/* $$: built on first use by make_context */
 
 	/*
-	 * Of $$, what paths that begin with these names need (member NULL: all of it; inner NULL: all of the
-	 * member): the run's input may be large, and is seldom what is asked for.
+	 * Of $$, what paths that begin with these names need (member NULL: all of it; inner NULL: all
+	 * of the member): the run's input may be large, and is seldom what is asked for.
 	 */
 	Jsonb	   *(*make_context) (void *arg, const char *member, const char *inner);
 	void	   *make_context_arg;
