@@ -2,11 +2,12 @@
  * drive.c
  *		Drives a run through the machine as a script says, then replays its history.
  *
- * The only part of the fuzz target that knows the machine's insides.  The script's lines:
+ * This and run_state.c are what knows the machine's insides.  The script's lines:
  *
  *		= JSON			the activity completes with this result
  *		! Error cause	it fails; "!n" not to be retried, "!+250" to be retried after 250 ms
  *		t				it times out
+ *		a = JSON		whoever has the first task token answers, or with "a ! Error cause"
  *		c reason		the run is canceled
  *		x reason		it is terminated
  *		d				it runs into its deadline
@@ -18,18 +19,18 @@
  *		w 3600			time passes
  *
  * An outcome waits for the next activity.  Where the script says nothing, activities complete with their
- * input, timers fire, and a run that is stuck is retried.
+ * input, timers fire, task tokens are answered, and a run that is stuck is retried.
  */
 #include "postgres.h"
 
 #include "fuzz.h"
-#include "lib/stringinfo.h"
-#include "machine/instant.h"
 #include "machine/replay.h"
-#include "utils/timestamp.h"
+#include "run_state.h"
 
-#define MAX_STEPS 150			/* then the run is terminated */
+#define MAX_STEPS 200			/* then the run is terminated */
 #define MAX_TRANSITIONS 20		/* before a run yields */
+#define TRANSITION_LIMIT 50		/* before one that waits for nothing fails */
+#define MAX_CONCURRENCY 3
 #define STARTED_AT (INT64CONST(946684800) * USECS_PER_SEC)	/* 2030 */
 
 typedef struct Drive
@@ -38,6 +39,8 @@ typedef struct Drive
 	OwRun		run;
 	OwHost		host;
 	OwActivity	activity;
+	FuzzStore	store;
+	uint8		task_tokens;	/* given out */
 	bool		operator_came;	/* what was missing has been registered */
 	int64		tick;			/* microseconds from one input to the next */
 	TimestampTz now;
@@ -54,101 +57,56 @@ find_activity(void *arg, const char *name)
 	return strncmp(name, "Missing", 7) == 0 && !drive->operator_came ? NULL : &drive->activity;
 }
 
-/* ---- what a run is ---- */
-
+/* What is stored is in memory only if nothing was stored. */
 static void
-put_json(StringInfo out, const char *name, const Jsonb *json)
+read_outputs(void *arg, int parent, Jsonb **outputs, int count)
 {
-	appendStringInfo(out, "%s: %s\n", name, json ? ow_json_to_cstring(json) : "none");
+	fuzz_run_read_outputs(&((const Drive *) arg)->store, parent, outputs, count);
 }
 
 static void
-put_token(StringInfo out, const OwToken *token)
+new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 {
-	appendStringInfo(out, "state: %d\nphase: %s\nattempt: %d\ncompensation: %d\n", token->state,
-					 ow_phase_name(token->phase), token->attempt, token->compensation);
-	appendStringInfo(out, "entered: " INT64_FORMAT "\nscheduled: " INT64_FORMAT "\ndue: " INT64_FORMAT "\n",
-					 token->entered_at, token->scheduled_at, token->due_at);
-	for (int i = 0; i < OW_MAX_RETRIERS; i++)
-		appendStringInfo(out, "retries by retrier: %d\n", token->retry_counts[i]);
-	put_json(out, "data", token->data);
-	put_json(out, "last failure", token->last_failure);
-	put_json(out, "stored result", token->result);
+	Drive	   *drive = arg;
+
+	memset(task_token, 0, sizeof(*task_token));
+	task_token->data[0] = ++drive->task_tokens;
 }
 
-static void
-put_compensation(StringInfo out, const OwRecordedCompensation *compensation)
+static int
+max_concurrency(void *arg, const OwRun *run)
 {
-	appendStringInfo(out, "compensation: %d %s %s %s %d " INT64_FORMAT " " INT64_FORMAT "\n",
-					 compensation->sequence, compensation->state, compensation->activity,
-					 ow_compensation_status_name(compensation->status), compensation->attempts,
-					 compensation->recorded_at, compensation->closed_at);
-	put_json(out, "its input", compensation->input);
-	put_json(out, "what it compensates", compensation->compensates);
-	put_json(out, "its failure", compensation->failure);
-}
-
-/* The run as text, a field a line */
-static char *
-describe_run(const OwMachine *machine)
-{
-	const OwRun *run = machine->run;
-	StringInfoData out;
-	ListCell   *cell;
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "status: %s\nsticky status: %s\nhandler taken: %d\ncancel requested: %d\n",
-					 ow_status_name(run->status), ow_status_name(run->sticky_status), run->handler_taken,
-					 run->cancel_requested);
-	appendStringInfo(&out, "next event: %d\ndeadline: " INT64_FORMAT "\n", run->next_event_id, run->deadline);
-	put_token(&out, &run->token);
-	put_json(&out, "visits", ow_machine_visits(run, machine->definition));
-	put_json(&out, "variables", run->variables);
-	put_json(&out, "execution error", run->error);
-	put_json(&out, "stuck", run->stuck);
-	appendStringInfo(&out, "outcome: %d %s %s %s\n", run->outcome.decided, ow_status_name(run->outcome.status),
-					 run->outcome.error ? run->outcome.error : "none", run->outcome.cause ? run->outcome.cause : "none");
-	put_json(&out, "output", run->outcome.output);
-	put_json(&out, "public error", run->outcome.public_error);
-	foreach(cell, run->compensations)
-	{
-		const OwRecordedCompensation *compensation = lfirst(cell);
-
-		if (compensation->status != OW_COMPENSATION_DROPPED)
-			put_compensation(&out, compensation);
-	}
-	return out.data;
-}
-
-static void
-start_run(OwRun *run, const OwDefinition *definition, Jsonb *input)
-{
-	memset(run, 0, sizeof(*run));
-	memset(run->run_id.data, 0x5A, UUID_LEN);
-	run->root_run_id = run->run_id;
-	run->workflow_id = "fuzz-1";
-	run->workflow = "fuzz";
-	run->owner = "fuzz";
-	run->version = 1;
-	run->started_at = STARTED_AT;
-	run->deadline = definition->timeout_ms == OW_UNSET ? DT_NOEND :
-		ow_instant_add_ms(STARTED_AT, definition->timeout_ms);
-	run->input = input;
-	run->status = OW_STATUS_RUNNING;
-	run->sticky_status = OW_STATUS_RUNNING;
-	run->next_event_id = 1;
-	run->token.state = OW_NO_STATE;
-	run->token.phase = OW_PHASE_NEW;
-	run->token.due_at = DT_NOEND;
+	return MAX_CONCURRENCY;
 }
 
 /* ---- inputs ---- */
+
+/* The first token that waits for an answer; NULL */
+static const OwToken *
+waiting_task(const OwRun *run, int *branch)
+{
+	ListCell   *cell;
+
+	*branch = 0;
+	if (run->token.phase == OW_PHASE_CALLBACK)
+		return &run->token;
+	foreach(cell, run->branches)
+	{
+		const OwBranch *candidate = lfirst(cell);
+
+		*branch = candidate->id;
+		if (candidate->token.phase == OW_PHASE_CALLBACK)
+			return &candidate->token;
+	}
+	return NULL;
+}
 
 /* What must hold after a step, whatever came before it */
 static void
 check_step(const Drive *drive)
 {
 	const OwRun *run = drive->machine.run;
+	int			branch;
 
 	if ((drive->step == OW_STEP_CLOSED) != (run->token.phase == OW_PHASE_CLOSED))
 		fuzz_finding("a step says %d in phase %s", drive->step, ow_phase_name(run->token.phase));
@@ -156,7 +114,8 @@ check_step(const Drive *drive)
 		fuzz_finding("a step says %d in status %s", drive->step, ow_status_name(run->status));
 	if (drive->step == OW_STEP_CLOSED && (run->status < OW_STATUS_COMPLETED || !run->outcome.decided))
 		fuzz_finding("a run is closed in status %s", ow_status_name(run->status));
-	if (drive->step == OW_STEP_PARKED && run->token.due_at == DT_NOEND)
+	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch)->due_at == DT_NOEND &&
+		 waiting_task(run, &branch) == NULL)
 		fuzz_finding("a run waits for nothing in phase %s", ow_phase_name(run->token.phase));
 	if (drive->step == OW_STEP_ACTIVITY && (drive->machine.call.activity == NULL || drive->machine.call.input == NULL))
 		fuzz_finding("an activity is called without input");
@@ -179,39 +138,46 @@ feed_kind(Drive *drive, OwInputKind kind, const char *reason)
 	feed(drive, &input);
 }
 
-static void
-feed_failure(Drive *drive, OwInputKind kind, OwFailure *failure)
+static int
+called_branch(const Drive *drive)
 {
-	OwInput		input = {.kind = kind, .failure = failure};
+	return drive->machine.branch ? drive->machine.branch->id : 0;
+}
+
+static void
+feed_failure(Drive *drive, OwInputKind kind, int branch, OwFailure *failure)
+{
+	OwInput		input = {.kind = kind, .branch = branch, .failure = failure};
 
 	feed(drive, &input);
 }
 
 /* "n" and "+250" in front, the error's name, and after a space its cause */
 static void
-feed_failed(Drive *drive, const char *words)
+feed_failed(Drive *drive, int branch, const char *words)
 {
 	OwFailure	failure = {.next_retry_delay_ms = OW_UNSET};
 	const char *space;
 
-	for (; *words == 'n' || *words == '+'; words++)
+	if (*words == 'n')
 	{
-		failure.non_retryable |= *words == 'n';
-		if (*words == '+')
-			failure.next_retry_delay_ms = strtoul(words + 1, (char **) &words, 10) % PG_INT32_MAX, words--;
+		failure.non_retryable = true;
+		words++;
 	}
+	if (*words == '+')
+		failure.next_retry_delay_ms = strtoul(words + 1, unconstify(char **, &words), 10) % PG_INT32_MAX;
 	words += strspn(words, " ");
 	space = strchr(words, ' ');
 	failure.error = space == NULL ? pstrdup(words) : pnstrdup(words, space - words);
 	failure.cause = space == NULL ? NULL : pstrdup(space + 1);
 	failure.details = space == NULL ? NULL : ow_json_text(space + 1);
-	feed_failure(drive, OW_INPUT_ACTIVITY_FAILED, &failure);
+	feed_failure(drive, OW_INPUT_ACTIVITY_FAILED, branch, &failure);
 }
 
 static void
-feed_result(Drive *drive, Jsonb *result)
+feed_result(Drive *drive, int branch, Jsonb *result)
 {
-	OwInput		input = {.kind = OW_INPUT_ACTIVITY_COMPLETED, .result = result};
+	OwInput		input = {.kind = OW_INPUT_ACTIVITY_COMPLETED, .branch = branch, .result = result};
 
 	feed(drive, &input);
 }
@@ -222,18 +188,27 @@ feed_timeout(Drive *drive)
 	OwFailure	failure;
 
 	(void) ow_fail(&failure, OW_ERROR_TIMEOUT, "the attempt took too long");
-	feed_failure(drive, OW_INPUT_ACTIVITY_TIMED_OUT, &failure);
+	feed_failure(drive, OW_INPUT_ACTIVITY_TIMED_OUT, called_branch(drive), &failure);
 }
 
-/* What is kept of a run between two transactions of the engine */
 static void
-load_again(Drive *drive)
+feed_timer(Drive *drive)
+{
+	OwRun	   *run = drive->machine.run;
+	OwInput		input = {.kind = OW_INPUT_TIMER_FIRED};
+	const OwToken *token = ow_run_next_timer(run, &input.branch);
+
+	drive->now = Max(drive->now, token->due_at);
+	feed(drive, &input);
+}
+
+static void
+store_and_load(Drive *drive)
 {
 	OwMachine  *machine = &drive->machine;
 	List	   *events = machine->events;
 
-	machine->run->visits = ow_machine_visits(machine->run, machine->definition);
-	machine->run->visit_counts = NULL;
+	fuzz_run_store_and_load(&drive->store, machine->run, machine->definition);
 	*machine = (OwMachine) {
 		.definition = machine->definition,
 		.host = machine->host,
@@ -261,21 +236,21 @@ static void
 feed_what_comes(Drive *drive)
 {
 	OwRun	   *run = drive->machine.run;
+	int			branch;
 
 	if (drive->now >= run->deadline && ow_machine_heeds_deadline(run))
 		feed_kind(drive, OW_INPUT_DEADLINE_REACHED, NULL);
 	else if (drive->step == OW_STEP_ACTIVITY)
-		feed_result(drive, drive->machine.call.input);
-	else if (drive->step == OW_STEP_PARKED)
-	{
-		drive->now = Max(drive->now, run->token.due_at);
-		feed_kind(drive, OW_INPUT_TIMER_FIRED, NULL);
-	}
+		feed_result(drive, called_branch(drive), drive->machine.call.input);
 	else if (drive->step == OW_STEP_STUCK)
 	{
 		drive->operator_came = true;
 		feed_kind(drive, OW_INPUT_RETRY, NULL);
 	}
+	else if (drive->step == OW_STEP_PARKED && waiting_task(run, &branch) != NULL)
+		feed_result(drive, branch, ow_json_empty_object());
+	else if (drive->step == OW_STEP_PARKED)
+		feed_timer(drive);
 	else
 		feed_kind(drive, OW_INPUT_CONTINUE, NULL);
 }
@@ -298,19 +273,27 @@ is_outcome(const char *line)
 	return line[0] == '=' || line[0] == '!' || line[0] == 't';
 }
 
+/* A result, or a failure; words that are neither are what comes when the script says nothing. */
 static void
-feed_outcome(Drive *drive, const char *line)
+feed_outcome(Drive *drive, int branch, const char *line)
 {
-	Jsonb	   *result;
+	Jsonb	   *result = line[0] == '=' ? ow_json_parse(line + 1) : NULL;
 
-	if (line[0] == '!')
-		feed_failed(drive, line + 1);
-	else if (line[0] == 't')
-		feed_timeout(drive);
-	else if (ow_json_text_nesting(line + 1) < 1000 && (result = ow_json_parse(line + 1)) != NULL)
-		feed_result(drive, result);
+	if (result != NULL)
+		feed_result(drive, branch, result);
+	else if (line[0] == '!')
+		feed_failed(drive, branch, line + 1);
 	else
 		feed_what_comes(drive);
+}
+
+static void
+feed_answer(Drive *drive, const char *words)
+{
+	int			branch;
+
+	if (waiting_task(drive->machine.run, &branch) != NULL && drive->step != OW_STEP_STUCK)
+		feed_outcome(drive, branch, words);
 }
 
 /* Messages and what else happens at any time; lines that say nothing sensible do nothing. */
@@ -319,15 +302,19 @@ feed_line(Drive *drive, const char *line)
 {
 	OwRun	   *run = drive->machine.run;
 	const char *words = line[0] == '\0' ? line : line + 1 + strspn(line + 1, " ");
+	const char *reason = *words ? words : NULL;
 	OwFailure	failure = {.error = pstrdup(words), .cause = "the shell cannot go on", .next_retry_delay_ms = OW_UNSET};
 
 	switch (line[0])
 	{
+		case 'a':
+			feed_answer(drive, words);
+			break;
 		case 'c':
-			feed_kind(drive, OW_INPUT_CANCEL, *words ? words : NULL);
+			feed_kind(drive, OW_INPUT_CANCEL, reason);
 			break;
 		case 'x':
-			feed_kind(drive, OW_INPUT_TERMINATE, *words ? words : NULL);
+			feed_kind(drive, OW_INPUT_TERMINATE, reason);
 			break;
 		case 'd':
 			if (run->deadline == DT_NOEND || !ow_machine_heeds_deadline(run))
@@ -336,7 +323,7 @@ feed_line(Drive *drive, const char *line)
 			feed_kind(drive, OW_INPUT_DEADLINE_REACHED, NULL);
 			break;
 		case 's':
-			feed_failure(drive, OW_INPUT_STUCK, &failure);
+			feed_failure(drive, OW_INPUT_STUCK, 0, &failure);
 			break;
 		case 'r':
 			drive->operator_came = true;
@@ -347,11 +334,12 @@ feed_line(Drive *drive, const char *line)
 				feed_kind(drive, OW_INPUT_RETRY_COMPENSATIONS, NULL);
 			break;
 		case 'y':
-			if (drive->now < run->token.due_at || run->token.due_at == DT_NOEND)
-				feed_kind(drive, OW_INPUT_CONTINUE, NULL);
+			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
 			break;
 		case 'l':
-			load_again(drive);
+			if (drive->step == OW_STEP_CLOSED)
+				break;
+			store_and_load(drive);
 			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
 			break;
 		case 'w':
@@ -372,7 +360,14 @@ drive_run(Drive *drive)
 									   drive->step != OW_STEP_CLOSED))
 			feed_what_comes(drive);
 		else if (is_outcome(drive->script) && drive->step == OW_STEP_ACTIVITY)
-			feed_outcome(drive, next_line(drive));
+		{
+			const char *line = next_line(drive);
+
+			if (line[0] == 't')
+				feed_timeout(drive);
+			else
+				feed_outcome(drive, called_branch(drive), line);
+		}
 		else
 			feed_line(drive, next_line(drive));
 	}
@@ -417,13 +412,14 @@ replay(const Drive *drive, Jsonb *input)
 	OwMachine	machine = {.definition = drive->machine.definition, .run = &run, .context = CurrentMemoryContext};
 	char	   *difference;
 
-	start_run(&run, machine.definition, input);
+	fuzz_run_start(&run, machine.definition, input, STARTED_AT);
 	difference = ow_history_replay(&machine, drive->machine.events, same_definition,
 								   unconstify(OwDefinition *, machine.definition));
 	if (difference != NULL)
 		fuzz_finding("replay: %s", difference);
 	else
-		compare(describe_run(&drive->machine), describe_run(&machine));
+		compare(fuzz_run_describe(drive->machine.run, drive->machine.definition),
+				fuzz_run_describe(&run, machine.definition));
 }
 
 void
@@ -435,8 +431,16 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	drive.tick = fuzz_case->hash & 1 ? 0 : 1234;
 	drive.activity.name = "any";
 	ow_task_options_init(&drive.activity.options);
-	drive.host = (OwHost) {.find_activity = find_activity, .arg = &drive, .max_transitions = MAX_TRANSITIONS};
-	start_run(&drive.run, definition, input);
+	drive.host = (OwHost) {
+		.find_activity = find_activity,
+		.read_outputs = read_outputs,
+		.new_task_token = new_task_token,
+		.max_concurrency = max_concurrency,
+		.arg = &drive,
+		.max_transitions = MAX_TRANSITIONS,
+		.transition_limit = TRANSITION_LIMIT
+	};
+	fuzz_run_start(&drive.run, definition, input, STARTED_AT);
 	drive.machine.definition = definition;
 	drive.machine.host = &drive.host;
 	drive.machine.run = &drive.run;

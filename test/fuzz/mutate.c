@@ -27,6 +27,7 @@ static const Word words[] = {
 #define RULE(text) {'r', text},
 #define STATE(text) {'s', text},
 #define VALUE(text) {'v', text},
+#define DATA(text) {'d', text},
 #define LINE(text) {'l', text},
 #include "words.h"
 };
@@ -92,9 +93,9 @@ parse_word(char place)
 
 /* A member is written as an object has it, without the braces. */
 static JsonNode *
-parse_member(void)
+parse_member(char place)
 {
-	const char *word = any_word('m');
+	const char *word = any_word(place);
 	char	   *object = json_tree_alloc(strlen(word) + 3);
 	JsonNode   *root;
 	JsonNode   *member;
@@ -158,9 +159,9 @@ add_state(JsonNode *root)
 }
 
 static void
-add_member(JsonNode *node)
+add_member(JsonNode *node, char place)
 {
-	JsonNode   *child = node->kind == '{' ? parse_member() :
+	JsonNode   *child = node->kind == '{' ? parse_member(place) :
 		parse_word(node->key != NULL && strcmp(node->key, "\"Choices\"") == 0 ? 'r' : 'v');
 
 	if (child != NULL && node->kind != 'a')
@@ -229,6 +230,15 @@ toggle_path(JsonNode *node)
 }
 
 static void
+rename_member(JsonNode *node, char place)
+{
+	JsonNode   *member = parse_member(place);
+
+	if (node->key != NULL && member != NULL)
+		node->key = member->key;
+}
+
+static void
 put_word(JsonNode *node, JsonNode *word)
 {
 	if (word != NULL)
@@ -265,12 +275,13 @@ double_node(JsonNode *node)
 	json_tree_append(node->parent, copy);
 }
 
+/* Members are those of a definition ('m') or of its input ('d'). */
 static void
-change_tree(JsonNode *root)
+change_tree(JsonNode *root, char members)
 {
 	JsonNode   *node = any_node(root);
 
-	switch (chance(14))
+	switch (chance(15))
 	{
 		case 0:
 		case 1:
@@ -290,7 +301,7 @@ change_tree(JsonNode *root)
 			break;
 		case 6:
 		case 7:
-			add_member(node);
+			add_member(node, members);
 			break;
 		case 8:
 			add_state(root);
@@ -306,6 +317,9 @@ change_tree(JsonNode *root)
 			break;
 		case 12:
 			put_state_name(root, node);
+			break;
+		case 13:
+			rename_member(node, members);
 			break;
 		default:
 			put_word(node, parse_word('v'));
@@ -353,7 +367,7 @@ join(const Part *parts, uint8_t *out, size_t max_size)
 }
 
 static void
-change_json(Part *part)
+change_json(Part *part, char members)
 {
 	JsonNode   *root = json_tree_parse(part->text, part->length);
 	char	   *text = json_tree_alloc(MAX_CASE / 2);
@@ -368,7 +382,7 @@ change_json(Part *part)
 			return;
 	}
 	for (size_t changes = 1 + chance(4); changes > 0; changes--)
-		change_tree(root);
+		change_tree(root, members);
 	length = json_tree_write(root, text, MAX_CASE / 2);
 	if (length > MAX_CASE / 2)
 		return;
@@ -426,13 +440,13 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned in
 	switch (chance(6))
 	{
 		case 0:
-			change_json(&parts[1]);
+			change_json(&parts[1], 'd');
 			break;
 		case 1:
 			change_script(&parts[2]);
 			break;
 		default:
-			change_json(&parts[0]);
+			change_json(&parts[0], 'm');
 	}
 	return join(parts, data, max_size);
 }
