@@ -115,7 +115,7 @@ check_step(const Drive *drive)
 	if (drive->step == OW_STEP_CLOSED && (run->status < OW_STATUS_COMPLETED || !run->outcome.decided))
 		fuzz_finding("a run is closed in status %s", ow_status_name(run->status));
 	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch)->due_at == DT_NOEND &&
-		 waiting_task(run, &branch) == NULL)
+		waiting_task(run, &branch) == NULL)
 		fuzz_finding("a run waits for nothing in phase %s", ow_phase_name(run->token.phase));
 	if (drive->step == OW_STEP_ACTIVITY && (drive->machine.call.activity == NULL || drive->machine.call.input == NULL))
 		fuzz_finding("an activity is called without input");
@@ -427,7 +427,10 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 {
 	Drive		drive = {.script = fuzz_case->script, .now = STARTED_AT};
 
-	/* the virtual clock of a test stands still, and replay must tell one step from the next even so */
+	/*
+	 * the virtual clock of a test stands still, and replay must tell one step from the next even
+	 * so
+	 */
 	drive.tick = fuzz_case->hash & 1 ? 0 : 1234;
 	drive.activity.name = "any";
 	ow_task_options_init(&drive.activity.options);

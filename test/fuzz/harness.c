@@ -77,7 +77,7 @@ kind_of(const char *text)
 }
 
 void
-fuzz_finding(const char *format,...)
+fuzz_finding(const char *format, ...)
 {
 	static uint32 kinds[MAX_KINDS];
 	static int	nkinds = 0;
@@ -112,16 +112,41 @@ fuzz_finding(const char *format,...)
 /* ---- one input ---- */
 
 static bool
-is_json(const OwProblems *problems)
+has_other_problem(const OwProblems *problems, const char *code)
 {
 	ListCell   *cell;
 
 	foreach(cell, problems->list)
 	{
-		if (strcmp(((OwProblem *) lfirst(cell))->code, "DuplicateKey") != 0)
-			return false;
+		if (strcmp(((OwProblem *) lfirst(cell))->code, code) != 0)
+			return true;
 	}
-	return true;
+	return false;
+}
+
+/*
+ * What is refused as a text must not do as jsonb, but for numbers: our limits are narrower.  An error
+ * that jsonb's parser raises is as good.
+ */
+static void
+check_refused(const char *text, const OwProblems *text_problems)
+{
+	MemoryContext context = CurrentMemoryContext;
+	OwProblems	problems = {0};
+
+	if (!has_other_problem(text_problems, "OutOfRange"))
+		return;
+	PG_TRY();
+	{
+		if (ow_definition_compile(ow_json_from_cstring(text), &problems) != NULL)
+			fuzz_finding("a definition is refused as a text and taken as jsonb");
+	}
+	PG_CATCH();
+	{
+		FlushErrorState();
+		MemoryContextSwitchTo(context);
+	}
+	PG_END_TRY();
 }
 
 static void
@@ -133,7 +158,9 @@ check_case(const FuzzCase *fuzz_case)
 	OwDefinition *definition = NULL;
 
 	ow_definition_check_text(fuzz_case->definition, &text_problems);
-	if (is_json(&text_problems))
+	if (has_other_problem(&text_problems, "DuplicateKey"))
+		check_refused(fuzz_case->definition, &text_problems);
+	else
 	{
 		source = ow_json_from_cstring(fuzz_case->definition);
 		definition = ow_definition_compile(source, &problems);

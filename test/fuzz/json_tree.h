@@ -13,7 +13,7 @@
 
 typedef struct JsonNode
 {
-	char		kind;			/* '{', '[', or 'a': an atom */
+	char		kind;			/* of an object or array the bracket it opens with; 'a': an atom */
 	char	   *key;			/* in an object: with its quotes; else NULL */
 	char	   *atom;			/* as written */
 	struct JsonNode *parent;

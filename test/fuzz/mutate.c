@@ -162,7 +162,7 @@ static void
 add_member(JsonNode *node, char place)
 {
 	JsonNode   *child = node->kind == '{' ? parse_member(place) :
-		parse_word(node->key != NULL && strcmp(node->key, "\"Choices\"") == 0 ? 'r' : 'v');
+	parse_word(node->key != NULL && strcmp(node->key, "\"Choices\"") == 0 ? 'r' : 'v');
 
 	if (child != NULL && node->kind != 'a')
 		json_tree_append(node, child);
