@@ -8,6 +8,7 @@
  *		! Error cause	it fails; "!n" not to be retried, "!+250" to be retried after 250 ms
  *		t				it times out
  *		a = JSON		whoever has the first task token answers, or with "a ! Error cause"
+ *		h JSON			they are still at it
  *		c reason		the run is canceled
  *		x reason		it is terminated
  *		d				it runs into its deadline
@@ -80,6 +81,24 @@ max_concurrency(void *arg, const OwRun *run)
 }
 
 /* ---- inputs ---- */
+
+/* Composite types are the database's: values of all of them fit. */
+static bool
+fits(const OwPayloadType *type, const Jsonb *value, OwMismatches *mismatches)
+{
+	if (type != NULL && type->schema != NULL)
+		ow_schema_check(type->schema, value, mismatches);
+	return mismatches->lines == NIL;
+}
+
+static bool
+check_output(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output, OwFailure *failure)
+{
+	OwMismatches mismatches = {0};
+
+	return fits(type, output, &mismatches) ||
+		ow_fail(failure, OW_ERROR_INVALID_OUTPUT, "%s", ow_mismatches_text(&mismatches));
+}
 
 /* The first token that waits for an answer; NULL */
 static const OwToken *
@@ -296,6 +315,15 @@ feed_answer(Drive *drive, const char *words)
 		feed_outcome(drive, branch, words);
 }
 
+static void
+feed_heartbeat(Drive *drive, const char *words)
+{
+	OwInput		input = {.kind = OW_INPUT_HEARTBEAT, .details = ow_json_parse(words)};
+
+	if (waiting_task(drive->machine.run, &input.branch) != NULL && drive->step != OW_STEP_STUCK)
+		feed(drive, &input);
+}
+
 /* Messages and what else happens at any time; lines that say nothing sensible do nothing. */
 static void
 feed_line(Drive *drive, const char *line)
@@ -309,6 +337,9 @@ feed_line(Drive *drive, const char *line)
 	{
 		case 'a':
 			feed_answer(drive, words);
+			break;
+		case 'h':
+			feed_heartbeat(drive, words);
 			break;
 		case 'c':
 			feed_kind(drive, OW_INPUT_CANCEL, reason);
@@ -426,6 +457,10 @@ void
 fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *input)
 {
 	Drive		drive = {.script = fuzz_case->script, .now = STARTED_AT};
+	OwMismatches mismatches = {0};
+
+	if (!fits(definition->input_type, input, &mismatches))
+		return;
 
 	/*
 	 * the virtual clock of a test stands still, and replay must tell one step from the next even
@@ -439,6 +474,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 		.read_outputs = read_outputs,
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
+		.check_output = check_output,
 		.arg = &drive,
 		.max_transitions = MAX_TRANSITIONS,
 		.transition_limit = TRANSITION_LIMIT
