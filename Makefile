@@ -36,7 +36,7 @@ export PG_CONFIG
 
 .DEFAULT_GOAL = all
 # These are scripts, which find the server for themselves, or install it.
-TASKS = test conformance demo demo-stop bench pictures format format-check lint help
+TASKS = test conformance fuzz demo demo-stop bench pictures format format-check lint help
 ifneq ($(filter-out $(TASKS),$(or $(MAKECMDGOALS),all)),)
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq ($(PGXS),)
@@ -70,6 +70,10 @@ test:
 conformance:
 	test/conformance/run.sh $(CASES)
 
+fuzz:
+	dev/install_packages.sh fuzz
+	test/fuzz/run.sh $(or $(SECONDS),60) $(CASES)
+
 demo:
 	examples/order_processing/demo.sh start
 
@@ -96,6 +100,7 @@ help:
 	@echo 'make install       install for the server of PG_CONFIG (as root)'
 	@echo 'make test          build, install, run every test suite on a private cluster'
 	@echo 'make conformance CASES=FOLDER  run recorded cases of the Amazon States Language'
+	@echo 'make fuzz SECONDS=60  fuzz definitions, inputs and results'
 	@echo 'make installcheck  run the regression and isolation tests on a running server'
 	@echo 'make demo          start the order processing example; make demo-stop ends it'
 	@echo 'make bench         run the benchmarks'

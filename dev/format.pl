@@ -2,7 +2,7 @@
 #
 # Formats the C sources as PostgreSQL formats its own, in lines of 100 columns.
 #
-#   dev/format.pl [FILE ...]           rewrites the files (all of src/ if none is named)
+#   dev/format.pl [FILE ...]           rewrites the files (all of src/ and test/fuzz/ if none is named)
 #   dev/format.pl --check [FILE ...]   shows what it would change, and fails if that is anything
 #
 # It runs pg_bsd_indent, and keeps away from it what that does badly.
@@ -17,6 +17,7 @@ use File::Temp;
 my @options = qw(-bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l100 -lp -lpl
 	-nip -npro -sac -tpg -ts4);
 my $root = dirname(dirname(abs_path($0)));
+my @sources = ("$root/src", "$root/test/fuzz");
 my $work = File::Temp->newdir;
 my $quoted = qr/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*.*?\*\//s;
 my $braces = qr/(\{(?:$quoted|[^{}"'\/]++|\/|(?-1))*\})/;
@@ -56,7 +57,7 @@ sub write_typedefs
 		uint64_t intptr_t uintptr_t pid_t sigjmp_buf sigset_t size_t ssize_t time_t va_list);
 
 	chomp $headers;
-	foreach my $file (list_files($headers, "$root/src"))
+	foreach my $file (list_files($headers, @sources))
 	{
 		my $source = read_file($file);
 
@@ -138,7 +139,7 @@ my $check = @ARGV && $ARGV[0] eq '--check' && shift;
 my $failed = 0;
 
 write_typedefs("$work/typedefs");
-foreach my $file (@ARGV ? @ARGV : list_files("$root/src"))
+foreach my $file (@ARGV ? @ARGV : list_files(@sources))
 {
 	my $source = read_file($file);
 	my $formatted = eval { format_source($source) };

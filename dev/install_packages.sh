@@ -2,11 +2,12 @@
 #
 # Installs the Debian 12 packages that are missing, as root or through sudo.
 #
-#   dev/install_packages.sh [demo] [test] [lint]     (test, if none is named)
+#   dev/install_packages.sh [demo] [test] [lint] [fuzz]     (test, if none is named)
 #
 #   demo   a server, and what it takes to build and install the extension
 #   test   that, and what the test suites run on
 #   lint   what "make lint" and "make format" call
+#   fuzz   a server, clang with its sanitizers and libFuzzer, and its tools
 #
 # Does nothing when they are all there. A server that comes new gets no system cluster: none is
 # needed, and none is left running.
@@ -24,6 +25,7 @@ for purpose in "${@:-test}"; do
 		packages+=("${demo[@]}" postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
 			postgresql-15-cron python3-psycopg2 python3-jsonschema graphviz)
 		;;
+	fuzz) packages+=("${demo[@]}" clang libclang-rt-14-dev llvm) ;;
 	lint) packages+=(cppcheck pg-bsd-indent shellcheck codespell) ;;
 	help | -h | --help)
 		usage

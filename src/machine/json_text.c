@@ -50,9 +50,9 @@ bool
 ow_json_number_fits(const char *number)
 {
 	const char *exponent = strpbrk(number, "eE");
+	long		power = exponent == NULL ? 0 : strtol(exponent + 1, NULL, 10);
 
-	return strlen(number) <= MAX_NUMBER_LENGTH &&
-		(exponent == NULL || labs(strtol(exponent + 1, NULL, 10)) <= MAX_EXPONENT);
+	return strlen(number) <= MAX_NUMBER_LENGTH && power >= -MAX_EXPONENT && power <= MAX_EXPONENT;
 }
 
 /* ---- parsing ---- */

@@ -1,0 +1,489 @@
+/*
+ * drive.c
+ *		Drives a run through the machine as a script says, then replays its history.
+ *
+ * This and run_state.c are what knows the machine's insides.  The script's lines:
+ *
+ *		= JSON			the activity completes with this result
+ *		! Error cause	it fails; "!n" not to be retried, "!+250" to be retried after 250 ms
+ *		t				it times out
+ *		a = JSON		whoever has the first task token answers, or with "a ! Error cause"
+ *		h JSON			they are still at it
+ *		c reason		the run is canceled
+ *		x reason		it is terminated
+ *		d				it runs into its deadline
+ *		s Error			the shell cannot go on
+ *		r				an operator lets it try again, once it is stuck
+ *		k				an operator lets its failed compensations try again
+ *		y				it is looked at, though nothing happened
+ *		l				it is stored and loaded again
+ *		w 3600			time passes
+ *
+ * An outcome waits for the next activity.  Where the script says nothing, activities complete with their
+ * input, timers fire, task tokens are answered, and a run that is stuck is retried.
+ */
+#include "postgres.h"
+
+#include "fuzz.h"
+#include "machine/replay.h"
+#include "run_state.h"
+
+#define MAX_STEPS 200			/* then the run is terminated */
+#define MAX_TRANSITIONS 20		/* before a run yields */
+#define TRANSITION_LIMIT 50		/* before one that waits for nothing fails */
+#define MAX_CONCURRENCY 3
+#define STARTED_AT (INT64CONST(946684800) * USECS_PER_SEC)	/* 2030 */
+
+typedef struct Drive
+{
+	OwMachine	machine;
+	OwRun		run;
+	OwHost		host;
+	OwActivity	activity;
+	FuzzStore	store;
+	uint8		task_tokens;	/* given out */
+	bool		operator_came;	/* what was missing has been registered */
+	int64		tick;			/* microseconds from one input to the next */
+	TimestampTz now;
+	const char *script;			/* what is left of it */
+	OwStep		step;
+} Drive;
+
+/* Every activity exists, but for those called Missing…, until an operator comes. */
+static const OwActivity *
+find_activity(void *arg, const char *name)
+{
+	const Drive *drive = arg;
+
+	return strncmp(name, "Missing", 7) == 0 && !drive->operator_came ? NULL : &drive->activity;
+}
+
+/* What is stored is in memory only if nothing was stored. */
+static void
+read_outputs(void *arg, int parent, Jsonb **outputs, int count)
+{
+	fuzz_run_read_outputs(&((const Drive *) arg)->store, parent, outputs, count);
+}
+
+static void
+new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
+{
+	Drive	   *drive = arg;
+
+	memset(task_token, 0, sizeof(*task_token));
+	task_token->data[0] = ++drive->task_tokens;
+}
+
+static int
+max_concurrency(void *arg, const OwRun *run)
+{
+	return MAX_CONCURRENCY;
+}
+
+/* ---- inputs ---- */
+
+/* Composite types are the database's: values of all of them fit. */
+static bool
+fits(const OwPayloadType *type, const Jsonb *value, OwMismatches *mismatches)
+{
+	if (type != NULL && type->schema != NULL)
+		ow_schema_check(type->schema, value, mismatches);
+	return mismatches->lines == NIL;
+}
+
+static bool
+check_output(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output, OwFailure *failure)
+{
+	OwMismatches mismatches = {0};
+
+	return fits(type, output, &mismatches) ||
+		ow_fail(failure, OW_ERROR_INVALID_OUTPUT, "%s", ow_mismatches_text(&mismatches));
+}
+
+/* The first token that waits for an answer; NULL */
+static const OwToken *
+waiting_task(const OwRun *run, int *branch)
+{
+	ListCell   *cell;
+
+	*branch = 0;
+	if (run->token.phase == OW_PHASE_CALLBACK)
+		return &run->token;
+	foreach(cell, run->branches)
+	{
+		const OwBranch *candidate = lfirst(cell);
+
+		*branch = candidate->id;
+		if (candidate->token.phase == OW_PHASE_CALLBACK)
+			return &candidate->token;
+	}
+	return NULL;
+}
+
+/* What must hold after a step, whatever came before it */
+static void
+check_step(const Drive *drive)
+{
+	const OwRun *run = drive->machine.run;
+	int			branch;
+
+	if ((drive->step == OW_STEP_CLOSED) != (run->token.phase == OW_PHASE_CLOSED))
+		fuzz_finding("a step says %d in phase %s", drive->step, ow_phase_name(run->token.phase));
+	if ((drive->step == OW_STEP_STUCK) != (run->status == OW_STATUS_STUCK))
+		fuzz_finding("a step says %d in status %s", drive->step, ow_status_name(run->status));
+	if (drive->step == OW_STEP_CLOSED && (run->status < OW_STATUS_COMPLETED || !run->outcome.decided))
+		fuzz_finding("a run is closed in status %s", ow_status_name(run->status));
+	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch)->due_at == DT_NOEND &&
+		waiting_task(run, &branch) == NULL)
+		fuzz_finding("a run waits for nothing in phase %s", ow_phase_name(run->token.phase));
+	if (drive->step == OW_STEP_ACTIVITY && (drive->machine.call.activity == NULL || drive->machine.call.input == NULL))
+		fuzz_finding("an activity is called without input");
+}
+
+static void
+feed(Drive *drive, OwInput *input)
+{
+	drive->now += drive->tick;
+	input->now = drive->now;
+	drive->step = ow_machine_step(&drive->machine, input);
+	check_step(drive);
+}
+
+static void
+feed_kind(Drive *drive, OwInputKind kind, const char *reason)
+{
+	OwInput		input = {.kind = kind, .reason = reason, .requested_by = "fuzz"};
+
+	feed(drive, &input);
+}
+
+static int
+called_branch(const Drive *drive)
+{
+	return drive->machine.branch ? drive->machine.branch->id : 0;
+}
+
+static void
+feed_failure(Drive *drive, OwInputKind kind, int branch, OwFailure *failure)
+{
+	OwInput		input = {.kind = kind, .branch = branch, .failure = failure};
+
+	feed(drive, &input);
+}
+
+/* "n" and "+250" in front, the error's name, and after a space its cause */
+static void
+feed_failed(Drive *drive, int branch, const char *words)
+{
+	OwFailure	failure = {.next_retry_delay_ms = OW_UNSET};
+	const char *space;
+
+	if (*words == 'n')
+	{
+		failure.non_retryable = true;
+		words++;
+	}
+	if (*words == '+')
+		failure.next_retry_delay_ms = strtoul(words + 1, unconstify(char **, &words), 10) % PG_INT32_MAX;
+	words += strspn(words, " ");
+	space = strchr(words, ' ');
+	failure.error = space == NULL ? pstrdup(words) : pnstrdup(words, space - words);
+	failure.cause = space == NULL ? NULL : pstrdup(space + 1);
+	failure.details = space == NULL ? NULL : ow_json_text(space + 1);
+	feed_failure(drive, OW_INPUT_ACTIVITY_FAILED, branch, &failure);
+}
+
+static void
+feed_result(Drive *drive, int branch, Jsonb *result)
+{
+	OwInput		input = {.kind = OW_INPUT_ACTIVITY_COMPLETED, .branch = branch, .result = result};
+
+	feed(drive, &input);
+}
+
+static void
+feed_timeout(Drive *drive)
+{
+	OwFailure	failure;
+
+	(void) ow_fail(&failure, OW_ERROR_TIMEOUT, "the attempt took too long");
+	feed_failure(drive, OW_INPUT_ACTIVITY_TIMED_OUT, called_branch(drive), &failure);
+}
+
+static void
+feed_timer(Drive *drive)
+{
+	OwRun	   *run = drive->machine.run;
+	OwInput		input = {.kind = OW_INPUT_TIMER_FIRED};
+	const OwToken *token = ow_run_next_timer(run, &input.branch);
+
+	drive->now = Max(drive->now, token->due_at);
+	feed(drive, &input);
+}
+
+static void
+store_and_load(Drive *drive)
+{
+	OwMachine  *machine = &drive->machine;
+	List	   *events = machine->events;
+
+	fuzz_run_store_and_load(&drive->store, machine->run, machine->definition);
+	*machine = (OwMachine) {
+		.definition = machine->definition,
+		.host = machine->host,
+		.run = machine->run,
+		.context = machine->context,
+		.events = events
+	};
+}
+
+static bool
+has_failed_compensation(const OwRun *run)
+{
+	ListCell   *cell;
+
+	foreach(cell, run->compensations)
+	{
+		if (((OwRecordedCompensation *) lfirst(cell))->status == OW_COMPENSATION_FAILED)
+			return true;
+	}
+	return false;
+}
+
+/* What happens when the script says nothing */
+static void
+feed_what_comes(Drive *drive)
+{
+	OwRun	   *run = drive->machine.run;
+	int			branch;
+
+	if (drive->now >= run->deadline && ow_machine_heeds_deadline(run))
+		feed_kind(drive, OW_INPUT_DEADLINE_REACHED, NULL);
+	else if (drive->step == OW_STEP_ACTIVITY)
+		feed_result(drive, called_branch(drive), drive->machine.call.input);
+	else if (drive->step == OW_STEP_STUCK)
+	{
+		drive->operator_came = true;
+		feed_kind(drive, OW_INPUT_RETRY, NULL);
+	}
+	else if (drive->step == OW_STEP_PARKED && waiting_task(run, &branch) != NULL)
+		feed_result(drive, branch, ow_json_empty_object());
+	else if (drive->step == OW_STEP_PARKED)
+		feed_timer(drive);
+	else
+		feed_kind(drive, OW_INPUT_CONTINUE, NULL);
+}
+
+/* ---- the script ---- */
+
+static char *
+next_line(Drive *drive)
+{
+	size_t		length = strcspn(drive->script, "\n");
+	char	   *line = pnstrdup(drive->script, length);
+
+	drive->script += length + (drive->script[length] == '\n');
+	return line;
+}
+
+static bool
+is_outcome(const char *line)
+{
+	return line[0] == '=' || line[0] == '!' || line[0] == 't';
+}
+
+/* A result, or a failure; words that are neither are what comes when the script says nothing. */
+static void
+feed_outcome(Drive *drive, int branch, const char *line)
+{
+	Jsonb	   *result = line[0] == '=' ? ow_json_parse(line + 1) : NULL;
+
+	if (result != NULL)
+		feed_result(drive, branch, result);
+	else if (line[0] == '!')
+		feed_failed(drive, branch, line + 1);
+	else
+		feed_what_comes(drive);
+}
+
+static void
+feed_answer(Drive *drive, const char *words)
+{
+	int			branch;
+
+	if (waiting_task(drive->machine.run, &branch) != NULL && drive->step != OW_STEP_STUCK)
+		feed_outcome(drive, branch, words);
+}
+
+static void
+feed_heartbeat(Drive *drive, const char *words)
+{
+	OwInput		input = {.kind = OW_INPUT_HEARTBEAT, .details = ow_json_parse(words)};
+
+	if (waiting_task(drive->machine.run, &input.branch) != NULL && drive->step != OW_STEP_STUCK)
+		feed(drive, &input);
+}
+
+/* Messages and what else happens at any time; lines that say nothing sensible do nothing. */
+static void
+feed_line(Drive *drive, const char *line)
+{
+	OwRun	   *run = drive->machine.run;
+	const char *words = line[0] == '\0' ? line : line + 1 + strspn(line + 1, " ");
+	const char *reason = *words ? words : NULL;
+	OwFailure	failure = {.error = pstrdup(words), .cause = "the shell cannot go on", .next_retry_delay_ms = OW_UNSET};
+
+	switch (line[0])
+	{
+		case 'a':
+			feed_answer(drive, words);
+			break;
+		case 'h':
+			feed_heartbeat(drive, words);
+			break;
+		case 'c':
+			feed_kind(drive, OW_INPUT_CANCEL, reason);
+			break;
+		case 'x':
+			feed_kind(drive, OW_INPUT_TERMINATE, reason);
+			break;
+		case 'd':
+			if (run->deadline == DT_NOEND || !ow_machine_heeds_deadline(run))
+				break;
+			drive->now = Max(drive->now, run->deadline);
+			feed_kind(drive, OW_INPUT_DEADLINE_REACHED, NULL);
+			break;
+		case 's':
+			feed_failure(drive, OW_INPUT_STUCK, 0, &failure);
+			break;
+		case 'r':
+			drive->operator_came = true;
+			feed_kind(drive, OW_INPUT_RETRY, NULL);
+			break;
+		case 'k':
+			if (has_failed_compensation(run))
+				feed_kind(drive, OW_INPUT_RETRY_COMPENSATIONS, NULL);
+			break;
+		case 'y':
+			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
+			break;
+		case 'l':
+			if (drive->step == OW_STEP_CLOSED)
+				break;
+			store_and_load(drive);
+			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
+			break;
+		case 'w':
+			drive->now += (int64) (strtoul(words, NULL, 10) % PG_INT32_MAX) * USECS_PER_SEC;
+			break;
+	}
+}
+
+static void
+drive_run(Drive *drive)
+{
+	feed_kind(drive, OW_INPUT_CONTINUE, NULL);
+	for (int steps = 0; steps < MAX_STEPS; steps++)
+	{
+		if (drive->step == OW_STEP_CLOSED && (*drive->script == '\0' || !has_failed_compensation(drive->machine.run)))
+			return;
+		if (*drive->script == '\0' || (is_outcome(drive->script) && drive->step != OW_STEP_ACTIVITY &&
+									   drive->step != OW_STEP_CLOSED))
+			feed_what_comes(drive);
+		else if (is_outcome(drive->script) && drive->step == OW_STEP_ACTIVITY)
+		{
+			const char *line = next_line(drive);
+
+			if (line[0] == 't')
+				feed_timeout(drive);
+			else
+				feed_outcome(drive, called_branch(drive), line);
+		}
+		else
+			feed_line(drive, next_line(drive));
+	}
+	if (drive->step == OW_STEP_CLOSED)
+		return;
+	feed_kind(drive, OW_INPUT_TERMINATE, "enough");
+	if (drive->step != OW_STEP_CLOSED)
+		fuzz_finding("a terminated run is not closed");
+}
+
+/* ---- replay ---- */
+
+static const OwDefinition *
+same_definition(void *arg, int version)
+{
+	return arg;
+}
+
+static void
+compare(const char *live, const char *replayed)
+{
+	const char *live_line = live;
+	const char *replayed_line = replayed;
+
+	for (; *live && *live == *replayed; live++, replayed++)
+	{
+		if (*live != '\n')
+			continue;
+		live_line = live + 1;
+		replayed_line = replayed + 1;
+	}
+	if (*live != *replayed)
+		fuzz_finding("replayed state differs in %.*s\nlive:     %.*s\nreplayed: %.*s",
+					 (int) strcspn(live_line, ":"), live_line, (int) strcspn(live_line, "\n"), live_line,
+					 (int) strcspn(replayed_line, "\n"), replayed_line);
+}
+
+static void
+replay(const Drive *drive, Jsonb *input)
+{
+	OwRun		run;
+	OwMachine	machine = {.definition = drive->machine.definition, .run = &run, .context = CurrentMemoryContext};
+	char	   *difference;
+
+	fuzz_run_start(&run, machine.definition, input, STARTED_AT);
+	difference = ow_history_replay(&machine, drive->machine.events, same_definition,
+								   unconstify(OwDefinition *, machine.definition));
+	if (difference != NULL)
+		fuzz_finding("replay: %s", difference);
+	else
+		compare(fuzz_run_describe(drive->machine.run, drive->machine.definition),
+				fuzz_run_describe(&run, machine.definition));
+}
+
+void
+fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *input)
+{
+	Drive		drive = {.script = fuzz_case->script, .now = STARTED_AT};
+	OwMismatches mismatches = {0};
+
+	if (!fits(definition->input_type, input, &mismatches))
+		return;
+
+	/*
+	 * the virtual clock of a test stands still, and replay must tell one step from the next even
+	 * so
+	 */
+	drive.tick = fuzz_case->hash & 1 ? 0 : 1234;
+	drive.activity.name = "any";
+	ow_task_options_init(&drive.activity.options);
+	drive.host = (OwHost) {
+		.find_activity = find_activity,
+		.read_outputs = read_outputs,
+		.new_task_token = new_task_token,
+		.max_concurrency = max_concurrency,
+		.check_output = check_output,
+		.arg = &drive,
+		.max_transitions = MAX_TRANSITIONS,
+		.transition_limit = TRANSITION_LIMIT
+	};
+	fuzz_run_start(&drive.run, definition, input, STARTED_AT);
+	drive.machine.definition = definition;
+	drive.machine.host = &drive.host;
+	drive.machine.run = &drive.run;
+	drive.machine.context = CurrentMemoryContext;
+	drive_run(&drive);
+	replay(&drive, input);
+}
