@@ -1,7 +1,7 @@
 -- The workloads of chains and branches: 1,000 Pass and Choice states, Map and Parallel over many orders. Run as the role that
 -- owns them.
 
-SELECT workflow.register_activity('CancelShipment', 'shop.do_nothing(jsonb)');
+SELECT workflow.register_activity('CancelOrder', 'shop.do_nothing(jsonb)');
 
 -- A Pass that notes where the run is, and a Choice that looks there, 500 times.
 SELECT workflow.register('chain_1000', jsonb_build_object(
@@ -18,6 +18,7 @@ SELECT workflow.register('chain_1000', jsonb_build_object(
 
 SELECT workflow.register('map_orders', $asl$
 {
+  "Defaults": {"StartToCloseSeconds": 10},
   "StartAt": "Each",
   "States": {
     "Each": {
@@ -35,6 +36,7 @@ $asl$::text);
 
 SELECT workflow.register('map_undoable', $asl$
 {
+  "Defaults": {"StartToCloseSeconds": 10},
   "StartAt": "Each",
   "States": {
     "Each": {
@@ -42,7 +44,7 @@ SELECT workflow.register('map_undoable', $asl$
       "ItemsPath": "$.orders",
       "ItemProcessor": {
         "StartAt": "Validate",
-        "States": {"Validate": {"Type": "Task", "Resource": "ValidateOrder", "Compensate": "CancelShipment", "End": true}}
+        "States": {"Validate": {"Type": "Task", "Resource": "ValidateOrder", "Compensate": "CancelOrder", "End": true}}
       },
       "End": true
     }
@@ -50,7 +52,27 @@ SELECT workflow.register('map_undoable', $asl$
 }
 $asl$::text);
 
+SELECT workflow.register('map_undone', $asl$
+{
+  "Defaults": {"StartToCloseSeconds": 10},
+  "StartAt": "Each",
+  "States": {
+    "Each": {
+      "Type": "Map",
+      "ItemsPath": "$.orders",
+      "ItemProcessor": {
+        "StartAt": "Validate",
+        "States": {"Validate": {"Type": "Task", "Resource": "ValidateOrder", "Compensate": "CancelOrder", "End": true}}
+      },
+      "Next": "Undo"
+    },
+    "Undo": {"Type": "Compensate", "End": true}
+  }
+}
+$asl$::text);
+
 SELECT workflow.register('parallel_50', jsonb_build_object(
+    'Defaults', '{"StartToCloseSeconds": 10}'::jsonb,
     'StartAt', 'All',
     'States', jsonb_build_object('All', jsonb_build_object(
         'Type', 'Parallel', 'End', true,

@@ -57,7 +57,8 @@ TRUNCATE shop.validated, shop.payment, shop.inventory_movement, shop.shipment
 $$;
 
 -- Nothing is measured that was not done: every run completed, and each left its four rows.
-CREATE PROCEDURE harness.check(workflow text, since timestamptz)
+-- With orders given, that many were validated.
+CREATE PROCEDURE harness.check(workflow text, since timestamptz, orders bigint DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
     completed bigint;
@@ -78,6 +79,9 @@ BEGIN
         (SELECT count(*) FROM shop.shipment))
     THEN
         RAISE EXCEPTION 'the application''s rows are not those of % completed runs', completed;
+    END IF;
+    IF orders <> (SELECT count(*) FROM shop.validated) THEN
+        RAISE EXCEPTION '% orders should have been validated, not %', orders, (SELECT count(*) FROM shop.validated);
     END IF;
 END
 $$;

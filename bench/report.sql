@@ -45,6 +45,23 @@ WHERE section = 'memory' AND metric = 'kilobytes'
 GROUP BY leg
 HAVING count(*) = (SELECT max(round) FROM sample WHERE section = 'memory');
 
+-- Chains and branches: what one transition, item or branch costs. A leg is a workflow and its number of items.
+CREATE TEMP VIEW unit AS
+SELECT round, split_part(leg, ' ', 1) AS workflow, nullif(split_part(leg, ' ', 2), '')::int AS items, metric, value,
+       first_value(value) OVER w AS of_few
+FROM sample
+WHERE section = 'branches'
+WINDOW w AS (PARTITION BY round, split_part(leg, ' ', 1), metric ORDER BY nullif(split_part(leg, ' ', 2), '')::int);
+
+-- order-4 by this build and by the one before, in one row per round.
+CREATE TEMP VIEW build AS
+SELECT round, how, workflow, metric, max(value) FILTER (WHERE build = 'this') AS this,
+       max(value) FILTER (WHERE build = 'before') AS before
+FROM (SELECT round, split_part(leg, ' ', 1) AS build, split_part(leg, ' ', 2) AS how, split_part(leg, ' ', 3) AS workflow,
+             metric, value
+      FROM sample WHERE section = 'baseline') AS leg
+GROUP BY round, how, workflow, metric;
+
 CREATE TEMP VIEW figure (position, name, sense, target, unit, value) AS
 SELECT 1, 'order-4, started one per transaction by 16 clients, against (a)', 'at least', 3, '×', rate / naive
 FROM leg WHERE leg = 'one'
@@ -74,7 +91,17 @@ SELECT 9, 'growth of an executor after the first 10,000 workflows, per workflow'
        sum((SELECT max(k) FROM unnest(kilobytes) AS k) - kilobytes[1]) * 1024
        / (SELECT value * ((SELECT max(round) FROM sample WHERE section = 'memory') - 1)
           FROM sample WHERE metric = 'step')
-FROM executor HAVING count(*) > 0;
+FROM executor HAVING count(*) > 0
+UNION ALL
+SELECT 10, format('an item of a Map over %s, against one of the smallest', pg_temp.show(items)), 'at most', 1.25, '×',
+       value / of_few
+FROM unit WHERE workflow = 'map_orders' AND metric = 'microseconds' AND items = (SELECT max(items) FROM unit)
+UNION ALL
+SELECT 11, 'order-4 by `start_many`, against the build before', 'at least', 0.97, '×', this / before
+FROM build WHERE how = 'start_many' AND workflow = 'order_4' AND metric = 'rate'
+UNION ALL
+SELECT 12, 'order-4, started one per transaction, against the build before', 'at least', 0.97, '×', this / before
+FROM build WHERE how = 'start_one' AND workflow = 'order_4' AND metric = 'rate';
 
 \qecho
 \qecho '## Targets'
@@ -92,6 +119,8 @@ FROM (SELECT position, name, sense, target, unit, array_agg(value) AS "values",
 ORDER BY position;
 
 SELECT EXISTS (SELECT FROM sample WHERE section = 'throughput') AS has_throughput,
+       EXISTS (SELECT FROM sample WHERE section = 'branches') AS has_branches,
+       EXISTS (SELECT FROM sample WHERE section = 'baseline') AS has_baseline,
        EXISTS (SELECT FROM sample WHERE section = 'latency') AS has_latency,
        EXISTS (SELECT FROM sample WHERE section = 'memory') AS has_memory,
        EXISTS (SELECT FROM sample WHERE section = 'idle') AS has_idle \gset
@@ -199,4 +228,59 @@ FROM sample
 WHERE section = 'idle' AND leg IN ('engine', 'server')
 GROUP BY leg
 ORDER BY leg;
+\endif
+
+\if :has_branches
+\qecho
+\qecho '## Chains, Map and Parallel'
+\qecho
+SELECT format('By one executor, from the start to the last close: %s transitions per second in the chain.',
+              pg_temp.summary(array_agg(1e6 / value)))
+FROM unit
+WHERE workflow = 'chain' AND metric = 'microseconds';
+\qecho
+\qecho '| | µs | executor''s CPU, µs | WAL, bytes | most private memory of the executor, kB |'
+\qecho '|---|---|---|---|---|'
+SELECT format('| %s | %s | %s | %s | %s |', title || coalesce(', ' || pg_temp.show(items), ''),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'microseconds')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'cpu')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'wal')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'kilobytes')))
+FROM unit
+    JOIN (VALUES
+        (1, 'chain', 'a transition of 1,000 Pass and Choice states'),
+        (2, 'map_orders', 'an item of a Map, one activity each, of'),
+        (3, 'map_undoable', 'the same, with a compensation each, of'),
+        (4, 'map_undone', 'the same, all undone in the end, of'),
+        (5, 'parallel', 'a branch of a Parallel of 50, one activity each')) AS title (position, name, title) ON name = workflow
+GROUP BY position, title, items
+ORDER BY position, items;
+\qecho
+\qecho '| an item of so many, against one of the smallest Map | µs | CPU | WAL |'
+\qecho '|---|---|---|---|'
+SELECT format('| %s, %s | %s | %s | %s |', workflow, pg_temp.show(items),
+              pg_temp.summary(array_agg(value / of_few) FILTER (WHERE metric = 'microseconds')),
+              pg_temp.summary(array_agg(value / of_few) FILTER (WHERE metric = 'cpu')),
+              pg_temp.summary(array_agg(value / nullif(of_few, 0)) FILTER (WHERE metric = 'wal')))
+FROM unit
+WHERE items > (SELECT min(items) FROM unit)
+GROUP BY workflow, items
+ORDER BY workflow, items;
+\endif
+
+\if :has_baseline
+\qecho
+\qecho '## Against the build before'
+\qecho
+\qecho '| | workflows/s | before | ratio | WAL, bytes | before |'
+\qecho '|---|---|---|---|---|---|'
+SELECT format('| %s, `%s` | %s | %s | %s | %s | %s |', replace(workflow, '_', '-'), how,
+              pg_temp.summary(array_agg(this) FILTER (WHERE metric = 'rate')),
+              pg_temp.summary(array_agg(before) FILTER (WHERE metric = 'rate')),
+              pg_temp.summary(array_agg(this / before) FILTER (WHERE metric = 'rate')),
+              pg_temp.summary(array_agg(this) FILTER (WHERE metric = 'wal')),
+              pg_temp.summary(array_agg(before) FILTER (WHERE metric = 'wal')))
+FROM build
+GROUP BY workflow, how
+ORDER BY workflow, how;
 \endif

@@ -4,9 +4,10 @@
 #
 #   bench/run.sh [--quick] [--rounds N] [--keep] [SECTION ...]
 #
-# Sections: memory, throughput (with WAL and commits), latency, idle; all of them by default.
+# Sections: memory, throughput (with WAL and commits), branches (chains, Map, Parallel), latency, idle,
+# and with BASELINE=COMMIT baseline (order-4 by that build and by this one); all of them by default.
 #   --quick     small numbers, to see that everything works
-#   --rounds N  rounds of the throughput section (default 5)
+#   --rounds N  rounds of the sections that have rounds (default 5)
 #   --keep      leave the cluster "bench" running afterwards
 #
 # The report goes to standard output; a full run also writes it to bench/RESULTS.md.
@@ -17,7 +18,9 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../dev/common.sh"
 
 readonly cluster=bench database=bench role=bench
-readonly all_sections=(memory throughput latency idle) # memory while the executors are fresh
+all_sections=(memory throughput branches latency idle) # memory while the executors are fresh
+[[ -z ${BASELINE:-} ]] || all_sections+=(baseline)
+readonly all_sections
 readonly settings=(
 	shared_buffers=2GB
 	max_wal_size=32GB checkpoint_timeout=1h # so that no checkpoint falls into a measurement
@@ -30,7 +33,7 @@ PATH=$("$PG_CONFIG" --bindir):$PATH
 export LC_ALL=C.UTF-8 # figures have a decimal point
 
 quick=false keep=false rounds='' round=0 section='' sections=()
-command="bench/run.sh${*:+ $*}"
+command="${BASELINE:+BASELINE=$BASELINE }bench/run.sh${*:+ $*}"
 while (($#)); do
 	case $1 in
 	--quick) quick=true ;;
@@ -58,10 +61,13 @@ $quick || ((${#sections[@]})) || results=$here/RESULTS.md
 naive_seconds=8 batches=60 by_one=24000 by_many=60000
 latency_seconds=20 latency_rate=20
 memory_step=10000 memory_steps=10
+chains=200 items=20000 item_counts=(100 1000 10000)
+baseline_runs=20000
 parked=10000 settle_seconds=15 idle_seconds=10
 if $quick; then
 	rounds=${rounds:-1} naive_seconds=2 batches=10 by_one=4000 by_many=10000
 	latency_seconds=3 memory_step=1000 settle_seconds=5
+	chains=20 items=1000 item_counts=(10 100 1000) baseline_runs=4000
 fi
 rounds=${rounds:-5}
 
@@ -132,25 +138,32 @@ finish() {
 		tail -n 10 "$(dirname "$PGDATA_PATH")/log" >&2 || true
 	fi
 	$keep || "$root/dev/cluster.sh" destroy "$cluster" || true
+	[[ -z ${baseline_server:-} ]] || by before "$root/dev/cluster.sh" destroy "$cluster-baseline" || true
 	rm -rf "$work"
 	exit "$status"
 }
 
-set_up() {
+# A new cluster with the application and order-4, which is also the one that is talked to from here on.
+start_cluster() { # NAME
 	local options=() setting
 
 	for setting in "${settings[@]}"; do
 		options+=(-c "$setting")
 	done
-	trap finish EXIT
-	"$root/dev/cluster.sh" destroy "$cluster" 2>/dev/null || true
-	"$root/dev/cluster.sh" start "$cluster" "${options[@]}"
-	eval "$("$root/dev/cluster.sh" env "$cluster")"
+	"$root/dev/cluster.sh" destroy "$1" 2>/dev/null || true
+	"$root/dev/cluster.sh" start "$1" "${options[@]}"
+	eval "$("$root/dev/cluster.sh" env "$1")"
 
 	psql -XAtq -v ON_ERROR_STOP=1 -c "CREATE ROLE $role LOGIN" -c "CREATE DATABASE $database OWNER $role"
-	sql -U "$role" -f "$here/shop.sql" -f "$here/naive.sql"
+	sql -U "$role" -f "$here/shop.sql"
 	sql -f "$here/harness.sql"
 	sql -U "$role" -o /dev/null -f "$here/workflows.sql"
+}
+
+set_up() {
+	trap finish EXIT
+	start_cluster "$cluster"
+	sql -U "$role" -o /dev/null -f "$here/naive.sql" -f "$here/branches.sql"
 	touch "$samples"
 }
 
@@ -295,6 +308,76 @@ measure_throughput() {
 }
 
 #
+# Chains, Map, Parallel
+#
+
+# The one executor, once it has work behind it
+executor() {
+	sql -c "SELECT pid FROM pg_stat_activity WHERE usename = '$role' AND backend_type <> 'client backend' LIMIT 1"
+}
+
+# Keeps a file with the greatest private memory the process has had, in kB, until it is killed.
+watch_memory() { # PID FILE
+	local most=0 name value
+
+	while sleep 0.02; do
+		while read -r name value _; do
+			[[ $name == RssAnon: ]] && ((value > most)) || continue
+			most=$value
+			echo "$most" >"$2"
+		done <"/proc/$1/status"
+	done
+}
+
+# RUNS runs by the one executor: per unit of work (UNITS in each run) its time, its CPU time and its WAL.
+measure_units() { # LEG WORKFLOW INPUT RUNS UNITS ORDERS
+	local leg=$1 workflow=$2 input=$3 runs=$4 units=$(($4 * $5)) orders=$6 since pid watcher lsn from until busy
+
+	sql -c "CALL harness.empty_shop()"
+	since=$(sql -c "SELECT clock_timestamp()")
+	pid=$(executor)
+	echo 0 >"$work/peak"
+	watch_memory "$pid" "$work/peak" &
+	watcher=$!
+	lsn=$(sql -c "SELECT pg_current_wal_insert_lsn()")
+	busy=$(cut -d ' ' -f 1 "/proc/$pid/schedstat")
+	from=$EPOCHREALTIME
+	sql -U "$role" -o /dev/null -c "SELECT workflow.start_many('$workflow', ARRAY(SELECT $input FROM generate_series(1, $runs)))"
+	drain >"$work/out"
+	until=$EPOCHREALTIME
+	[[ $(executor) == "$pid" ]] || die "the executor has changed while it was measured"
+	record "$leg" microseconds "$(calculate "($until - $from) * 1e6 / $units")"
+	record "$leg" cpu "$(calculate "($(cut -d ' ' -f 1 "/proc/$pid/schedstat") - $busy) / 1e3 / $units")"
+	record "$leg" wal "$(sql -c "SELECT (pg_current_wal_insert_lsn() - '$lsn') / $units")"
+	kill "$watcher"
+	wait "$watcher" 2>/dev/null || true
+	record "$leg" kilobytes "$(cat "$work/peak")"
+	sql -c "CALL harness.check('$workflow', '$since', $orders)"
+}
+
+# By one executor, as a run is never driven by two at a time.
+measure_branches() {
+	local workflow count
+
+	configure 'SET order_workflow.max_workers = 1' "SET order_workflow.idle_timeout = '1h'"
+	start_many order_4_noop 1000
+	drain >"$work/out"
+	for ((round = 1; round <= rounds; round++)); do
+		say "  round $round of $rounds"
+		measure_units chain chain_1000 "shop.new_order()" "$chains" 1000 0
+		for workflow in map_orders map_undoable map_undone; do
+			for count in "${item_counts[@]}"; do
+				measure_units "$workflow $count" "$workflow" "shop.new_orders($count)" \
+					"$((items / count))" "$count" "$items"
+			done
+		done
+		measure_units parallel parallel_50 "shop.new_orders(50)" "$((items / 50))" 50 "$items"
+	done
+	round=0
+	configure 'RESET order_workflow.max_workers' 'RESET order_workflow.idle_timeout'
+}
+
+#
 # Latency
 #
 
@@ -372,6 +455,65 @@ measure_idle() {
 		record "$kind" wakeups "$wakeups"
 	done
 	configure 'RESET order_workflow.idle_timeout' 'RESET autovacuum'
+}
+
+#
+# Against an earlier build
+#
+
+# A copy of the server's files, with the extension as it was at the commit: PostgreSQL finds its files from where it is.
+build_baseline() {
+	local server=$work/server directory source=$work/source
+
+	for directory in --bindir --pkglibdir --sharedir --includedir; do
+		directory=$("$PG_CONFIG" "$directory")
+		mkdir -p "$server${directory%/*}"
+		cp -a "$directory" "$server$directory"
+	done
+	mkdir "$source"
+	git -C "$root" archive "$BASELINE" | tar -x -C "$source"
+	baseline_server=$server$("$PG_CONFIG" --bindir)/pg_config
+	make -s -C "$source" -j"$(nproc)" all PG_CONFIG="$baseline_server" >"$work/out" &&
+		make -s -C "$source" install PG_CONFIG="$baseline_server" >"$work/out" || die "cannot build $BASELINE"
+	chmod -R a+rX "$work"
+}
+
+# Runs a command with this build's server and cluster, or with those of the build before.
+by() { # this|before COMMAND ...
+	local build=$1
+
+	shift
+	if [[ $build == this ]]; then
+		"$@"
+		return
+	fi
+	(
+		PG_CONFIG=$baseline_server PATH=${baseline_server%/*}:$PATH
+		[[ -z ${baseline_started:-} ]] || eval "$("$root/dev/cluster.sh" env "$cluster-baseline")"
+		"$@"
+	)
+}
+
+# In each round both builds do the same, in turns.
+measure_baseline() {
+	local builds build workflow how
+
+	build_baseline
+	by before start_cluster "$cluster-baseline"
+	baseline_started=true
+	for ((round = 1; round <= rounds; round++)); do
+		say "  round $round of $rounds"
+		builds=(this before)
+		((round % 2)) || builds=(before this)
+		for workflow in order_4 order_4_noop; do
+			for how in start_one start_many; do
+				for build in "${builds[@]}"; do
+					by "$build" measure_engine "$build $how $workflow" "$how" "$workflow" "$baseline_runs"
+				done
+			done
+		done
+	done
+	round=0
 }
 
 #
