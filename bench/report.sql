@@ -93,7 +93,7 @@ SELECT 9, 'growth of an executor after the first 10,000 workflows, per workflow'
           FROM sample WHERE metric = 'step')
 FROM executor HAVING count(*) > 0
 UNION ALL
-SELECT 10, format('an item of a Map over %s, against one of the smallest', pg_temp.show(items)), 'at most', 1.25, '×',
+SELECT 10, format('an item of a Map over %s, against one of the smallest', to_char(items, 'FM999,999,990')), 'at most', 1.25, '×',
        value / of_few
 FROM unit WHERE workflow = 'map_orders' AND metric = 'microseconds' AND items = (SELECT max(items) FROM unit)
 UNION ALL
@@ -241,24 +241,24 @@ WHERE workflow = 'chain' AND metric = 'microseconds';
 \qecho
 \qecho '| | µs | executor''s CPU, µs | WAL, bytes | most private memory of the executor, kB |'
 \qecho '|---|---|---|---|---|'
-SELECT format('| %s | %s | %s | %s | %s |', title || coalesce(', ' || pg_temp.show(items), ''),
+SELECT format('| %s | %s | %s | %s | %s |', title || coalesce(' ' || to_char(items, 'FM999,999,990'), ''),
               pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'microseconds')),
               pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'cpu')),
               pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'wal')),
               pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'kilobytes')))
 FROM unit
     JOIN (VALUES
-        (1, 'chain', 'a transition of 1,000 Pass and Choice states'),
-        (2, 'map_orders', 'an item of a Map, one activity each, of'),
-        (3, 'map_undoable', 'the same, with a compensation each, of'),
-        (4, 'map_undone', 'the same, all undone in the end, of'),
-        (5, 'parallel', 'a branch of a Parallel of 50, one activity each')) AS title (position, name, title) ON name = workflow
+        (1, 'chain', 'a transition in 1,000 Pass and Choice states'),
+        (2, 'map_orders', 'an item, one activity each, in a Map over'),
+        (3, 'map_undoable', 'the same with a compensation each, over'),
+        (4, 'map_undone', 'the same, all undone in the end, over'),
+        (5, 'parallel', 'a branch, one activity each, of a Parallel of 50')) AS title (position, name, title) ON name = workflow
 GROUP BY position, title, items
 ORDER BY position, items;
 \qecho
 \qecho '| an item of so many, against one of the smallest Map | µs | CPU | WAL |'
 \qecho '|---|---|---|---|'
-SELECT format('| %s, %s | %s | %s | %s |', workflow, pg_temp.show(items),
+SELECT format('| %s, %s | %s | %s | %s |', workflow, to_char(items, 'FM999,999,990'),
               pg_temp.summary(array_agg(value / of_few) FILTER (WHERE metric = 'microseconds')),
               pg_temp.summary(array_agg(value / of_few) FILTER (WHERE metric = 'cpu')),
               pg_temp.summary(array_agg(value / nullif(of_few, 0)) FILTER (WHERE metric = 'wal')))

@@ -141,7 +141,6 @@ load_all(OwLoadedRun *loaded, MemoryContext context)
 			run->compensations = lappend(run->compensations, compensation);
 		else
 			run->ended_compensations = lappend(run->ended_compensations, compensation);
-		run->last_compensation = Max(run->last_compensation, compensation->sequence);
 	}
 	MemoryContextSwitchTo(previous);
 	run->unloaded_compensations = 0;

@@ -190,6 +190,7 @@ machine_json(const OwLoadedRun *loaded)
 	ow_object_add_bool(&object, "handler_taken", run->handler_taken);
 	ow_object_add_bool(&object, "cancel_requested", run->cancel_requested);
 	ow_object_add_text(&object, "sticky_status", ow_status_name(run->sticky_status));
+	ow_object_add_int(&object, "compensations", run->last_compensation);
 	ow_object_add_text(&object, "entered_at", ow_instant_format(run->token.entered_at));
 	ow_object_add_text(&object, "scheduled_at", ow_instant_format(run->token.scheduled_at));
 	return ow_object_end(&object);

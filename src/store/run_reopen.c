@@ -23,7 +23,7 @@ static OwStatement reopen = {
 	"        compensations, entered_at, scheduled_at, data, visits, error, outcome, input, memo, request_id, chain_id, root_run_id)"
 	" SELECT shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, true, 'Running',"
 	"        state, 'Closed', 0, events + 1, (machine->>'next_branch_id')::int, (machine->>'handler_taken')::bool, (machine->>'cancel_requested')::bool,"
-	"        machine->>'sticky_status', 0, 1, (machine->>'entered_at')::timestamptz,"
+	"        machine->>'sticky_status', 0, (machine->>'compensations')::int, (machine->>'entered_at')::timestamptz,"
 	"        (machine->>'scheduled_at')::timestamptz, machine->'data', machine->'visits', machine->'error',"
 	"        jsonb_strip_nulls(jsonb_build_object('Status', status, 'Error', error, 'Cause', cause,"
 	"                                             'PublicError', public_error))"

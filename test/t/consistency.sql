@@ -7,7 +7,7 @@
 
 -- What a row says of a run's state, as far as history tells.
 CREATE FUNCTION pg_temp.stored_state(wanted uuid) RETURNS jsonb LANGUAGE sql AS $$
-	SELECT to_jsonb(e) - '{ready,crashes,deadline_timer,compensations}'::text[] ||
+	SELECT to_jsonb(e) - '{ready,crashes,deadline_timer}'::text[] ||
 		-- Opened again, but no transition has taken that in yet.
 		CASE WHEN e.phase = 'Closed' THEN jsonb_build_object('status', e.outcome->'Status') ELSE '{}' END
 	FROM workflow.execution e WHERE e.run_id = wanted
