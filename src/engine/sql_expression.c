@@ -27,12 +27,26 @@ typedef struct Attempt
 {
 	void		(*work) (void *arg);
 	void	   *arg;
+	int			limit_ms;		/* 0: none */
 	bool		overran;
 	ErrorData  *error;			/* in the caller's context; NULL: none */
 } Attempt;
 
 /* Functions of expressions can be anybody's, and call what they like. */
 static bool in_attempt = false;
+
+static void
+arm(const Attempt *attempt)
+{
+	if (attempt->limit_ms > 0)
+		ow_guard_arm(attempt->limit_ms);
+}
+
+static bool
+disarm(const Attempt *attempt)
+{
+	return attempt->limit_ms > 0 && ow_guard_disarm();
+}
 
 static void
 work_with_snapshot(const Attempt *attempt)
@@ -67,13 +81,13 @@ attempt_work(Attempt *attempt)
 	in_attempt = true;
 	PG_TRY();
 	{
-		ow_guard_arm(ow_expression_timeout_ms);
+		arm(attempt);
 		work_with_snapshot(attempt);
-		attempt->overran = ow_guard_disarm();
+		attempt->overran = disarm(attempt);
 	}
 	PG_CATCH();
 	{
-		attempt->overran = ow_guard_disarm();
+		attempt->overran = disarm(attempt);
 		MemoryContextSwitchTo(context);
 		attempt->error = CopyErrorData();
 		FlushErrorState();
@@ -85,15 +99,6 @@ attempt_work(Attempt *attempt)
 	CurrentResourceOwner = owner;
 	rethrow_cancel(attempt);
 	return attempt->error == NULL && !attempt->overran;
-}
-
-/* The time limit's flag decides, whatever came out of the attempt. */
-static const char *
-describe(const Attempt *attempt)
-{
-	return attempt->overran ?
-		psprintf("it took longer than order_workflow.expression_timeout (%d ms)", ow_expression_timeout_ms) :
-		attempt->error->message;
 }
 
 /* ---- evaluating ---- */
@@ -140,15 +145,18 @@ evaluate_all(void *arg)
 	}
 }
 
+/* The time limit's flag decides, whatever came out of the attempt. */
 static bool
 fail(const Evaluation *evaluation, const Attempt *attempt, OwFailure *failure)
 {
 	const OwSqlExpression *expression = &evaluation->template->expressions[evaluation->current];
+	const char *where = ow_where_subject(expression->where);
 
-	(void) ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "%s: %s", ow_where_subject(expression->where),
-				   describe(attempt));
-	if (!attempt->overran)
-		failure->details = ow_error_details(attempt->error);
+	if (attempt->overran)
+		return ow_fail(failure, OW_ERROR_QUERY_EVALUATION,
+					   "%s: it took longer than order_workflow.expression_timeout (%d ms)", where, attempt->limit_ms);
+	(void) ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "%s: %s", where, attempt->error->message);
+	failure->details = ow_error_details(attempt->error);
 	return false;
 }
 
@@ -172,7 +180,7 @@ ow_sql_evaluate(const OwSqlTemplate *template, const OwSqlScope *scope, Oid owne
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 	Evaluation	evaluation = {.template = template, .scope = scope};
-	Attempt		attempt = {.work = evaluate_all, .arg = &evaluation};
+	Attempt		attempt = {.work = evaluate_all, .arg = &evaluation, .limit_ms = ow_expression_timeout_ms};
 	bool		done;
 
 	if (template->nexpressions == 0)
@@ -227,12 +235,8 @@ is_about_operator(const ErrorData *error)
 
 /* What to do about an error, where we know better than the parser; NULL: nothing */
 static const char *
-find_hint(const Attempt *attempt, int allowed)
+find_hint(const ErrorData *error, int allowed)
 {
-	const ErrorData *error = attempt->error;
-
-	if (attempt->overran)
-		return NULL;
 	switch (error->sqlerrcode)
 	{
 		case ERRCODE_UNDEFINED_COLUMN:
@@ -251,16 +255,15 @@ find_hint(const Attempt *attempt, int allowed)
 }
 
 static void
-report(const Check *check, const Attempt *attempt, OwProblems *problems)
+report(const Check *check, const ErrorData *error, OwProblems *problems)
 {
 	const OwSqlExpression *expression = check->expression;
-	bool		has_position = !attempt->overran && attempt->error->cursorpos > 0;
 
 	ow_problem_add(problems, OW_SEVERITY_ERROR, "InvalidExpression", expression->where,
-				   find_hint(attempt, check->template->allowed),
+				   find_hint(error, check->template->allowed),
 				   "%s is not a usable SQL expression: \"%s\": %s%s", ow_where_subject(expression->where),
-				   expression->text, describe(attempt),
-				   has_position ? psprintf(" at character %d", attempt->error->cursorpos) : "");
+				   expression->text, error->message,
+				   error->cursorpos > 0 ? psprintf(" at character %d", error->cursorpos) : "");
 }
 
 void
@@ -280,7 +283,7 @@ ow_sql_check(const OwSqlTemplate *template, Oid owner, OwProblems *problems)
 		done = attempt_work(&attempt);
 		MemoryContextSwitchTo(caller);
 		if (!done)
-			report(&check, &attempt, problems);
+			report(&check, attempt.error, problems);
 		MemoryContextDelete(context);
 	}
 }
