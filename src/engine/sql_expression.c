@@ -81,6 +81,8 @@ attempt_work(Attempt *attempt)
 	in_attempt = true;
 	PG_TRY();
 	{
+		/* around it, errors would be put into the caller's context, and their position with them */
+		error_context_stack = NULL;
 		arm(attempt);
 		work_with_snapshot(attempt);
 		attempt->overran = disarm(attempt);

@@ -17,6 +17,7 @@
 #define OPEN "{%"
 #define CLOSE "%}"
 #define MARK_LENGTH 2
+#define CONTEXT "context"		/* the variable */
 
 typedef struct OwSqlPart
 {
@@ -92,6 +93,67 @@ copy_trimmed(const char *text, size_t length)
 	return pnstrdup(text, length);
 }
 
+static const char *
+skip_spaces(const char *at)
+{
+	while (scanner_isspace(*at))
+		at++;
+	return at;
+}
+
+/* Reads "->'name'" or "['name']", and moves behind it; NULL if it is something else that follows. */
+static char *
+read_member(const char **from)
+{
+	const char *at = skip_spaces(*from);
+	bool		bracket = *at == '[';
+	const char *end;
+	char	   *name;
+
+	if (!bracket && strncmp(at, "->", 2) != 0)
+		return NULL;
+	at = skip_spaces(at + (bracket ? 1 : at[2] == '>' ? 3 : 2));
+	if (*at != '\'' || (end = strchr(at + 1, '\'')) == NULL)
+		return NULL;
+	name = pnstrdup(at + 1, end - at - 1);
+	at = skip_spaces(end + 1);
+	if (bracket && *at != ']')
+		return NULL;
+	*from = at + (bracket ? 1 : 0);
+	return name;
+}
+
+static bool
+is_same(const char *a, const char *b)
+{
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* Finds out what the expression takes of the context object, which can be large. */
+static void
+note_context(OwSqlTemplate *template, const char *text)
+{
+	while ((text = strcasestr(text, CONTEXT)) != NULL)
+	{
+		char	   *member;
+		char	   *inner;
+
+		text += strlen(CONTEXT);
+		member = read_member(&text);
+		inner = member ? read_member(&text) : NULL;
+		if (!template->uses_context)
+		{
+			template->context_member = member;
+			template->context_inner = inner;
+		}
+		if (!is_same(member, template->context_member))
+			template->context_member = NULL;
+		if (template->context_member == NULL || !is_same(inner, template->context_inner))
+			template->context_inner = NULL;
+		template->uses_context = true;
+	}
+}
+
 static void
 add_expression(OwSqlTemplate *template, OwSqlString *string, char *text, const char *where)
 {
@@ -99,6 +161,7 @@ add_expression(OwSqlTemplate *template, OwSqlString *string, char *text, const c
 
 	template->expressions = number == 0 ? palloc(sizeof(OwSqlExpression)) :
 		repalloc(template->expressions, template->nexpressions * sizeof(OwSqlExpression));
+	note_context(template, text);
 	template->expressions[number] = (OwSqlExpression) {.text = text, .where = pstrdup(where)};
 	*add_part(string) = (OwSqlPart) {.expression = number};
 }

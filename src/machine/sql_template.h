@@ -51,6 +51,9 @@ typedef struct OwSqlTemplate
 	char	   *where;			/* of the field */
 	int			allowed;		/* OW_SQL_… */
 	int			nexpressions;	/* 0: a constant */
+	bool		uses_context;	/* an expression may name the context object, and so it is made */
+	char	   *context_member; /* but only this member of it; NULL: all */
+	char	   *context_inner;	/* and only this member of that; NULL: all */
 	OwSqlExpression *expressions;
 	Jsonb	   *source;			/* as written; of a constant, its value */
 	struct OwSqlString *strings;	/* those that hold expressions, as they come in source */

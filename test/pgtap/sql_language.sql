@@ -35,14 +35,14 @@ CREATE TYPE shop.size AS (width int, height int);
 CREATE FUNCTION pg_temp.sql_machine(states jsonb) RETURNS jsonb LANGUAGE sql AS $$
 	SELECT jsonb_build_object('QueryLanguage', 'SQL', 'StartAt', 'S', 'States', states) $$;
 
--- The id of a run of these states, driven for a second; it starts at S.
+-- The id of a run of these states, which starts at S
 CREATE FUNCTION pg_temp.ran(states jsonb, input jsonb DEFAULT '{}') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	id text := gen_random_uuid();
 BEGIN
 	PERFORM workflow.register('SQL', pg_temp.sql_machine(states));
 	PERFORM workflow.start('SQL', input, id);
-	PERFORM workflow_test.run('2030-01-01 00:00:01+00');
+	PERFORM workflow_test.run();
 	RETURN id;
 END $$;
 
@@ -65,7 +65,8 @@ CREATE FUNCTION do_nothing(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $1';
 SELECT workflow.register_activity('Do', 'do_nothing(jsonb)', options => '{"TimeoutSeconds": 60}');
 SELECT workflow.register_activity('Undo', 'do_nothing(jsonb)', options => '{"TimeoutSeconds": 60}');
 SELECT workflow_test.mock_activity('Do', error => 'Oops', message => 'why', input => '{"ok": false}');
-SELECT workflow_test.allow_activity(activity) FROM unnest('{Do,Undo}'::text[]) AS activity;
+SELECT workflow.register_activity('do:ask', 'do_nothing(jsonb)');
+SELECT workflow_test.allow_activity(activity) FROM unnest('{Do,Undo,do:ask}'::text[]) AS activity;
 \o
 
 SELECT no_plan();
@@ -209,7 +210,39 @@ FROM (VALUES
 		'{"Status": "Failed", "Error": "Bad", "Cause": "it was Bad"}'),
 	('a JSONPath state among others', '{"S": {"Type": "Pass", "QueryLanguage": "JSONPath", "Parameters": {"b.$": "$.a"}, "Next": "T"}, "T": {"Type": "Pass", "Output": "{% input->''b'' %}", "End": true}}',
 		'{"a": 3}', '3'),
-	('tables, when they are allowed', '{"S": {"Type": "Pass", "End": true}}', '{}', '{}')
+	('Parallel: Arguments, result',
+		'{"S": {"Type": "Parallel", "Arguments": {"m": "{% input->''n'' %}"}, "Assign": {"v": "{% result->0 %}"}, "Output": "{% jsonb_build_array(input, result) %}", "Next": "B",
+			"Branches": [{"StartAt": "P1", "States": {"P1": {"Type": "Pass", "Output": "{% (input->>''m'')::int + 1 %}", "End": true}}},
+				{"StartAt": "P2", "States": {"P2": {"Type": "Task", "Resource": "Do", "End": true}}}]},
+		  "B": {"Type": "Pass", "Output": ["{% input %}", "{% vars %}"], "End": true}}', '{"n": 1}', '[[{"n": 1}, [2, {"m": 1}]], {"v": 2}]'),
+	('Parallel: Catch', '{"S": {"Type": "Parallel", "End": true, "Catch": [{"ErrorEquals": ["Bad"], "Output": "{% error_output || input %}", "Next": "B"}],
+			"Branches": [{"StartAt": "P1", "States": {"P1": {"Type": "Fail", "Error": "Bad", "Cause": "{% ''n is '' || (input->>''n'') %}"}}}]},
+		  "B": {"Type": "Pass", "End": true}}', '{"n": 1}', '{"n": 1, "Error": "Bad", "Cause": "n is 1"}'),
+	('Map: Items, ItemSelector, numbers',
+		'{"S": {"Type": "Map", "Items": "{% input->''lines'' %}", "MaxConcurrency": "{% 1 + 1 %}", "ToleratedFailureCount": "{% jsonb_array_length(input->''lines'') %}",
+			"ItemSelector": {"sku": "{% context->''Map''->''Item''->''Value'' %}", "i": "{% context->''Map''->''Item''->''Index'' %}", "n": "{% input->''n'' %}"},
+			"ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Task", "Resource": "Do", "Output": "{% result->>''sku'' || (result->>''i'') || (result->>''n'') %}", "End": true}}}, "End": true}}',
+		'{"n": 9, "lines": ["a", "b", "c"]}', '["a09", "b19", "c29"]'),
+	('Map: an object''s members, in batches',
+		'{"S": {"Type": "Map", "Items": "{% input %}", "ItemBatcher": {"MaxItemsPerBatch": "{% 2 %}", "BatchInput": {"all": "{% input %}"}},
+			"ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}}, "End": true}}',
+		'{"a": 1, "b": 2, "c": 3}', '[{"Items": [{"Key": "a", "Value": 1}, {"Key": "b", "Value": 2}], "BatchInput": {"all": {"a": 1, "b": 2, "c": 3}}},
+			{"Items": [{"Key": "c", "Value": 3}], "BatchInput": {"all": {"a": 1, "b": 2, "c": 3}}}]'),
+	('Map: literal Items; the input of the state when there are none',
+		'{"S": {"Type": "Map", "Items": ["{% input->0 %}", 5], "ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}}, "Next": "T"},
+		  "T": {"Type": "Map", "ItemProcessor": {"StartAt": "J", "States": {"J": {"Type": "Pass", "Output": {"j": "{% input %}"}, "End": true}}}, "End": true}}',
+		'[3]', '[{"j": 3}, {"j": 5}]'),
+	('Map: Items of another type',
+		'{"S": {"Type": "Map", "Items": "{% input->''n'' %}", "ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}}, "End": true,
+			"Catch": [{"ErrorEquals": ["States.QueryEvaluationError"], "Output": "{% error_output->''Cause'' %}", "Next": "B"}]}, "B": {"Type": "Pass", "End": true}}',
+		'{"n": 1}', '"Items of state \"S\": the items must be an array or an object, not a number"'),
+	('Map: a number out of range',
+		'{"S": {"Type": "Map", "Items": [1], "MaxConcurrency": "{% -1 %}", "ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}}, "End": true}}',
+		'{}', '{"Status": "Failed", "Error": "States.QueryEvaluationError", "Cause": "MaxConcurrency of state \"S\": it must be a whole number from 0 to 2147483647, not -1"}'),
+	('Map: an ItemSelector that fails fails its item',
+		'{"S": {"Type": "Map", "ItemSelector": "{% 1 / (context->''Map''->''Item''->>''Value'')::int %}", "ToleratedFailureCount": 1,
+			"ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}}, "End": true}}',
+		'[1, 0]', '[1, {"Error": "States.QueryEvaluationError", "Cause": "ItemSelector of state \"S\": division by zero"}]')
 ) AS fields (name, states, input, expected);
 
 -- A SQL state in a definition of JSONPath
@@ -241,6 +274,61 @@ SELECT pg_temp.ran('{"S": {"Type": "Task", "Resource": "Do", "TimeoutSeconds": "
 SELECT is(input, '{"input": {"n": 5}, "result": {"a": 1}}', 'Arguments of a compensation')
 FROM workflow_test.calls() WHERE activity = 'Undo';
 
+-- All attempts of a task have the same input and timeouts, whatever becomes of tables meanwhile.
+\o /dev/null
+SELECT workflow_test.mock_activity('Do', error => 'Busy', message => 'not yet', input => '{"busy": true}', times => 2);
+CREATE TABLE shop.busy AS SELECT true AS busy, 1 AS reads;
+CREATE FUNCTION shop.is_busy() RETURNS boolean LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT busy FROM shop.busy); END';
+SELECT workflow.register('Attempts', pg_temp.sql_machine('{"S": {"Type": "Task", "Resource": "Do", "Arguments": {"busy": "{% shop.is_busy() %}"},
+	"TimeoutSeconds": "{% (SELECT 30) %}", "Retry": [{"ErrorEquals": ["Busy"]}], "End": true}}'));
+SELECT workflow.start('Attempts', '{}', 'attempts');
+SELECT workflow_test.run('2030-01-02');
+UPDATE shop.busy SET busy = false;
+SELECT workflow_test.run();
+\o
+SELECT workflow_test.completed('attempts', '{"busy": true}');
+SELECT results_eq($$SELECT input, count(*) FROM workflow_test.calls() WHERE workflow_id = 'attempts' GROUP BY 1$$,
+	$$VALUES ('{"busy": true}'::jsonb, 3::bigint)$$, 'each attempt has the same input');
+SELECT results_eq($$SELECT attributes->>'field', attributes->'value' FROM workflow.history WHERE workflow_id = 'attempts' AND event_type = 'MarkerRecorded' ORDER BY event_id$$,
+	$$VALUES ('States.S.Arguments', '{"busy": true}'::jsonb), ('States.S.TimeoutSeconds', '30')$$, 'which is evaluated once');
+
+-- A result that Output cannot take is not lost: the run goes on from it on a repaired version.
+\o /dev/null
+SELECT workflow.register('Repair', pg_temp.sql_machine('{"S": {"Type": "Task", "Resource": "Do", "Arguments": {"a": "{% (input->>''n'')::int + 1 %}"},
+	"Output": "{% (result->>''a'')::int / 0 %}", "Compensate": {"Resource": "Undo", "Arguments": ["{% input %}", "{% result %}"]}, "Next": "U"},
+	"U": {"Type": "Compensate", "End": true}}'));
+SELECT workflow.start('Repair', '{"n": 1}', 'repair');
+SELECT workflow_test.run();
+CREATE TEMPORARY TABLE stuck AS SELECT status, stuck->>'Cause' AS cause FROM workflow.executions WHERE workflow_id = 'repair';
+SELECT workflow.register('Repair', pg_temp.sql_machine('{"S": {"Type": "Task", "Resource": "Do", "Arguments": {"a": 77},
+	"Output": "{% (result->>''a'')::int * 10 %}", "Compensate": {"Resource": "Undo", "Arguments": ["{% input %}", "{% result %}"]}, "Next": "U"},
+	"U": {"Type": "Compensate", "End": true}}'));
+SELECT workflow.retry('repair', 2);
+SELECT workflow_test.run();
+\o
+SELECT results_eq('SELECT * FROM stuck', $$VALUES ('Stuck', 'Output of state "S": division by zero')$$, 'it is stuck, and says why');
+SELECT workflow_test.completed('repair', '20');
+SELECT is(input, '[{"n": 1}, {"a": 2}]', 'the compensation gets the input and the result of then')
+FROM workflow_test.calls() WHERE workflow_id = 'repair' AND activity = 'Undo';
+
+-- A task that waits for its token: each attempt has a token of its own, in its input.
+\o /dev/null
+SELECT workflow.register('Token', pg_temp.sql_machine('{"S": {"Type": "Task", "Resource": "arn:aws:states:::do:ask.waitForTaskToken", "Arguments": {"token": "{% context->''Task''->''Token'' %}", "n": "{% input->''n'' %}"},
+	"TimeoutSeconds": "{% 60 %}", "Retry": [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1}], "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% error_output->''Error'' %}", "Next": "C"}], "End": true},
+	"C": {"Type": "Pass", "End": true}}'));
+SELECT workflow.start('Token', '{"n": 1}', 'token');
+SELECT workflow_test.run();
+\o
+SELECT workflow_test.completed('token', '"States.Timeout"');
+SELECT results_eq($$SELECT count(*), count(DISTINCT input->>'token'), count(*) FILTER (WHERE input->>'n' = '1') FROM workflow_test.calls() WHERE workflow_id = 'token'$$,
+	'VALUES (2::bigint, 2::bigint, 2::bigint)', 'each attempt has a token of its own');
+
+-- History leads to the state of each of these runs.
+\o /dev/null
+\ir ../t/consistency.sql
+\o
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'all is rebuilt from history');
+
 -- What is found when a definition is registered
 SELECT is(array(SELECT pg_temp.problems(state::jsonb)), ARRAY[problem], problem)
 FROM (VALUES
@@ -266,8 +354,6 @@ FROM (VALUES
 		'Output of state "S" is not a usable SQL expression: "(SELECT max(shop.add_product(''x'')) FROM generate_series(1, 2))": function shop.add_product(text) is volatile | If it changes nothing and gives the same result throughout a query, declare it STABLE. Else call it in an activity.'),
 	('{"Type": "Pass", "Output": "{% (SELECT max(price) FROM shop.product) %}", "End": true}',
 		'Output of state "S" is not a usable SQL expression: "(SELECT max(price) FROM shop.product)": it reads table shop.product | Read it in a STABLE function, or allow it with "TablesInExpressions": true at the top of the definition.'),
-	('{"Type": "Pass", "Output": "{% (SELECT 1 FROM generate_series(1, 2) FOR UPDATE) %}", "End": true}',
-		'Output of state "S" is not a usable SQL expression: "(SELECT 1 FROM generate_series(1, 2) FOR UPDATE)": it locks rows'),
 	('{"Type": "Pass", "Output": "{% %}", "End": true}',
 		'Output of state "S" is not a usable SQL expression: "": the expression is empty'),
 	('{"Type": "Pass", "Output": "{% 1, 2 %}", "End": true}',
@@ -289,6 +375,41 @@ FROM (VALUES
 	('{"Type": "Pass", "Output": "a {% 1", "End": true}',
 		'Output of state "S" has an expression without an end: "{% 1" | End it with "%}". To have "{%" as it is, write {% ''{%'' %}.')
 ) AS wrong (state, problem);
+
+SELECT is(array(SELECT message FROM workflow.validate(pg_temp.sql_machine('{"S": {"Type": "Pass", "Output": "{% (SELECT sku FROM shop.product LIMIT 1 FOR UPDATE) %}", "End": true}}')
+		|| '{"TablesInExpressions": true}')),
+	'{"Output of state \"S\" is not a usable SQL expression: \"(SELECT sku FROM shop.product LIMIT 1 FOR UPDATE)\": it locks rows"}', 'locking rows');
+
+-- Fields of the other language, and values of the wrong type
+SELECT is(array(SELECT pg_temp.problems(state::jsonb) ORDER BY 1), problems, state)
+FROM (VALUES
+	('{"Type": "Task", "Resource": "Do", "Parameters": {"a.$": "$.b"}, "ResultPath": null, "InputPath": "$", "End": true}',
+		ARRAY['field "InputPath" in state "S" is one of JSONPath, but its language is SQL | Write "Arguments" instead.',
+			'field "Parameters" in state "S" is one of JSONPath, but its language is SQL | Write "Arguments" instead.',
+			'field "ResultPath" in state "S" is one of JSONPath, but its language is SQL | Write "Output" instead.']),
+	('{"Type": "Pass", "QueryLanguage": "JSONPath", "Output": 1, "Arguments": 2, "End": true}',
+		ARRAY['field "Arguments" in state "S" is one of SQL, but its language is JSONPath | Write "Parameters" instead.',
+			'field "Output" in state "S" is one of SQL, but its language is JSONPath | Write "OutputPath" instead.']),
+	('{"Type": "Wait", "SecondsPath": "$.s"}',
+		ARRAY['field "SecondsPath" in state "S" is one of JSONPath, but its language is SQL | Write "Seconds" instead.',
+			'state "S" has neither "Next" nor "End" | Name the state that follows in "Next", or end the workflow with "End": true.']),
+	('{"Type": "Choice", "Default": "S", "Choices": [{"Variable": "$.a", "IsNull": true, "Next": "S"}]}',
+		ARRAY['Choices[0] of state "S" has no "Condition"',
+			'field "Variable" in Choices[0] of state "S" is one of JSONPath, but its language is SQL | Write "Condition" instead.',
+			'no state that ends the workflow can be reached | Give a state "End": true, or add a Succeed or Fail state.',
+			'unknown field "IsNull" in Choices[0] of state "S"']),
+	('{"Type": "Wait", "Seconds": "5", "End": true}',
+		ARRAY['field "Seconds" in state "S" must be a number or an expression, not "5" | An expression stands alone between "{%" and "%}".']),
+	('{"Type": "Wait", "Timestamp": "soon", "End": true}',
+		ARRAY['field "Timestamp" in state "S" is no RFC 3339 timestamp: "soon" | Write it as in "2030-01-31T12:00:00Z" or "2030-01-31T12:00:00+01:00".']),
+	('{"Type": "Task", "Resource": "Do", "TimeoutSeconds": "x {% 1 %}", "End": true}',
+		ARRAY['field "TimeoutSeconds" in state "S" must be a number or an expression, not "x {% 1 %}" | An expression stands alone between "{%" and "%}".']),
+	('{"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 1 %}", "End": true}',
+		ARRAY['field "QueryLanguage" in state "S": "JSONata" is not supported | Use "SQL": it has the same fields, with expressions of PostgreSQL in {% %}.']),
+	('{"Type": "Task", "Resource": "Do", "Catch": [{"ErrorEquals": ["A"], "ResultPath": "$.e", "Next": "S"}], "Compensate": {"Resource": "Undo", "Parameters": {}}, "End": true}',
+		ARRAY['field "Parameters" in Compensate of state "S" is one of JSONPath, but its language is SQL | Write "Arguments" instead.',
+			'field "ResultPath" in Catch[0] of state "S" is one of JSONPath, but its language is SQL | Write "Output" instead.'])
+) AS wrong (state, problems);
 
 SELECT * FROM finish();
 ROLLBACK;
