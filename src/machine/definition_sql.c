@@ -47,14 +47,14 @@ const OwField ow_sql_only_fields[] = {
 	{NULL}
 };
 
-static const OwField branch_fields[] = {
+static const OwField rule_fields[] = {
 	{"Condition", OW_STRING | OW_BOOLEAN, OW_REQUIRED},
 	{"Output", OW_ANY, OW_OPTIONAL},
 	{"Assign", OW_OBJECT, OW_OPTIONAL},
 	{"Next", OW_STRING, OW_OPTIONAL},	/* if it is missing, that is reported in any language */
 	{NULL}
 };
-static const OwField *const branch_tables[] = {branch_fields, ow_jsonpath_only_fields, NULL};
+static const OwField *const rule_tables[] = {rule_fields, ow_jsonpath_only_fields, NULL};
 
 OwSqlTemplate *
 ow_compile_sql(OwCompiler *compiler, const JsonbValue *source, const char *name, int names, const char *where)
@@ -107,7 +107,7 @@ ow_compile_sql_assign(OwCompiler *compiler, const JsonbValue *source, int names,
 void
 ow_compile_sql_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *source, const char *where)
 {
-	if (!ow_fields_check(source, where, branch_tables, compiler->problems))
+	if (!ow_fields_check(source, where, rule_tables, compiler->problems))
 		return;
 	branch->condition = ow_field_string(source, "Condition") ?
 		ow_compile_sql_expression(compiler, source, "Condition", "true, false", where) :

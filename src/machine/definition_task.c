@@ -39,7 +39,7 @@ static const OwField *const activity_tables[] = {activity_fields, ow_task_option
 /* The same in a SQL state */
 const OwField ow_task_option_sql_fields[] = {
 	{"TimeoutSeconds", OW_NUMBER | OW_STRING, OW_OPTIONAL},
-	{"StartToCloseSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"StartToCloseSeconds", OW_NUMBER | OW_STRING, OW_OPTIONAL},
 	{"ScheduleToStartSeconds", OW_NUMBER, OW_OPTIONAL},
 	{"ScheduleToCloseSeconds", OW_NUMBER, OW_OPTIONAL},
 	{"HeartbeatSeconds", OW_NUMBER | OW_STRING, OW_OPTIONAL},
@@ -350,7 +350,11 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 	ow_read_task_options(&state->options, source, where, problems);
 	if (compiler->sql)
 	{
-		state->sql->timeout_seconds = ow_compile_sql_expression(compiler, source, "TimeoutSeconds", "a number", where);
+		state->sql->timeout_seconds = ow_compile_sql_expression(compiler, source, "StartToCloseSeconds", "a number",
+																where);
+		if (state->sql->timeout_seconds == NULL)
+			state->sql->timeout_seconds = ow_compile_sql_expression(compiler, source, "TimeoutSeconds", "a number",
+																	where);
 		state->sql->heartbeat_seconds = ow_compile_sql_expression(compiler, source, "HeartbeatSeconds", "a number",
 																  where);
 	}
