@@ -101,10 +101,20 @@ load_compensations(void *arg)
 	ow_run_load_compensations(((const Chain *) arg)->loaded);
 }
 
+/* Whose expression was evaluated last */
+static const OwRun *evaluating;
+
+const OwRun *
+ow_chain_evaluating(void)
+{
+	return ow_sql_is_evaluating() ? evaluating : NULL;
+}
+
 static bool
 evaluate(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope, Jsonb **value,
 		 OwFailure *failure)
 {
+	evaluating = run;
 	return ow_sql_evaluate(template, scope, ((const Chain *) arg)->loaded->owner, value, failure);
 }
 

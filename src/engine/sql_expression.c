@@ -35,6 +35,12 @@ typedef struct Attempt
 /* Functions of expressions can be anybody's, and call what they like. */
 static bool in_attempt = false;
 
+bool
+ow_sql_is_evaluating(void)
+{
+	return in_attempt;
+}
+
 static void
 arm(const Attempt *attempt)
 {

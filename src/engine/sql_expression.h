@@ -21,6 +21,9 @@
 extern bool ow_sql_evaluate(const OwSqlTemplate *template, const OwSqlScope *scope, Oid owner,
 							Jsonb **value, OwFailure *failure);
 
+/* Is an expression being evaluated, or checked, in this backend? */
+extern bool ow_sql_is_evaluating(void);
+
 /*
  * Reports what is wrong with the template's expressions.  Planning can call functions (immutable ones),
  * so they are planned only in a session of the workflow's owner; else they are parsed and examined.

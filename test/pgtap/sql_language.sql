@@ -323,6 +323,23 @@ SELECT workflow_test.completed('token', '"States.Timeout"');
 SELECT results_eq($$SELECT count(*), count(DISTINCT input->>'token'), count(*) FILTER (WHERE input->>'n' = '1') FROM workflow_test.calls() WHERE workflow_id = 'token'$$,
 	'VALUES (2::bigint, 2::bigint, 2::bigint)', 'each attempt has a token of its own');
 
+-- However many times it is evaluated, an expression takes no more memory.
+\o /dev/null
+SELECT workflow.register('Many', pg_temp.sql_machine('{"S": {"Type": "Map", "Items": "{% (SELECT jsonb_agg(i) FROM generate_series(1, (input->>''n'')::int) i) %}",
+	"ItemSelector": {"i": "{% context->''Map''->''Item''->''Value'' %}", "half": "{% (SELECT (context->''Map''->''Item''->>''Value'')::int / 2) %}"},
+	"ItemProcessor": {"StartAt": "I", "States": {"I": {"Type": "Pass", "Output": "{% (input->>''i'')::int - (input->>''half'')::int %}", "End": true}}},
+	"Output": "{% (SELECT sum(n::int) FROM jsonb_array_elements_text(result) n) %}", "End": true}}'));
+CREATE FUNCTION pg_temp.expression_memory() RETURNS numeric LANGUAGE sql AS $$
+	SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'order_workflow expression%' OR name LIKE 'CachedPlan%' $$;
+SELECT workflow.start('Many', '{"n": 10}', 'few');
+SELECT workflow_test.run();
+CREATE TEMPORARY TABLE memory AS SELECT pg_temp.expression_memory() AS before;
+SELECT workflow.start('Many', '{"n": 10000}', 'many');
+SELECT workflow_test.run();
+\o
+SELECT workflow_test.completed('many', '25005000');
+SELECT cmp_ok(pg_temp.expression_memory(), '<=', before * 1.1, 'memory does not grow with evaluations') FROM memory;
+
 -- History leads to the state of each of these runs.
 \o /dev/null
 \ir ../t/consistency.sql

@@ -8,7 +8,7 @@ use BatchTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = new_batch_cluster('expressions', 'order_workflow.expression_timeout = 200ms');
+my $node = new_batch_cluster('expressions', 'order_workflow.expression_timeout = 200ms', 'order_workflow.crash_limit = 1');
 
 $node->safe_psql(
 	'postgres', q{
@@ -97,6 +97,13 @@ wait_until_done($node, 'others');
 is( $node->safe_psql('postgres', q{SELECT error, cause FROM workflow.executions WHERE workflow_id = 'other-1'}),
 	'States.QueryEvaluationError|Output of state "S": permission denied for table price', 'its owner\'s rights are all an expression has');
 
+is( $node->safe_psql(
+		'postgres', q{
+		SELECT message FROM workflow.validate('{"QueryLanguage": "SQL", "StartAt": "S", "States": {
+			"S": {"Type": "Pass", "Output": "{% app.leave() %}", "End": true}}}'::text)}, extra_params => [ '-U', 'other' ]),
+	'Output of state "S" is not a usable SQL expression: "app.leave()": permission denied for schema app at character 1',
+	'which shows when the definition is checked');
+
 # Nor does it evaluate anything in a session of another role.
 my ($status, $out, $error) = $node->psql(
 	'postgres', q{
@@ -106,6 +113,26 @@ my ($status, $out, $error) = $node->psql(
 	SELECT workflow.start('others', '{}', 'other-2');
 	SELECT workflow_test.run()});
 like($error, qr/evaluated only in a session of the workflow's owner/, 'not even in a superuser\'s session');
+
+# One that does not stop when it is told to ends the session, and is charged for it.
+as_app(
+	$node, q{
+	CREATE FUNCTION app.stubborn() RETURNS int LANGUAGE plpgsql STABLE AS $$
+	BEGIN
+		LOOP
+			BEGIN
+				PERFORM pg_sleep(60);
+			EXCEPTION WHEN query_canceled THEN
+				NULL;
+			END;
+		END LOOP;
+	END $$;
+	SELECT workflow.register('stubborn', $asl${"QueryLanguage": "SQL", "StartAt": "S", "States": {
+		"S": {"Type": "Pass", "Output": "{% app.stubborn() %}", "End": true}}}$asl$);
+	SELECT workflow.start('stubborn', '{}', 'stubborn-1')});
+wait_until_done($node, 'stubborn');
+is( $node->safe_psql('postgres', q{SELECT status, stuck->>'Error' FROM workflow.executions WHERE workflow = 'stubborn'}),
+	'Stuck|OW.ActivityQuarantined', 'what does not stop is not tried for ever');
 
 no_faults($node, 'SQL expressions');
 $node->stop;
