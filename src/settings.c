@@ -23,6 +23,7 @@ int			ow_batch_delay_us;
 int			ow_batch_wait_ms;
 int			ow_idle_timeout_s;
 int			ow_quantum_ms;
+int			ow_expression_timeout_ms;
 int			ow_max_transitions;
 int			ow_transition_limit;
 int			ow_map_concurrency;
@@ -107,6 +108,11 @@ define_batch_settings(void)
 							"Sets how long an activity may take in a transaction shared with other runs.",
 							"One that takes longer is rolled back and run again in a transaction of its own.",
 							&ow_batch_wait_ms, 25, 1, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("order_workflow.expression_timeout",
+							"Sets how long the SQL expressions of one field of a state may take.",
+							NULL,
+							&ow_expression_timeout_ms, 1000, 1, 60000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("order_workflow.max_transitions",
 							"Sets how many states a run may enter without waiting before others get their turn.",

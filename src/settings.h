@@ -11,6 +11,7 @@ extern int	ow_batch_size;		/* runs per batch */
 extern int	ow_batch_time_ms;	/* chaining stops after this long in one transaction */
 extern int	ow_batch_delay_us;	/* a busy executor waits this long for a small batch to grow */
 extern int	ow_batch_wait_ms;	/* longest an activity may take inside a shared batch */
+extern int	ow_expression_timeout_ms;	/* longest the SQL expressions of a field may take */
 extern int	ow_idle_timeout_s;	/* an idle executor leaves after this long */
 extern int	ow_quantum_ms;		/* an executor yields to another role after this long */
 extern int	ow_max_transitions; /* states entered without waiting before a run yields */

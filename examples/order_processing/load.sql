@@ -3,5 +3,6 @@
 \ir schema.sql
 \ir activities.sql
 \ir definitions.sql
+\ir saga_sql.sql
 \ir seed.sql
 \ir invariants.sql

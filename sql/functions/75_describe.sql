@@ -90,7 +90,7 @@ CREATE FUNCTION workflow.definition_state(definition jsonb, state text) RETURNS 
 COMMENT ON FUNCTION workflow.definition_state(jsonb, text) IS 'A state of a definition, its template applied';
 
 -- task_activity: the activity that a Task calls.  Resource is its name, or an ARN: of a Lambda function (its
--- name without version), lambda:invoke (Parameters.FunctionName), an activity, or a service ("service:action").
+-- name without version), lambda:invoke (FunctionName in Parameters or Arguments), an activity, or a service ("service:action").
 CREATE FUNCTION workflow.task_activity(task jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE

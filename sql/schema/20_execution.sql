@@ -63,7 +63,7 @@ COMMENT ON COLUMN workflow.execution.next_branch_id IS 'One more than there have
 COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the token last waited; see order_workflow.transition_limit';
 COMMENT ON COLUMN workflow.execution.opened IS 'Branches that the Parallel or Map the token stands in has opened';
 COMMENT ON COLUMN workflow.execution.failed IS 'How many of them have failed, which the Map tolerates';
-COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the timer that runs (Callback)';
+COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the limits of a task token (Callback); of a SQL state, also what its task is called with';
 COMMENT ON COLUMN workflow.execution.compensations IS 'How many compensations have been recorded, those dropped again included: the sequence of the last';
 
 -- The token of each branch (of a Parallel) or iteration (of a Map) that runs.  Those that start and end within

@@ -14,6 +14,7 @@
 #include "commands/dbcommands.h"
 #include "engine/identity.h"
 #include "engine/payload.h"
+#include "engine/sql_expression.h"
 #include "errors.h"
 #include "funcapi.h"
 #include "machine/definition.h"
@@ -117,6 +118,8 @@ check_source(const Source *source, Oid owner, OwProblems *problems)
 	if (source->json == NULL)
 		return;
 	definition = ow_definition_compile(source->json, problems);
+	foreach(cell, problems->unchecked)
+		ow_sql_check(lfirst(cell), owner, problems);
 	if (definition == NULL)
 		return;
 	check_activities(definition, owner, problems);

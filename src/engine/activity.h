@@ -57,4 +57,7 @@ extern void ow_activity_throw(const OwFailure *failure) pg_attribute_noreturn();
  */
 extern void ow_activity_failure(const ErrorData *error, OwFailure *failure);
 
+/* {sqlstate, detail, hint, context, …} of an error */
+extern Jsonb *ow_error_details(const ErrorData *error);
+
 #endif							/* OW_ACTIVITY_H */

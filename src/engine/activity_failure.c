@@ -113,8 +113,8 @@ error_name(const ErrorData *error)
 	return sqlstate;
 }
 
-static Jsonb *
-error_details(const ErrorData *error)
+Jsonb *
+ow_error_details(const ErrorData *error)
 {
 	OwObject	object;
 
@@ -143,7 +143,7 @@ ow_activity_failure(const ErrorData *error, OwFailure *failure)
 	*failure = (OwFailure) {
 		.error = pstrdup(error_name(error)),
 		.cause = pstrdup(error->message ? error->message : ""),
-		.details = error_details(error),
+		.details = ow_error_details(error),
 		/* the input is the same for every attempt */
 		.non_retryable = error->sqlerrcode == ERRCODE_OW_INVALID_INPUT,
 		.next_retry_delay_ms = OW_UNSET

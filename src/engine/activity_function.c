@@ -200,14 +200,14 @@ read_defaults(HeapTuple tuple, OwFunctionCall *call)
 		call->args[call->nargs - count + foreach_current_index(cell)].default_value = lfirst(cell);
 }
 
-/* An FmgrInfo of a built-in function that asks its call for the type of its first argument */
-static void
-look_up_with_type(Oid function, FmgrInfo *flinfo, Oid argument_type, Oid result_type)
+/* to_jsonb asks its call for the type of its argument. */
+void
+ow_look_up_to_jsonb(FmgrInfo *flinfo, Oid type)
 {
-	Const	   *argument = makeNullConst(argument_type, -1, get_typcollation(argument_type));
+	Const	   *argument = makeNullConst(type, -1, get_typcollation(type));
 
-	fmgr_info_cxt(function, flinfo, CurrentMemoryContext);
-	fmgr_info_set_expr((Node *) makeFuncExpr(function, result_type, list_make1(argument), InvalidOid,
+	fmgr_info_cxt(F_TO_JSONB, flinfo, CurrentMemoryContext);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid,
 											 InvalidOid, COERCE_EXPLICIT_CALL), flinfo);
 }
 
@@ -274,7 +274,7 @@ make_call(const OwActivity *activity, Oid function)
 
 	prepare_fields(call);
 	if (call->result_type != VOIDOID && call->result_type != JSONBOID)
-		look_up_with_type(F_TO_JSONB, &call->to_jsonb, call->result_type, JSONBOID);
+		ow_look_up_to_jsonb(&call->to_jsonb, call->result_type);
 	fmgr_info_cxt(function, &call->flinfo, CurrentMemoryContext);
 	return call;
 }

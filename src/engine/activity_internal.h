@@ -46,6 +46,9 @@ typedef struct OwFunctionCall
 /* How to call the activity's function, made on first use.  Raises when it is gone or unfit. */
 extern OwFunctionCall *ow_function_call(const OwActivity *activity);
 
+/* to_jsonb for values of that type, in CurrentMemoryContext */
+extern void ow_look_up_to_jsonb(FmgrInfo *flinfo, Oid type);
+
 /* workflow.activity_context; InvalidOid without the extension */
 extern Oid	ow_activity_context_type(void);
 

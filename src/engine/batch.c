@@ -275,7 +275,7 @@ drive_shared(const OwRunRef *refs, int count, RefList *left, RefList *alone)
 }
 
 /*
- * An activity that would not stop ends this process, and would end the next as well.  So it is charged
+ * An activity (or expression) that would not stop ends this process, and would end the next as well.  So it is charged
  * like one that crashes the server: its run is alone from now on, and stuck in the end.  So is one that
  * ends the session it runs in.  Somebody else may have ended it, or the server be shutting down: that
  * takes as many times in a row, without any progress of the run in between, to count.
@@ -287,11 +287,14 @@ charge_at_exit(int code, Datum arg)
 	const OwActivityCall *call = ow_activity_current(&run);
 	OwCrashSuspect suspect = {.database = MyDatabaseId, .owner = GetSessionUserId()};
 
-	if (call == NULL || (!ow_guard_gave_up() && ow_executor_is_asked_to_leave()))
+	if (call == NULL)
+		run = ow_chain_evaluating();
+	if (run == NULL || (!ow_guard_gave_up() && ow_executor_is_asked_to_leave()))
 		return;
 	suspect.run.shard_key = run->shard_key;
 	suspect.run.run_id = run->run_id;
-	strlcpy(suspect.activity, call->activity->name, sizeof(suspect.activity));
+	if (call != NULL)
+		strlcpy(suspect.activity, call->activity->name, sizeof(suspect.activity));
 	AbortOutOfAnyTransaction();
 	StartTransactionCommand();
 	ow_engine_charge_crash(&suspect);

@@ -27,6 +27,7 @@
 #include "engine/guard.h"
 #include "engine/payload.h"
 #include "engine/session.h"
+#include "engine/sql_expression.h"
 #include "machine/instant.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -98,6 +99,23 @@ static void
 load_compensations(void *arg)
 {
 	ow_run_load_compensations(((const Chain *) arg)->loaded);
+}
+
+/* Whose expression was evaluated last */
+static const OwRun *evaluating;
+
+const OwRun *
+ow_chain_evaluating(void)
+{
+	return ow_sql_is_evaluating() ? evaluating : NULL;
+}
+
+static bool
+evaluate(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope, Jsonb **value,
+		 OwFailure *failure)
+{
+	evaluating = run;
+	return ow_sql_evaluate(template, scope, ((const Chain *) arg)->loaded->owner, value, failure);
 }
 
 static int
@@ -589,6 +607,7 @@ one_try(Chain *chain, bool careful)
 		.find_activity = find_activity,
 		.read_outputs = read_outputs,
 		.load_compensations = load_compensations,
+		.evaluate = evaluate,
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output

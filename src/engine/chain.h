@@ -24,6 +24,9 @@ typedef struct OwChainOptions
 
 extern OwChainResult ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options);
 
+/* The run one of whose expressions is being evaluated; NULL */
+extern const OwRun *ow_chain_evaluating(void);
+
 /* Room for another chain before the transaction's subtransaction cache overflows? */
 extern bool ow_chain_has_room(void);
 

@@ -12,6 +12,7 @@ static const OwField top_fields[] = {
 	{"States", OW_OBJECT, OW_REQUIRED},
 	{"Version", OW_STRING, OW_OPTIONAL},
 	{"QueryLanguage", OW_STRING, OW_OPTIONAL},
+	{"TablesInExpressions", OW_BOOLEAN, OW_OPTIONAL},
 	{"TimeoutSeconds", OW_NUMBER, OW_OPTIONAL},
 	{"Defaults", OW_OBJECT, OW_OPTIONAL},
 	{"Templates", OW_OBJECT, OW_OPTIONAL},
@@ -50,25 +51,25 @@ static const OwField *const public_tables[] = {public_fields, NULL};
 /* ---- parts that states share ---- */
 
 bool
-ow_check_query_language(OwCompiler *compiler, const JsonbValue *source, const char *where)
+ow_read_query_language(OwCompiler *compiler, const JsonbValue *source, bool *sql, const char *where)
 {
 	char	   *language = ow_field_string(source, "QueryLanguage");
-	const char *message = "is not known";
+	bool		jsonata;
 
 	if (language == NULL)
 		return !ow_field_is_present(source, "QueryLanguage");
-	if (strcmp(language, "JSONPath") == 0)
+	if (strcmp(language, "JSONPath") == 0 || strcmp(language, "SQL") == 0)
+	{
+		*sql = strcmp(language, "SQL") == 0;
 		return true;
-	if (strcmp(language, "JSONata") == 0)
-		message = "is not supported";
-	else if (strcmp(language, "SQL") == 0)
-		message = "is not supported yet";
+	}
+	jsonata = strcmp(language, "JSONata") == 0;
 	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NotSupported",
 				   ow_where_member(where, "QueryLanguage"),
-				   strcmp(language, "JSONata") == 0 ?
-				   "Use \"JSONPath\"; in place of JSONata's expressions \"SQL\" will have those of PostgreSQL." :
-				   "Use \"JSONPath\".",
-				   "field \"QueryLanguage\" in %s: \"%s\" %s", ow_where_subject(where), language, message);
+				   jsonata ? "Use \"SQL\": it has the same fields, with expressions of PostgreSQL in {% %}." :
+				   "Use \"JSONPath\" or \"SQL\".",
+				   "field \"QueryLanguage\" in %s: \"%s\" is not %s", ow_where_subject(where), language,
+				   jsonata ? "supported" : "known");
 	return false;
 }
 
@@ -341,6 +342,7 @@ ow_definition_compile(const Jsonb *source, OwProblems *problems)
 	OwCompiler	compiler = {.problems = problems, .current = OW_NO_STATE};
 	int			errors = problems->errors;
 	JsonbValue	object;
+	JsonbValue	tables;
 
 	if (!check_shape(source, problems))
 		return NULL;
@@ -348,8 +350,10 @@ ow_definition_compile(const Jsonb *source, OwProblems *problems)
 	if (!ow_fields_check(&object, "", top_tables, problems))
 		return NULL;
 	/* in another language every expression would be a problem of its own */
-	if (!ow_check_query_language(&compiler, &object, ""))
+	if (!ow_read_query_language(&compiler, &object, &compiler.default_sql, ""))
 		return NULL;
+	if (ow_field_get(&object, "TablesInExpressions", OW_BOOLEAN, &tables) && tables.val.boolean)
+		compiler.sql_allowed = OW_SQL_TABLES;
 
 	compiler.definition = palloc0(sizeof(OwDefinition));
 	compile_top(&compiler, &object);

@@ -14,6 +14,7 @@
 #include "machine/path.h"
 #include "machine/payload_schema.h"
 #include "machine/problems.h"
+#include "machine/sql_template.h"
 #include "machine/template.h"
 
 #define OW_MAX_DEFINITION_BYTES (1024 * 1024)
@@ -59,6 +60,8 @@ typedef struct OwCatcher
 	OwPath	   *result_path;	/* NULL: "$" */
 	bool		result_path_null;	/* "ResultPath": null keeps the input */
 	OwTemplate *assign;			/* over the error; NULL: none */
+	OwSqlTemplate *sql_output;	/* SQL: NULL: the error */
+	OwSqlTemplate *sql_assign;	/* SQL: NULL: none */
 } OwCatcher;
 
 /*
@@ -87,6 +90,7 @@ typedef struct OwCompensation
 {
 	char	   *resource;		/* activity name */
 	OwTemplate *parameters;		/* NULL: the task's own effective input */
+	OwSqlTemplate *arguments;	/* the same in SQL */
 	OwTaskOptions options;
 	bool		when_scheduled; /* "When": "Scheduled" */
 } OwCompensation;
@@ -102,6 +106,9 @@ typedef struct OwChoiceBranch
 	OwChoiceRule *rule;
 	int			next;
 	OwTemplate *assign;			/* NULL: none */
+	OwSqlTemplate *condition;	/* SQL: in place of the rule */
+	OwSqlTemplate *sql_output;	/* SQL: NULL: the input */
+	OwSqlTemplate *sql_assign;	/* SQL: NULL: none */
 } OwChoiceBranch;
 
 /* A number that a Map has fixed, or reads when it is entered ("MaxConcurrencyPath") */
@@ -109,7 +116,8 @@ typedef struct OwNumber
 {
 	bool		given;
 	double		fixed;
-	OwPath	   *path;			/* NULL: fixed */
+	OwPath	   *path;			/* NULL: fixed, or an expression */
+	OwSqlTemplate *expression;	/* SQL: NULL: fixed */
 } OwNumber;
 
 typedef struct OwItemBatcher
@@ -117,7 +125,24 @@ typedef struct OwItemBatcher
 	OwNumber	max_items;		/* MaxItemsPerBatch */
 	OwNumber	max_bytes;		/* MaxInputBytesPerBatch */
 	OwTemplate *batch_input;	/* NULL: none */
+	OwSqlTemplate *sql_batch_input; /* the same in SQL */
 } OwItemBatcher;
+
+/* What a state of the SQL language has in the place of paths and templates; NULL where nothing was said */
+typedef struct OwSqlState
+{
+	OwSqlTemplate *arguments;	/* Task, Parallel: NULL: the input */
+	OwSqlTemplate *output;		/* NULL: the result, or the input where there is none */
+	OwSqlTemplate *assign;
+	OwSqlTemplate *timeout_seconds; /* Task */
+	OwSqlTemplate *heartbeat_seconds;
+	OwSqlTemplate *items;		/* Map: NULL: the input */
+	OwSqlTemplate *item_selector;
+	OwSqlTemplate *seconds;		/* Wait */
+	OwSqlTemplate *timestamp;
+	OwSqlTemplate *error;		/* Fail */
+	OwSqlTemplate *cause;
+} OwSqlState;
 
 typedef struct OwState
 {
@@ -126,6 +151,7 @@ typedef struct OwState
 	int			submachine;		/* the machine it is a state of */
 	OwStateType type;
 	int			next;			/* OW_NO_STATE: ends the machine (End, Succeed, Fail, Choice) */
+	OwSqlState *sql;			/* NULL: the state is in JSONPath */
 
 	/* Data flow; NULL paths mean "$", the _null flags an explicit JSON null */
 	OwPath	   *input_path;

@@ -17,7 +17,15 @@ const OwField ow_parallel_fields[] = {
 	{"Retry", OW_ARRAY, OW_OPTIONAL},
 	{"Catch", OW_ARRAY, OW_OPTIONAL},
 	{"Compensate", OW_STRING | OW_OBJECT, OW_OPTIONAL},
-	{"Arguments", OW_NOT_YET, OW_OPTIONAL},
+	{NULL}
+};
+
+const OwField ow_parallel_sql_fields[] = {
+	{"Branches", OW_ARRAY, OW_REQUIRED},
+	{"Arguments", OW_ANY, OW_OPTIONAL},
+	{"Retry", OW_ARRAY, OW_OPTIONAL},
+	{"Catch", OW_ARRAY, OW_OPTIONAL},
+	{"Compensate", OW_STRING | OW_OBJECT, OW_OPTIONAL},
 	{NULL}
 };
 
@@ -25,7 +33,6 @@ const OwField ow_map_fields[] = {
 	{"ItemProcessor", OW_OBJECT, OW_OPTIONAL},
 	{"Iterator", OW_OBJECT, OW_OPTIONAL},
 	{"ItemsPath", OW_STRING, OW_OPTIONAL},
-	{"Items", OW_NOT_YET, OW_OPTIONAL},
 	{"ItemSelector", OW_ANY, OW_OPTIONAL},
 	{"Parameters", OW_ANY, OW_OPTIONAL},
 	{"ItemBatcher", OW_OBJECT, OW_OPTIONAL},
@@ -41,6 +48,23 @@ const OwField ow_map_fields[] = {
 	{"Catch", OW_ARRAY, OW_OPTIONAL},
 	{"Compensate", OW_STRING | OW_OBJECT, OW_OPTIONAL},
 	/* of distributed maps: known, to be refused with a reason */
+	{"ItemReader", OW_ANY, OW_OPTIONAL},
+	{"ResultWriter", OW_ANY, OW_OPTIONAL},
+	{"Label", OW_ANY, OW_OPTIONAL},
+	{NULL}
+};
+
+const OwField ow_map_sql_fields[] = {
+	{"ItemProcessor", OW_OBJECT, OW_REQUIRED},
+	{"Items", OW_ARRAY | OW_OBJECT | OW_STRING, OW_OPTIONAL},
+	{"ItemSelector", OW_ANY, OW_OPTIONAL},
+	{"ItemBatcher", OW_OBJECT, OW_OPTIONAL},
+	{"MaxConcurrency", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"ToleratedFailureCount", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"ToleratedFailurePercentage", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"Retry", OW_ARRAY, OW_OPTIONAL},
+	{"Catch", OW_ARRAY, OW_OPTIONAL},
+	{"Compensate", OW_STRING | OW_OBJECT, OW_OPTIONAL},
 	{"ItemReader", OW_ANY, OW_OPTIONAL},
 	{"ResultWriter", OW_ANY, OW_OPTIONAL},
 	{"Label", OW_ANY, OW_OPTIONAL},
@@ -76,6 +100,14 @@ static const OwField batcher_fields[] = {
 	{NULL}
 };
 static const OwField *const batcher_tables[] = {batcher_fields, NULL};
+
+static const OwField sql_batcher_fields[] = {
+	{"MaxItemsPerBatch", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"MaxInputBytesPerBatch", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"BatchInput", OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+static const OwField *const sql_batcher_tables[] = {sql_batcher_fields, ow_jsonpath_only_fields, NULL};
 
 /* ---- what both have ---- */
 
@@ -185,8 +217,11 @@ compile_number(OwCompiler *compiler, OwNumber *number, const JsonbValue *source,
 	int64		integer;
 
 	ow_fields_exclusive(source, names, false, where, compiler->problems);
-	number->path = ow_field_path(source, path_name, true, NULL, where, compiler->problems);
-	number->given = number->path != NULL;
+	if (compiler->sql)
+		number->expression = ow_compile_sql_expression(compiler, source, name, "a number", where);
+	else
+		number->path = ow_field_path(source, path_name, true, NULL, where, compiler->problems);
+	number->given = number->path != NULL || number->expression != NULL;
 	if (!ow_field_get(source, name, OW_NUMBER, &value))
 		return;
 	number->given = true;
@@ -207,7 +242,7 @@ compile_batcher(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 
 	if (!ow_field_get(source, "ItemBatcher", OW_OBJECT, &object))
 		return;
-	(void) ow_fields_check(&object, place, batcher_tables, compiler->problems);
+	(void) ow_fields_check(&object, place, compiler->sql ? sql_batcher_tables : batcher_tables, compiler->problems);
 	batcher = palloc0(sizeof(OwItemBatcher));
 	compile_number(compiler, &batcher->max_items, &object, "MaxItemsPerBatch", 1, PG_INT32_MAX, true, place);
 	compile_number(compiler, &batcher->max_bytes, &object, "MaxInputBytesPerBatch", 1, PG_INT32_MAX, true, place);
@@ -215,7 +250,9 @@ compile_batcher(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "MissingField", place, NULL,
 					   "%s needs \"MaxItemsPerBatch\", \"MaxInputBytesPerBatch\" or the path to one of them",
 					   ow_where_subject(place));
-	if (ow_field_get(&object, "BatchInput", OW_OBJECT, &batch_input))
+	if (compiler->sql)
+		batcher->sql_batch_input = ow_compile_sql(compiler, &object, "BatchInput", 0, place);
+	else if (ow_field_get(&object, "BatchInput", OW_OBJECT, &batch_input))
 		batcher->batch_input = ow_template_compile(&batch_input, ow_where_member(place, "BatchInput"),
 												   compiler->problems);
 	state->item_batcher = batcher;
@@ -242,8 +279,18 @@ ow_compile_map(OwCompiler *compiler, OwState *state, const JsonbValue *source, c
 	compile_whole(compiler, state, source, where);
 	refuse_distributed(compiler, state, source, where);
 	compile_processor(compiler, state, source, where);
-	state->items_path = ow_field_path(source, "ItemsPath", false, NULL, where, compiler->problems);
-	compile_item_selector(compiler, state, source, where);
+	if (compiler->sql)
+	{
+		state->sql->items = ow_field_string(source, "Items") ?
+			ow_compile_sql_expression(compiler, source, "Items", "an array or an object", where) :
+			ow_compile_sql(compiler, source, "Items", 0, where);
+		state->sql->item_selector = ow_compile_sql(compiler, source, "ItemSelector", 0, where);
+	}
+	else
+	{
+		state->items_path = ow_field_path(source, "ItemsPath", false, NULL, where, compiler->problems);
+		compile_item_selector(compiler, state, source, where);
+	}
 	compile_batcher(compiler, state, source, where);
 	compile_number(compiler, &state->max_concurrency, source, "MaxConcurrency", 0, PG_INT32_MAX, true, where);
 	compile_number(compiler, &state->tolerated_failure_count, source, "ToleratedFailureCount", 0, PG_INT32_MAX,

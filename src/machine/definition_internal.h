@@ -44,6 +44,9 @@ typedef struct OwCompiler
 	const char **places;		/* where each state stands, for problems */
 	int			submachine;		/* being compiled: names of states are looked up in it */
 	List	   *pending;		/* of OwPendingMachine *: submachines still to be compiled */
+	bool		sql;			/* language of what is being compiled: SQL, else JSONPath */
+	bool		default_sql;	/* of states that do not say */
+	int			sql_allowed;	/* OW_SQL_TABLES where expressions may read tables, else 0 */
 	bool		has_templates;
 	JsonbValue	templates;
 	List	   *used_templates; /* names */
@@ -66,9 +69,8 @@ typedef struct OwCompiler
 extern OwPublicError *ow_compile_public(OwCompiler *compiler, const JsonbValue *source,
 										const char *where);
 
-/* False (reported) unless QueryLanguage is absent or JSONPath. */
-extern bool ow_check_query_language(OwCompiler *compiler, const JsonbValue *source,
-									const char *where);
+/* Reads QueryLanguage; *sql stays as it is when there is none.  False (reported) when there is no such language. */
+extern bool ow_read_query_language(OwCompiler *compiler, const JsonbValue *source, bool *sql, const char *where);
 
 /* The template that "Use" names; NULL (reported) when there is none. */
 extern char *ow_compile_template_name(OwCompiler *compiler, const JsonbValue *source,
@@ -112,7 +114,9 @@ extern int	ow_find_sibling(const OwCompiler *compiler, const char *name);
 
 /* definition_branches.c: Parallel and Map */
 extern const OwField ow_parallel_fields[];
+extern const OwField ow_parallel_sql_fields[];
 extern const OwField ow_map_fields[];
+extern const OwField ow_map_sql_fields[];
 extern void ow_compile_parallel(OwCompiler *compiler, OwState *state, const JsonbValue *source,
 								const char *where);
 extern void ow_compile_map(OwCompiler *compiler, OwState *state, const JsonbValue *source,
@@ -128,8 +132,32 @@ extern OwPath *ow_compile_result_path(OwCompiler *compiler, const JsonbValue *so
 /* "Assign", whose members become variables; NULL when absent */
 extern OwTemplate *ow_compile_assign(OwCompiler *compiler, const JsonbValue *source, const char *where);
 
+/* Reports members of an Assign that cannot be variables. */
+extern void ow_check_variables(OwCompiler *compiler, const JsonbValue *assign, const char *where);
+
+/*
+ * definition_sql.c: fields of the SQL language, as templates; NULL when absent.  names are the OW_SQL_… that
+ * the expressions of the field can use besides the common ones.  A field of _expression is an expression
+ * alone, when it is a string: other has what else it may be, for people.
+ */
+extern const OwField ow_jsonpath_only_fields[];
+extern const OwField ow_sql_only_fields[];
+extern OwSqlTemplate *ow_compile_sql(OwCompiler *compiler, const JsonbValue *source, const char *name, int names,
+									 const char *where);
+extern OwSqlTemplate *ow_compile_sql_expression(OwCompiler *compiler, const JsonbValue *source, const char *name,
+												const char *other, const char *where);
+extern OwSqlTemplate *ow_compile_sql_assign(OwCompiler *compiler, const JsonbValue *source, int names,
+											const char *where);
+extern void ow_compile_sql_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *source,
+								  const char *where);
+
+/* Arguments, Output and Assign; has_result tells whether the state has a result */
+extern void ow_compile_sql_flow(OwCompiler *compiler, OwState *state, const JsonbValue *source, bool has_result,
+								const char *where);
+
 /* definition_task.c */
 extern const OwField ow_task_option_fields[];
+extern const OwField ow_task_option_sql_fields[];
 extern const OwField ow_task_option_path_fields[];
 extern void ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source,
 							const char *where);

@@ -97,12 +97,13 @@ invoked_lambda(const JsonbValue *source, const char *where, const char *resource
 	char	   *function;
 	char	   *name;
 
-	if (!ow_field_get(source, "Parameters", OW_OBJECT, &parameters))
+	if (!ow_field_get(source, "Parameters", OW_OBJECT, &parameters) &&
+		!ow_field_get(source, "Arguments", OW_OBJECT, &parameters))
 		return refuse(problems, "MissingField", where, NULL, resource,
 					  "needs \"Parameters\" with the \"FunctionName\"");
-	if (ow_field_is_present(&parameters, "FunctionName.$"))
-		return pstrdup("lambda:invoke");	/* one activity for all: it finds the name in its input */
 	function = ow_field_string(&parameters, "FunctionName");
+	if (ow_field_is_present(&parameters, "FunctionName.$") || (function != NULL && strstr(function, "{%") != NULL))
+		return pstrdup("lambda:invoke");	/* one activity for all: it finds the name in its input */
 	if (function == NULL)
 		return refuse(problems, "MissingField", where, NULL, resource,
 					  "needs a \"FunctionName\" in \"Parameters\"");

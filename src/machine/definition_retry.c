@@ -34,10 +34,18 @@ static const OwField catcher_fields[] = {
 	{"Next", OW_STRING, OW_REQUIRED},
 	{"ResultPath", OW_STRING | OW_NULL, OW_OPTIONAL},
 	{"Assign", OW_OBJECT, OW_OPTIONAL},
-	{"Output", OW_NOT_YET, OW_OPTIONAL},
 	{NULL}
 };
-static const OwField *const catcher_tables[] = {catcher_fields, NULL};
+static const OwField *const catcher_tables[] = {catcher_fields, ow_sql_only_fields, NULL};
+
+static const OwField sql_catcher_fields[] = {
+	{"ErrorEquals", OW_ARRAY, OW_REQUIRED},
+	{"Next", OW_STRING, OW_REQUIRED},
+	{"Assign", OW_OBJECT, OW_OPTIONAL},
+	{"Output", OW_ANY, OW_OPTIONAL},
+	{NULL}
+};
+static const OwField *const sql_catcher_tables[] = {sql_catcher_fields, ow_jsonpath_only_fields, NULL};
 
 /* Error names that begin with "States." are the language's own. */
 static const char *const predefined_errors[] = {
@@ -249,10 +257,16 @@ compile_catcher(OwCompiler *compiler, OwCatcher *catcher, OwErrorNames *names,
 				const JsonbValue *source, const char *where)
 {
 	catcher->next = OW_NO_STATE;
-	if (!ow_fields_check(source, where, catcher_tables, compiler->problems))
+	if (!ow_fields_check(source, where, compiler->sql ? sql_catcher_tables : catcher_tables, compiler->problems))
 		return;
 	catcher->errors = read_errors(names, source, where, &catcher->nerrors, compiler->problems);
 	catcher->next = ow_compile_target(compiler, source, "Next", where);
+	if (compiler->sql)
+	{
+		catcher->sql_assign = ow_compile_sql_assign(compiler, source, OW_SQL_ERROR_OUTPUT, where);
+		catcher->sql_output = ow_compile_sql(compiler, source, "Output", OW_SQL_ERROR_OUTPUT, where);
+		return;
+	}
 	catcher->result_path = ow_compile_result_path(compiler, source, &catcher->result_path_null, where);
 	catcher->assign = ow_compile_assign(compiler, source, where);
 }

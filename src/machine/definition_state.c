@@ -24,7 +24,6 @@ static const OwField common_fields[] = {
 static const OwField flow_fields[] = {
 	{"InputPath", OW_STRING | OW_NULL, OW_OPTIONAL},
 	{"OutputPath", OW_STRING | OW_NULL, OW_OPTIONAL},
-	{"Output", OW_NOT_YET, OW_OPTIONAL},
 	{NULL}
 };
 
@@ -53,7 +52,6 @@ static const OwField task_fields[] = {
 	{"ResultPath", OW_STRING | OW_NULL, OW_OPTIONAL},
 	{"Catch", OW_ARRAY, OW_OPTIONAL},
 	{"Compensate", OW_STRING | OW_OBJECT, OW_OPTIONAL},
-	{"Arguments", OW_NOT_YET, OW_OPTIONAL},
 	{"Credentials", OW_OBJECT, OW_OPTIONAL},
 	{NULL}
 };
@@ -77,6 +75,35 @@ static const OwField fail_fields[] = {
 	{"ErrorPath", OW_STRING, OW_OPTIONAL},
 	{"Cause", OW_STRING, OW_OPTIONAL},
 	{"CausePath", OW_STRING, OW_OPTIONAL},
+	{"Public", OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+
+/* ---- fields in SQL ---- */
+
+static const OwField sql_flow_fields[] = {
+	{"Output", OW_ANY, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField sql_task_fields[] = {
+	{"Resource", OW_STRING, OW_REQUIRED},
+	{"Arguments", OW_ANY, OW_OPTIONAL},
+	{"Catch", OW_ARRAY, OW_OPTIONAL},
+	{"Compensate", OW_STRING | OW_OBJECT, OW_OPTIONAL},
+	{"Credentials", OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField sql_wait_fields[] = {
+	{"Seconds", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"Timestamp", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField sql_fail_fields[] = {
+	{"Error", OW_STRING, OW_OPTIONAL},
+	{"Cause", OW_STRING, OW_OPTIONAL},
 	{"Public", OW_OBJECT, OW_OPTIONAL},
 	{NULL}
 };
@@ -107,7 +134,7 @@ static void
 check_variable(OwCompiler *compiler, const char *member, const char *where)
 {
 	size_t		length = strlen(member);
-	bool		dynamic = length > 2 && strcmp(member + length - 2, ".$") == 0;
+	bool		dynamic = !compiler->sql && length > 2 && strcmp(member + length - 2, ".$") == 0;
 	char	   *name = dynamic ? pnstrdup(member, length - 2) : pstrdup(member);
 
 	if (!ow_variable_name_is_valid(name))
@@ -119,20 +146,27 @@ check_variable(OwCompiler *compiler, const char *member, const char *where)
 		ow_variables_note_assigned(compiler, name, where, member);
 }
 
+void
+ow_check_variables(OwCompiler *compiler, const JsonbValue *assign, const char *where)
+{
+	OwJsonMembers members;
+	JsonbValue	value;
+	char	   *name;
+
+	ow_json_members_begin(&members, assign);
+	while (ow_json_members_next(&members, &name, &value))
+		check_variable(compiler, name, where);
+}
+
 OwTemplate *
 ow_compile_assign(OwCompiler *compiler, const JsonbValue *source, const char *where)
 {
 	char	   *place = ow_where_member(where, "Assign");
-	OwJsonMembers members;
 	JsonbValue	assign;
-	JsonbValue	value;
-	char	   *name;
 
 	if (!ow_field_get(source, "Assign", OW_OBJECT, &assign))
 		return NULL;
-	ow_json_members_begin(&members, &assign);
-	while (ow_json_members_next(&members, &name, &value))
-		check_variable(compiler, name, place);
+	ow_check_variables(compiler, &assign, place);
 	return ow_template_compile(&assign, place, compiler->problems);
 }
 
@@ -193,7 +227,7 @@ apply_default_result_path(OwCompiler *compiler, OwState *state, const JsonbValue
 {
 	const char *error = NULL;
 
-	if (!compiler->has_result_path || ow_field_is_present(source, "ResultPath"))
+	if (!compiler->has_result_path || compiler->sql || ow_field_is_present(source, "ResultPath"))
 		return;
 	if (compiler->result_path == NULL)
 		state->result_path_null = true;
@@ -232,8 +266,11 @@ compile_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *s
 {
 	JsonbValue	assign;
 
-	branch->rule = ow_choice_compile(source, where, compiler->problems);
 	branch->next = OW_NO_STATE;
+	if (compiler->sql)
+		ow_compile_sql_branch(compiler, branch, source, where);
+	else
+		branch->rule = ow_choice_compile(source, where, compiler->problems);
 	if (!ow_json_value_is_object(source))
 		return;
 	branch->next = ow_compile_target(compiler, source, "Next", where);
@@ -247,7 +284,8 @@ compile_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *s
 	if (ow_field_is_present(source, "Assign") && !ow_field_get(source, "Assign", OW_OBJECT, &assign))
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "WrongType", ow_where_member(where, "Assign"), NULL,
 					   "field \"Assign\" in %s must be an object", ow_where_subject(where));
-	branch->assign = ow_compile_assign(compiler, source, where);
+	if (!compiler->sql)
+		branch->assign = ow_compile_assign(compiler, source, where);
 }
 
 static void
@@ -287,12 +325,18 @@ compile_wait(OwCompiler *compiler, OwState *state, const JsonbValue *source, con
 	char	   *timestamp = ow_field_string(source, "Timestamp");
 
 	ow_fields_exclusive(source, ways, true, where, compiler->problems);
+	if (compiler->sql)
+	{
+		state->sql->seconds = ow_compile_sql_expression(compiler, source, "Seconds", "a number", where);
+		state->sql->timestamp = timestamp && strstr(timestamp, "{%") ?
+			ow_compile_sql(compiler, source, "Timestamp", 0, where) : NULL;
+	}
 	state->wait_ms = ow_field_seconds_ms(source, "Seconds", 0, where, compiler->problems);
 	state->wait_seconds_path = ow_field_path(source, "SecondsPath", true, NULL, where,
 											 compiler->problems);
 	state->timestamp_path = ow_field_path(source, "TimestampPath", true, NULL, where,
 										  compiler->problems);
-	if (timestamp == NULL)
+	if (timestamp == NULL || (state->sql != NULL && state->sql->timestamp != NULL))
 		return;
 	state->has_timestamp = ow_instant_parse(timestamp, &state->timestamp);
 	if (!state->has_timestamp)
@@ -318,8 +362,16 @@ compile_fail(OwCompiler *compiler, OwState *state, const JsonbValue *source, con
 	compiler->ends[state->index] = true;
 	ow_fields_exclusive(source, errors, false, where, compiler->problems);
 	ow_fields_exclusive(source, causes, false, where, compiler->problems);
-	state->error = ow_field_string(source, "Error");
-	state->cause = ow_field_string(source, "Cause");
+	if (compiler->sql)
+	{
+		state->sql->error = ow_compile_sql(compiler, source, "Error", 0, where);
+		state->sql->cause = ow_compile_sql(compiler, source, "Cause", 0, where);
+	}
+	else
+	{
+		state->error = ow_field_string(source, "Error");
+		state->cause = ow_field_string(source, "Cause");
+	}
 	state->error_path = ow_field_expression(source, "ErrorPath", where, compiler->problems);
 	state->cause_path = ow_field_expression(source, "CausePath", where, compiler->problems);
 	state->public_error = ow_compile_public(compiler, source, where);
@@ -334,29 +386,41 @@ typedef struct OwStateKind
 	OwStateType type;
 	bool		has_transition; /* Next or End */
 	OwStateCompiler compile;	/* may be NULL */
-	const OwField *const tables[8];
+	bool		has_result;
+	const OwField *const tables[9];
+	const OwField *const sql_tables[8];
 } OwStateKind;
 
 static const OwStateKind state_kinds[] = {
-	{"Pass", OW_STATE_PASS, true, compile_pass,
-	{common_fields, flow_fields, next_fields, assign_fields, pass_fields, NULL}},
-	{"Task", OW_STATE_TASK, true, compile_task,
+	{"Pass", OW_STATE_PASS, true, compile_pass, false,
+		{common_fields, flow_fields, next_fields, assign_fields, pass_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, next_fields, assign_fields, ow_jsonpath_only_fields, NULL}},
+	{"Task", OW_STATE_TASK, true, compile_task, true,
 		{common_fields, flow_fields, next_fields, assign_fields, task_fields, ow_task_option_fields,
-	ow_task_option_path_fields, NULL}},
-	{"Choice", OW_STATE_CHOICE, false, compile_choice,
-	{common_fields, flow_fields, assign_fields, choice_fields, NULL}},
-	{"Wait", OW_STATE_WAIT, true, compile_wait,
-	{common_fields, flow_fields, next_fields, assign_fields, wait_fields, NULL}},
-	{"Succeed", OW_STATE_SUCCEED, false, compile_succeed,
-	{common_fields, flow_fields, NULL}},
-	{"Fail", OW_STATE_FAIL, false, compile_fail,
-	{common_fields, fail_fields, NULL}},
-	{"Compensate", OW_STATE_COMPENSATE, true, NULL,
+		ow_task_option_path_fields, ow_sql_only_fields, NULL},
+		{common_fields, sql_flow_fields, next_fields, assign_fields, sql_task_fields, ow_task_option_sql_fields,
+	ow_jsonpath_only_fields, NULL}},
+	{"Choice", OW_STATE_CHOICE, false, compile_choice, false,
+		{common_fields, flow_fields, assign_fields, choice_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, assign_fields, choice_fields, ow_jsonpath_only_fields, NULL}},
+	{"Wait", OW_STATE_WAIT, true, compile_wait, false,
+		{common_fields, flow_fields, next_fields, assign_fields, wait_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, next_fields, assign_fields, sql_wait_fields, ow_jsonpath_only_fields, NULL}},
+	{"Succeed", OW_STATE_SUCCEED, false, compile_succeed, false,
+		{common_fields, flow_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, ow_jsonpath_only_fields, NULL}},
+	{"Fail", OW_STATE_FAIL, false, compile_fail, false,
+		{common_fields, fail_fields, NULL},
+	{common_fields, sql_fail_fields, ow_jsonpath_only_fields, NULL}},
+	{"Compensate", OW_STATE_COMPENSATE, true, NULL, false,
+		{common_fields, next_fields, NULL},
 	{common_fields, next_fields, NULL}},
-	{"Parallel", OW_STATE_PARALLEL, true, compile_parallel,
-	{common_fields, flow_fields, next_fields, assign_fields, ow_parallel_fields, NULL}},
-	{"Map", OW_STATE_MAP, true, compile_map,
-	{common_fields, flow_fields, next_fields, assign_fields, ow_map_fields, NULL}}
+	{"Parallel", OW_STATE_PARALLEL, true, compile_parallel, true,
+		{common_fields, flow_fields, next_fields, assign_fields, ow_parallel_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, next_fields, assign_fields, ow_parallel_sql_fields, ow_jsonpath_only_fields, NULL}},
+	{"Map", OW_STATE_MAP, true, compile_map, true,
+		{common_fields, flow_fields, next_fields, assign_fields, ow_map_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, next_fields, assign_fields, ow_map_sql_fields, ow_jsonpath_only_fields, NULL}}
 };
 
 static const char *const later_types[] = {"Await", "ContinueAsNew", "Version"};
@@ -468,6 +532,7 @@ ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *whe
 	OwState    *state = &compiler->definition->states[compiler->current];
 	JsonbValue	body = *source;
 	const OwStateKind *kind;
+	const OwField *const *tables;
 	char	   *type;
 
 	init_state(state);
@@ -486,14 +551,19 @@ ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *whe
 	}
 
 	state->type = kind->type;
-	(void) ow_fields_check(&body, where, kind->tables, compiler->problems);
-	if (!ow_check_query_language(compiler, &body, where))
+	compiler->sql = compiler->default_sql;
+	if (!ow_read_query_language(compiler, &body, &compiler->sql, where))
 	{
 		ow_graph_guess_targets(compiler, &body);
 		return;
 	}
-	body = ow_fields_known(&body, kind->tables);
-	compile_flow(compiler, state, &body, where);
+	tables = compiler->sql ? kind->sql_tables : kind->tables;
+	(void) ow_fields_check(&body, where, tables, compiler->problems);
+	body = ow_fields_known(&body, tables);
+	if (compiler->sql)
+		ow_compile_sql_flow(compiler, state, &body, kind->has_result, where);
+	else
+		compile_flow(compiler, state, &body, where);
 	if (kind->compile != NULL)
 		kind->compile(compiler, state, &body, where);
 	if (kind->has_transition)

@@ -36,6 +36,21 @@ static const OwField activity_fields[] = {
 };
 static const OwField *const activity_tables[] = {activity_fields, ow_task_option_fields, NULL};
 
+/* The same in a SQL state */
+const OwField ow_task_option_sql_fields[] = {
+	{"TimeoutSeconds", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"StartToCloseSeconds", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"ScheduleToStartSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"ScheduleToCloseSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"HeartbeatSeconds", OW_NUMBER | OW_STRING, OW_OPTIONAL},
+	{"TaskQueue", OW_STRING, OW_OPTIONAL},
+	{"Priority", OW_NUMBER, OW_OPTIONAL},
+	{"FairnessKey", OW_STRING, OW_OPTIONAL},
+	{"Transaction", OW_STRING, OW_OPTIONAL},
+	{"Retry", OW_ARRAY, OW_OPTIONAL},
+	{NULL}
+};
+
 static const OwField compensation_fields[] = {
 	{"Resource", OW_STRING, OW_REQUIRED},
 	{"Parameters", OW_ANY, OW_OPTIONAL},
@@ -43,7 +58,17 @@ static const OwField compensation_fields[] = {
 	{NULL}
 };
 static const OwField *const compensation_tables[] = {
-	compensation_fields, ow_task_option_fields, NULL
+	compensation_fields, ow_task_option_fields, ow_sql_only_fields, NULL
+};
+
+static const OwField sql_compensation_fields[] = {
+	{"Resource", OW_STRING, OW_REQUIRED},
+	{"Arguments", OW_ANY, OW_OPTIONAL},
+	{"When", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+static const OwField *const sql_compensation_tables[] = {
+	sql_compensation_fields, ow_task_option_fields, ow_jsonpath_only_fields, NULL
 };
 
 /* ---- options ---- */
@@ -227,10 +252,13 @@ compile_compensation_object(OwCompiler *compiler, OwCompensation *compensation,
 	static const char *const moments[] = {"Completed", "Scheduled", NULL};
 	JsonbValue	parameters;
 
-	if (!ow_fields_check(source, where, compensation_tables, compiler->problems))
+	if (!ow_fields_check(source, where, compiler->sql ? sql_compensation_tables : compensation_tables,
+						 compiler->problems))
 		return;
 	compensation->resource = ow_compile_resource(source, NULL, where, compiler->problems);
-	if (ow_field_get(source, "Parameters", OW_ANY, &parameters))
+	if (compiler->sql)
+		compensation->arguments = ow_compile_sql(compiler, source, "Arguments", OW_SQL_RESULT, where);
+	else if (ow_field_get(source, "Parameters", OW_ANY, &parameters))
 		compensation->parameters = ow_template_compile(&parameters,
 													   ow_where_member(where, "Parameters"),
 													   compiler->problems);
@@ -282,6 +310,8 @@ check_timeout(const OwTaskOptions *options, const OwState *state, const JsonbVal
 	if (ow_field_is_present(source, "TimeoutSeconds") || ow_field_is_present(source, "StartToCloseSeconds") ||
 		ow_field_is_present(source, "TimeoutSecondsPath"))
 		return;
+	if (state->sql != NULL && (state->sql->timeout_seconds != NULL || state->sql->heartbeat_seconds != NULL))
+		return;
 	if (options->start_to_close_ms != OW_UNSET || options->start_to_close_path != NULL ||
 		options->schedule_to_close_ms != OW_UNSET ||
 		options->heartbeat_ms != OW_UNSET || options->heartbeat_path != NULL)
@@ -318,7 +348,18 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 		add_activity(compiler->definition, state->activity);
 
 	ow_read_task_options(&state->options, source, where, problems);
-	ow_read_task_option_paths(&state->options, source, where, problems);
+	if (compiler->sql)
+	{
+		state->sql->timeout_seconds = ow_compile_sql_expression(compiler, source, "StartToCloseSeconds", "a number",
+																where);
+		if (state->sql->timeout_seconds == NULL)
+			state->sql->timeout_seconds = ow_compile_sql_expression(compiler, source, "TimeoutSeconds", "a number",
+																	where);
+		state->sql->heartbeat_seconds = ow_compile_sql_expression(compiler, source, "HeartbeatSeconds", "a number",
+																  where);
+	}
+	else
+		ow_read_task_option_paths(&state->options, source, where, problems);
 	ow_task_options_merge(&effective, &state->options, &compiler->definition->defaults, NULL);
 	/* with nothing of its own, the state has only what is checked in Defaults */
 	if (problems->errors == errors &&

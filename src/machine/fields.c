@@ -66,6 +66,45 @@ find_field(const OwField *const *tables, const char *name)
 	return NULL;
 }
 
+/* Is it a field of states in another query language? */
+static bool
+is_foreign(const OwField *field)
+{
+	return (field->types & (OW_JSONPATH_ONLY | OW_SQL_ONLY)) != 0;
+}
+
+/* What does the same in the other language; NULL: nothing in particular */
+static const char *
+find_counterpart(const char *name, bool is_path)
+{
+	static const char *const pairs[][2] = {
+		{"Parameters", "Arguments"}, {"InputPath", "Arguments"}, {"OutputPath", "Output"}, {"Result", "Output"},
+		{"ResultSelector", "Output"}, {"ResultPath", "Output"}, {"Variable", "Condition"}, {"And", "Condition"},
+		{"Or", "Condition"}, {"Not", "Condition"}, {"ItemsPath", "Items"}, {"Iterator", "ItemProcessor"}
+	};
+	size_t		length = strlen(name);
+
+	for (int i = 0; i < (int) lengthof(pairs); i++)
+	{
+		if (strcmp(pairs[i][is_path ? 0 : 1], name) == 0)
+			return pairs[i][is_path ? 1 : 0];
+	}
+	/* "SecondsPath" and the like */
+	return is_path && length > 4 && strcmp(name + length - 4, "Path") == 0 ? pnstrdup(name, length - 4) : NULL;
+}
+
+static void
+report_foreign(const OwField *field, const char *where, OwProblems *problems)
+{
+	bool		is_path = (field->types & OW_JSONPATH_ONLY) != 0;
+	const char *counterpart = find_counterpart(field->name, is_path);
+
+	ow_problem_add(problems, OW_SEVERITY_ERROR, "WrongLanguage", ow_where_member(where, field->name),
+				   counterpart ? psprintf("Write \"%s\" instead.", counterpart) : NULL,
+				   "field \"%s\" in %s is one of %s, but its language is %s", field->name, ow_where_subject(where),
+				   is_path ? "JSONPath" : "SQL", is_path ? "SQL" : "JSONPath");
+}
+
 static void
 report_unknown(const OwField *const *tables, const char *name, const char *where,
 			   OwProblems *problems)
@@ -77,7 +116,10 @@ report_unknown(const OwField *const *tables, const char *name, const char *where
 	for (; *tables != NULL; tables++)
 	{
 		for (const OwField *field = *tables; field->name != NULL && count < MAX_FIELDS; field++)
-			names[count++] = field->name;
+		{
+			if (!is_foreign(field))
+				names[count++] = field->name;
+		}
 	}
 	nearest = ow_nearest_name(name, names, count);
 	ow_problem_add(problems, OW_SEVERITY_ERROR, "UnknownField", ow_where_member(where, name),
@@ -97,6 +139,8 @@ check_member(const OwField *const *tables, const char *name, const JsonbValue *v
 	field = strcmp(name, "Comment") == 0 ? &comment : find_field(tables, name);
 	if (field == NULL)
 		report_unknown(tables, name, where, problems);
+	else if (is_foreign(field))
+		report_foreign(field, where, problems);
 	else if (field->types == OW_NOT_YET)
 		ow_problem_add(problems, OW_SEVERITY_ERROR, "NotSupported", ow_where_member(where, name), NULL,
 					   "field \"%s\" in %s is not supported yet", name, ow_where_subject(where));

@@ -21,6 +21,9 @@
 #define OW_OBJECT		(1 << 4)
 #define OW_ARRAY		(1 << 5)
 #define OW_INTEGER		(1 << 6)	/* a number without a fraction: of payloads only, not of fields */
+#define OW_JSONPATH_ONLY (1 << 7)	/* in a table of the other language's states: known, and
+									 * refused */
+#define OW_SQL_ONLY		(1 << 8)
 #define OW_ANY			(OW_STRING | OW_NUMBER | OW_BOOLEAN | OW_NULL | OW_OBJECT | OW_ARRAY)
 
 #define OW_REQUIRED		true

@@ -413,7 +413,7 @@ advance(OwMachine *machine)
 					return OW_STEP_ACTIVITY;
 				break;
 			case OW_PHASE_EXIT:
-				ow_machine_leave_task(machine, machine->token->kept);
+				ow_machine_leave_task(machine, ow_machine_kept_result(machine->token, ow_machine_state(machine)));
 				break;
 			case OW_PHASE_BRANCHES:
 				ow_machine_spread(machine);

@@ -73,7 +73,8 @@ typedef struct OwToken
 	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
 	int			compensation;	/* sequence of the one that runs, 0 when none */
 	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs;
-								 * BRANCHES: what is spread, see machine_branches.c */
+								 * BRANCHES: what is spread, see machine_branches.c; of a SQL state
+								 * these two, and what the task is called with, see machine_sql.c */
 	OwSpread   *spread;			/* the same unpacked, once asked for: valid while it is of kept */
 	int			opened;			/* BRANCHES: how many were opened */
 	int			failed;			/* BRANCHES: how many failed and were tolerated */
@@ -216,6 +217,12 @@ typedef struct OwHost
 	 * lowers run->unloaded_compensations to what is left.
 	 */
 	void		(*load_compensations) (void *arg);
+
+	/*
+	 * The value of a template with expressions; false with the failure filled when one fails
+	 */
+	bool		(*evaluate) (void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope,
+							 Jsonb **value, OwFailure *failure);
 
 	/* A task token that nobody can guess, for the attempt that is scheduled next */
 	void		(*new_task_token) (void *arg, const OwRun *run, pg_uuid_t *task_token);

@@ -147,6 +147,8 @@ read_number(OwMachine *machine, const OwNumber *number, const char *field, doubl
 	int64		integer;
 
 	*value = number->fixed;
+	if (number->expression != NULL)
+		return ow_machine_evaluate_number(machine, number->expression, low, high, whole, value, failure);
 	if (number->path == NULL)
 		return true;
 	ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
@@ -192,6 +194,8 @@ read_items(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *i
 	OwScope		scope;
 	const char *missing;
 
+	if (state->sql != NULL)
+		return ow_machine_evaluate_items(machine, state, items, failure);
 	if (state->items_path == NULL)
 		ow_json_as_value(input, items);
 	else
@@ -206,24 +210,37 @@ read_items(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *i
 	return true;
 }
 
+static bool
+selects_items(const OwState *state)
+{
+	return state->sql ? state->sql->item_selector != NULL : state->item_selector != NULL;
+}
+
 /* What one iteration gets: the item, through ItemSelector */
 static bool
 select_item(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *item, int index, Jsonb **selected,
 			OwFailure *failure)
 {
 	OwScope		scope;
+	bool		done;
 
-	if (state->item_selector == NULL)
+	if (!selects_items(state))
+	{
 		*selected = ow_json_from_value(item);
+		return true;
+	}
+	machine->item = item;
+	machine->item_index = index;
+	if (state->sql != NULL)
+		done = ow_machine_evaluate(machine, state->sql->item_selector, selected, failure);
 	else
 	{
-		machine->item = item;
-		machine->item_index = index;
 		ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
 		*selected = ow_template_evaluate(state->item_selector, &scope, failure);
-		machine->item = NULL;
+		done = *selected != NULL;
 	}
-	return *selected != NULL;
+	machine->item = NULL;
+	return done;
 }
 
 /* ---- batches of items ---- */
@@ -282,6 +299,9 @@ batch_items(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *
 					 failure) ||
 		!read_number(machine, &batcher->max_bytes, "MaxInputBytesPerBatch", 1, PG_INT32_MAX, true, input, &max_bytes,
 					 failure))
+		return false;
+	if (batcher->sql_batch_input != NULL &&
+		!ow_machine_evaluate(machine, batcher->sql_batch_input, &batches.input, failure))
 		return false;
 	if (batcher->batch_input != NULL)
 	{
@@ -359,7 +379,7 @@ describe_map(OwMachine *machine, const OwState *state, Jsonb *input, OwObject *o
 		return false;
 	if (concurrency == 0)
 		concurrency = machine->host->max_concurrency(machine->host->arg, machine->run);
-	if (state->item_selector != NULL && state->item_batcher == NULL)
+	if (selects_items(state) && state->sql == NULL && state->item_batcher == NULL)
 		ow_object_add(object, "Input", input);
 	ow_object_add_int(object, "Count", ow_json_value_count(&items));
 	ow_object_add_value(object, "Items", &items);

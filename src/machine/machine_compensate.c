@@ -159,6 +159,8 @@ compensation_input(OwMachine *machine, const OwState *state, Jsonb *output, Json
 {
 	OwScope		scope;
 
+	if (state->sql != NULL)
+		return ow_machine_sql_compensation(machine, state, result, input, failure);
 	*input = machine->task_input;
 	if (state->compensation->parameters == NULL)
 		return true;

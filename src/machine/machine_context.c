@@ -137,6 +137,12 @@ make_context(void *arg, const char *member, const char *inner)
 	return ow_object_end(&object);
 }
 
+const Jsonb *
+ow_machine_context(OwMachine *machine, const char *member, const char *inner)
+{
+	return make_context(machine, member, inner);
+}
+
 static uint64
 run_seed(const OwRun *run)
 {

@@ -51,6 +51,33 @@ extern void ow_machine_keep_assigned(OwMachine *machine);
 extern bool ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output,
 							  OwFailure *failure);
 
+extern bool ow_machine_take_assigned(OwMachine *machine, Jsonb *assigned, OwFailure *failure);
+
+/* machine_sql.c: fields of SQL states; a failure is States.QueryEvaluationError */
+extern bool ow_machine_evaluate(OwMachine *machine, const OwSqlTemplate *template, Jsonb **value, OwFailure *failure);
+extern bool ow_machine_evaluate_number(OwMachine *machine, const OwSqlTemplate *template, double low, double high,
+									   bool whole, double *number, OwFailure *failure);
+extern bool ow_machine_evaluate_text(OwMachine *machine, const OwSqlTemplate *template, const char **text,
+									 OwFailure *failure);
+extern bool ow_machine_evaluate_time(OwMachine *machine, const OwSqlState *sql, TimestampTz *until,
+									 OwFailure *failure);
+extern bool ow_machine_evaluate_items(OwMachine *machine, const OwState *state, JsonbValue *items, OwFailure *failure);
+extern bool ow_machine_sql_output(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output,
+								  OwFailure *failure);
+extern bool ow_machine_sql_catch(OwMachine *machine, const OwCatcher *catcher, Jsonb *error, Jsonb **output,
+								 OwFailure *failure);
+extern bool ow_machine_sql_choose(OwMachine *machine, const OwState *state, int *next, Jsonb **output,
+								  OwFailure *failure);
+extern bool ow_machine_sql_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure);
+extern bool ow_machine_sql_call(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure);
+extern bool ow_machine_sql_timeout(OwMachine *machine, const OwState *state, int64 *ms, OwFailure *failure);
+extern bool ow_machine_sql_heartbeat(OwMachine *machine, const OwState *state, int64 *ms, OwFailure *failure);
+extern bool ow_machine_sql_compensation(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **input,
+										OwFailure *failure);
+extern void ow_machine_keep_result(OwToken *token, const OwState *state, Jsonb *result);
+extern Jsonb *ow_machine_kept_result(const OwToken *token, const OwState *state);
+extern void ow_machine_move_kept(OwToken *token, const OwState *from, const OwState *to);
+
 /* machine_task.c */
 extern void ow_machine_enter_task(OwMachine *machine, const OwState *state);
 extern bool ow_machine_offer_task(OwMachine *machine);
@@ -81,6 +108,7 @@ extern void ow_machine_compensation_failed(OwMachine *machine, const OwInput *in
 
 /* machine_context.c */
 extern void ow_machine_scope(OwMachine *machine, const Jsonb *data, OwEvaluation what, OwScope *scope);
+extern const Jsonb *ow_machine_context(OwMachine *machine, const char *member, const char *inner);
 extern uint64 ow_machine_random(const OwMachine *machine);
 extern const Jsonb *ow_machine_variables(OwMachine *machine);
 extern int *ow_machine_visit_counts(OwMachine *machine);

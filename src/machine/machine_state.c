@@ -39,6 +39,8 @@ ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFail
 {
 	OwScope		scope;
 
+	if (state->sql != NULL)
+		return ow_machine_sql_input(machine, state, input, failure);
 	if (!apply_path(machine, state->input_path, state->input_path_null, machine->token->data, input, failure))
 		return false;
 	if (state->parameters == NULL)
@@ -49,29 +51,40 @@ ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFail
 }
 
 /*
- * What the variables will be when the state is left: those assigned now, over the data, and the others
- * as they are.  Until then all expressions of the state see the old ones.
+ * What the variables will be when the state is left: those assigned now (NULL: none) and the others as
+ * they are.  Until then all expressions of the state see the old ones.
  */
 bool
-ow_machine_assign(OwMachine *machine, const OwTemplate *assign, Jsonb *data, OwEvaluation what, OwFailure *failure)
+ow_machine_take_assigned(OwMachine *machine, Jsonb *assigned, OwFailure *failure)
 {
 	Jsonb	   *variables = machine->token->variables;
-	Jsonb	   *assigned;
-	OwScope		scope;
 
 	machine->assigned = variables;
-	if (assign == NULL)
-		return true;
-	ow_machine_scope(machine, data, what, &scope);
-	assigned = ow_template_evaluate(assign, &scope, failure);
 	if (assigned == NULL)
-		return false;
+		return true;
 	assigned = variables == NULL ? assigned : ow_json_merged(variables, assigned);
 	if (VARSIZE(assigned) > MAX_VARIABLES_SIZE)
 		return ow_fail(failure, OW_ERROR_DATA_LIMIT, "the variables take more than %d MiB",
 					   MAX_VARIABLES_SIZE / (1024 * 1024));
 	machine->assigned = JB_ROOT_COUNT(assigned) == 0 ? NULL : assigned;
 	return true;
+}
+
+/* Evaluates an Assign over the data. */
+bool
+ow_machine_assign(OwMachine *machine, const OwTemplate *assign, Jsonb *data, OwEvaluation what, OwFailure *failure)
+{
+	Jsonb	   *assigned = NULL;
+	OwScope		scope;
+
+	if (assign != NULL)
+	{
+		ow_machine_scope(machine, data, what, &scope);
+		assigned = ow_template_evaluate(assign, &scope, failure);
+		if (assigned == NULL)
+			return false;
+	}
+	return ow_machine_take_assigned(machine, assigned, failure);
 }
 
 void
@@ -91,6 +104,8 @@ ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb
 {
 	Jsonb	   *combined = result;
 
+	if (state->sql != NULL)
+		return ow_machine_sql_output(machine, state, result, output, failure);
 	if (!ow_machine_assign(machine, state->assign, result, OW_EVALUATE_ASSIGN, failure))
 		return false;
 	if (state->result_selector != NULL)
@@ -154,6 +169,19 @@ complete(OwMachine *machine, Jsonb *output)
 	}
 }
 
+/* The output of a state without a result, which makes what it says of its input */
+static bool
+pass_on(OwMachine *machine, const OwState *state, Jsonb **output, OwFailure *failure)
+{
+	Jsonb	   *input;
+
+	if (state->sql != NULL)
+		return ow_machine_sql_output(machine, state, NULL, output, failure);
+	return ow_machine_input(machine, state, &input, failure) &&
+		ow_machine_assign(machine, state->assign, input, OW_EVALUATE_ASSIGN, failure) &&
+		apply_path(machine, state->output_path, state->output_path_null, input, output, failure);
+}
+
 /*
  * Leaves the state: on to the next, or the run completes with this output (NULL: after a Wait).  What it
  * assigns has been evaluated (but for a Wait).
@@ -164,17 +192,10 @@ ow_machine_leave(OwMachine *machine, Jsonb *output)
 	const OwState *state = ow_machine_state(machine);
 	OwFailure	failure;
 
-	if (output == NULL)
+	if (output == NULL && !pass_on(machine, state, &output, &failure))
 	{
-		Jsonb	   *input;
-
-		if (!ow_machine_input(machine, state, &input, &failure) ||
-			!ow_machine_assign(machine, state->assign, input, OW_EVALUATE_ASSIGN, &failure) ||
-			!apply_path(machine, state->output_path, state->output_path_null, input, &output, &failure))
-		{
-			ow_machine_fail(machine, &failure);
-			return;
-		}
+		ow_machine_fail(machine, &failure);
+		return;
 	}
 	if (state->type != OW_STATE_COMPENSATE)
 		ow_machine_keep_assigned(machine);
@@ -190,20 +211,25 @@ enter_pass(OwMachine *machine, const OwState *state, OwFailure *failure)
 	Jsonb	   *input;
 	Jsonb	   *output;
 
-	if (!ow_machine_input(machine, state, &input, failure) ||
-		!ow_machine_result(machine, state, state->result ? state->result : input, &output, failure))
+	if (state->sql != NULL)
+	{
+		if (!pass_on(machine, state, &output, failure))
+			return false;
+	}
+	else if (!ow_machine_input(machine, state, &input, failure) ||
+			 !ow_machine_result(machine, state, state->result ? state->result : input, &output, failure))
 		return false;
 	ow_machine_leave(machine, output);
 	return true;
 }
 
+/* Which way to go by paths, and with what */
 static bool
-enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
+choose(OwMachine *machine, const OwState *state, int *chosen, Jsonb **output, OwFailure *failure)
 {
 	int			next = state->default_next;
 	const OwTemplate *assign = state->assign;
 	Jsonb	   *input;
-	Jsonb	   *output;
 	OwScope		scope;
 
 	if (!ow_machine_input(machine, state, &input, failure))
@@ -225,8 +251,19 @@ enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
 	if (next == OW_NO_STATE)
 		return ow_fail(failure, OW_ERROR_NO_CHOICE, "no choice of state \"%s\" matches, and it has no Default",
 					   state->name);
-	if (!ow_machine_assign(machine, assign, input, OW_EVALUATE_ASSIGN, failure) ||
-		!apply_path(machine, state->output_path, state->output_path_null, input, &output, failure))
+	*chosen = next;
+	return ow_machine_assign(machine, assign, input, OW_EVALUATE_ASSIGN, failure) &&
+		apply_path(machine, state->output_path, state->output_path_null, input, output, failure);
+}
+
+static bool
+enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	int			next;
+	Jsonb	   *output;
+
+	if (!(state->sql ? ow_machine_sql_choose(machine, state, &next, &output, failure) :
+		  choose(machine, state, &next, &output, failure)))
 		return false;
 	ow_machine_keep_assigned(machine);
 	ow_machine_go(machine, next, output);
@@ -252,6 +289,8 @@ wait_until(OwMachine *machine, const OwState *state, Jsonb *input, TimestampTz *
 	JsonbValue	value;
 	int64		seconds;
 
+	if (state->sql != NULL && (state->sql->seconds != NULL || state->sql->timestamp != NULL))
+		return ow_machine_evaluate_time(machine, state->sql, until, failure);
 	if (state->has_timestamp)
 		*until = state->timestamp;
 	else if (state->wait_ms != OW_UNSET)
@@ -303,11 +342,9 @@ enter_wait(OwMachine *machine, const OwState *state, OwFailure *failure)
 static bool
 enter_succeed(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
-	Jsonb	   *input;
 	Jsonb	   *output;
 
-	if (!ow_machine_input(machine, state, &input, failure) ||
-		!apply_path(machine, state->output_path, state->output_path_null, input, &output, failure))
+	if (!pass_on(machine, state, &output, failure))
 		return false;
 	complete(machine, output);
 	return true;
@@ -338,8 +375,14 @@ enter_fail(OwMachine *machine, const OwState *state, OwFailure *failure)
 	const char *error = state->error;
 	const char *cause = state->cause;
 
-	if (!fail_text(machine, state, state->error_path, "ErrorPath", &error, failure) ||
-		!fail_text(machine, state, state->cause_path, "CausePath", &cause, failure))
+	if (state->sql != NULL)
+	{
+		if (!ow_machine_evaluate_text(machine, state->sql->error, &error, failure) ||
+			!ow_machine_evaluate_text(machine, state->sql->cause, &cause, failure))
+			return false;
+	}
+	else if (!fail_text(machine, state, state->error_path, "ErrorPath", &error, failure) ||
+			 !fail_text(machine, state, state->cause_path, "CausePath", &cause, failure))
 		return false;
 	if (machine->branch != NULL)
 		ow_machine_branch_failed(machine, &(OwFailure) {

@@ -82,6 +82,14 @@ take_task_token(OwMachine *machine, const OwState *state)
 		machine->host->new_task_token(machine->host->arg, machine->run, &token->task_token);
 }
 
+/* The input of a task's attempt */
+static bool
+attempt_input(OwMachine *machine, const OwState *state, OwFailure *failure)
+{
+	return state->sql ? ow_machine_sql_call(machine, state, &machine->task_input, failure) :
+		ow_machine_input(machine, state, &machine->task_input, failure);
+}
+
 void
 ow_machine_enter_task(OwMachine *machine, const OwState *state)
 {
@@ -90,7 +98,7 @@ ow_machine_enter_task(OwMachine *machine, const OwState *state)
 
 	ow_machine_visit_counts(machine)[state->index]++;
 	take_task_token(machine, state);
-	if (!ow_machine_input(machine, state, &machine->task_input, &failure))
+	if (!attempt_input(machine, state, &failure))
 	{
 		ow_machine_record(machine, "StateEntered", state->name, NULL);
 		refuse_attempt(machine, state, &failure);
@@ -150,14 +158,22 @@ read_duration(OwMachine *machine, const OwPath *path, const char *field, int64 *
 static bool
 start_to_close(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFailure *failure)
 {
+	const OwState *state = ow_machine_state(machine);
+
 	*ms = options->start_to_close_ms;
+	if (state->sql != NULL)
+		return ow_machine_sql_timeout(machine, state, ms, failure);
 	return read_duration(machine, options->start_to_close_path, "TimeoutSecondsPath", ms, failure);
 }
 
 static bool
 heartbeat(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFailure *failure)
 {
+	const OwState *state = ow_machine_state(machine);
+
 	*ms = options->heartbeat_ms;
+	if (state->sql != NULL)
+		return ow_machine_sql_heartbeat(machine, state, ms, failure);
 	return read_duration(machine, options->heartbeat_path, "HeartbeatSecondsPath", ms, failure);
 }
 
@@ -194,7 +210,7 @@ ow_machine_offer_task(OwMachine *machine)
 		return false;
 	}
 	ow_task_options_merge(&options, &state->options, &machine->definition->defaults, &activity->options);
-	if ((machine->task_input == NULL && !ow_machine_input(machine, state, &machine->task_input, &failure)) ||
+	if ((machine->task_input == NULL && !attempt_input(machine, state, &failure)) ||
 		!start_to_close(machine, &options, &options.start_to_close_ms, &failure))
 	{
 		ow_machine_fail(machine, &failure);
@@ -219,11 +235,15 @@ schedule_again(OwMachine *machine, const OwState *state)
 
 	if (state->callback)
 	{
-		machine->task_input = NULL;
-		take_task_token(machine, state);
-		if (!ow_machine_input(machine, state, &machine->task_input, &failure))
-		{
+		if (state->sql != NULL)
 			ow_machine_record(machine, "TimerFired", state->name, NULL);
+		machine->task_input = NULL;
+		machine->token->kept = NULL;
+		take_task_token(machine, state);
+		if (!attempt_input(machine, state, &failure))
+		{
+			if (state->sql == NULL)
+				ow_machine_record(machine, "TimerFired", state->name, NULL);
 			refuse_attempt(machine, state, &failure);
 			return;
 		}
@@ -281,7 +301,7 @@ ow_machine_leave_task(OwMachine *machine, Jsonb *result)
 	else if (ow_machine_catch(machine, state, &failure))
 		return true;
 	token->phase = OW_PHASE_EXIT;
-	token->kept = result;
+	ow_machine_keep_result(token, state, result);
 	ow_machine_stick(machine, &failure);
 	return false;
 }
@@ -362,7 +382,7 @@ wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
 		return;
 	}
 	token->phase = OW_PHASE_CALLBACK;
-	token->kept = limits;
+	token->kept = state->sql ? ow_json_merged(token->kept ? token->kept : ow_json_empty_object(), limits) : limits;
 	token->due_at = answer_due(machine, &heartbeat);
 	token->transitions = 0;
 }
@@ -418,7 +438,8 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_object_add(&object, "result", input->result);
 	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
 	token->due_at = DT_NOEND;
-	token->kept = NULL;
+	if (state->sql == NULL)
+		token->kept = NULL;
 	(void) ow_machine_leave_task(machine, input->result);
 }
 
@@ -449,6 +470,17 @@ ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *fail
 		if (!ow_failure_matches(failure, catcher->errors, catcher->nerrors, true))
 			continue;
 		data = error_output(failure);
+		if (state->sql != NULL)
+		{
+			if (!ow_machine_sql_catch(machine, catcher, data, &data, &misplaced))
+			{
+				ow_machine_fail(machine, &misplaced);
+				return true;
+			}
+			ow_machine_keep_assigned(machine);
+			ow_machine_go(machine, catcher->next, data);
+			return true;
+		}
 		if (!ow_machine_assign(machine, catcher->assign, data, OW_EVALUATE_CATCH, &misplaced))
 		{
 			ow_machine_fail(machine, &misplaced);
@@ -547,7 +579,8 @@ ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 
 	Assert(machine->token->phase == OW_PHASE_ACTIVITY || machine->token->phase == OW_PHASE_CALLBACK);
 	machine->token->due_at = DT_NOEND;
-	machine->token->kept = NULL;
+	if (state->sql == NULL)
+		machine->token->kept = NULL;
 	ow_task_options_merge(&options, &state->options, &machine->definition->defaults,
 						  activity ? &activity->options : NULL);
 	if (ow_machine_try_again(machine, input, &options, state->name, OW_PHASE_BACKOFF))

@@ -37,6 +37,7 @@ typedef struct OwProblems
 	int			errors;
 	List	   *reads;			/* of OwVariableRead *: possible problems, for
 								 * definition_variables.c */
+	List	   *unchecked;		/* of OwSqlTemplate *: their expressions are the engine's to check */
 } OwProblems;
 
 /* path and hint may be NULL; the message is a format */

@@ -7,7 +7,7 @@
  * is taken for an input:
  *
  *		WorkflowExecutionStarted			continue a new run
- *		StateEntered, ActivityTaskScheduled	continue a run that had given others a turn
+ *		StateEntered, MarkerRecorded, ActivityTaskScheduled	continue a run that had given others a turn
  *		ActivityTaskCompleted, Failed, TimedOut	the attempt's outcome, with the recorded retry decision
  *		ActivityTaskStarted					the activity of a task that waits for its token has ended
  *		ActivityTaskHeartbeat
@@ -28,6 +28,7 @@
 #include "machine/replay.h"
 #include "machine/instant.h"
 #include "machine/json.h"
+#include "machine/machine_internal.h"
 #include "utils/builtins.h"
 
 /* Stands for every activity: what mattered of the real ones was recorded */
@@ -75,14 +76,23 @@ find_concurrency(void *arg, const OwRun *run)
 static void
 find_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 {
-	const Jsonb *attributes = next_attributes(arg, run);
-	char	   *text = attributes ? ow_json_get_string(attributes, "task_token") : NULL;
+	int			next = run->next_event_id - 1;
+	const OwHistoryEvent *event;
+	char	   *text = NULL;
 
+	/* in a SQL state, what the attempt is called with is evaluated in between */
+	while (next < list_length(arg) &&
+		   strcmp(((const OwHistoryEvent *) list_nth(arg, next))->type, "MarkerRecorded") == 0)
+		next++;
+	if (next < list_length(arg))
+	{
+		event = list_nth(arg, next);
+		text = event->attributes ? ow_json_get_string(event->attributes, "task_token") : NULL;
+	}
 	memset(task_token, 0, sizeof(*task_token));
 	if (text != NULL)
 		*task_token = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
 }
-
 
 static void
 read_failure(const OwHistoryEvent *event, bool upper_case, OwFailure *failure)
@@ -92,6 +102,22 @@ read_failure(const OwHistoryEvent *event, bool upper_case, OwFailure *failure)
 	failure->cause = ow_json_get_string(event->attributes, upper_case ? "Cause" : "cause");
 	failure->details = ow_json_get(event->attributes, upper_case ? "Details" : "details");
 	failure->next_retry_delay_ms = OW_UNSET;
+}
+
+/* What the expressions of a field came out as */
+static bool
+find_value(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope, Jsonb **value,
+		   OwFailure *failure)
+{
+	const Jsonb *attributes = next_attributes(arg, run);
+
+	*value = attributes ? ow_json_get(attributes, "value") : NULL;
+	if (*value != NULL)
+		return true;
+	if (attributes == NULL || ow_json_get_string(attributes, "error") == NULL)
+		return ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "%s was not evaluated", ow_where_subject(template->where));
+	read_failure(list_nth(arg, run->next_event_id - 1), false, failure);
+	return false;
 }
 
 static void
@@ -149,6 +175,7 @@ static const struct
 }			plain_inputs[] = {
 	{"WorkflowExecutionStarted", OW_INPUT_CONTINUE},
 	{"StateEntered", OW_INPUT_CONTINUE},
+	{"MarkerRecorded", OW_INPUT_CONTINUE},
 	{"ActivityTaskCompleted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskStarted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskHeartbeat", OW_INPUT_HEARTBEAT},
@@ -259,7 +286,12 @@ move_token(OwToken *token, const OwDefinition *from, const OwDefinition *to)
 	token->visits = ow_machine_visits(token, from);
 	token->visit_counts = NULL;
 	if (token->state != OW_NO_STATE)
-		token->state = ow_definition_find_state(to, from->states[token->state].name);
+	{
+		const OwState *state = &from->states[token->state];
+
+		token->state = ow_definition_find_state(to, state->name);
+		ow_machine_move_kept(token, state, &to->states[token->state]);
+	}
 }
 
 /* A retry may move the run to another version. */
@@ -334,6 +366,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 	*host = (OwHost) {
 		.find_activity = find_any_activity,
 		.read_outputs = read_no_outputs,
+		.evaluate = find_value,
 		.new_task_token = find_task_token,
 		.arg = events,
 		.max_concurrency = find_concurrency,
