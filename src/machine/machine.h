@@ -73,7 +73,7 @@ typedef struct OwToken
 	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
 	int			compensation;	/* sequence of the one that runs, 0 when none */
 	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs;
-								 * BRANCHES: what is spread, see machine_branches.c; of a SQL state
+								 * BRANCHES: what is spread, see machine_spread.c; of a SQL state
 								 * these two, and what the task is called with, see machine_sql.c */
 	OwSpread   *spread;			/* the same unpacked, once asked for: valid while it is of kept */
 	int			opened;			/* BRANCHES: how many were opened */
@@ -213,8 +213,8 @@ typedef struct OwHost
 	void		(*read_outputs) (void *arg, int parent, Jsonb **outputs, int count);
 
 	/*
-	 * Puts stored compensations, the last ones that are not in memory, before run->compensations, and
-	 * lowers run->unloaded_compensations to what is left.
+	 * Puts stored compensations, the last ones that are not in memory, before run->compensations,
+	 * and lowers run->unloaded_compensations to what is left.
 	 */
 	void		(*load_compensations) (void *arg);
 

@@ -28,10 +28,26 @@ extern void ow_machine_decide(OwMachine *machine, OwStatus status, const char *e
 							  const OwPublicError *public_error);
 extern bool ow_token_is_compensating(const OwToken *token);
 
-/* machine_branches.c */
-extern void ow_machine_select(OwMachine *machine, OwBranch *branch);
+/* machine_spread.c */
+/* What the owner spreads, read from where its token keeps it */
+struct OwSpread
+{
+	const Jsonb *kept;
+	Jsonb	   *input;
+	JsonbValue	items;
+	int			count;
+	int			concurrency;
+	int			tolerated;		/* failures; OW_UNSET: none, and the first fails the Map as it is */
+};
+
 extern bool ow_machine_enter_branches(OwMachine *machine, const OwState *state, OwFailure *failure);
 extern void ow_machine_spread_again(OwMachine *machine);
+extern bool ow_machine_select_item(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *item,
+								   int index, Jsonb **selected, OwFailure *failure);
+extern const OwSpread *ow_machine_unpack(OwToken *token);
+
+/* machine_branches.c */
+extern void ow_machine_select(OwMachine *machine, OwBranch *branch);
 extern bool ow_machine_can_spread(OwMachine *machine, const OwBranch *branch, OwToken *token);
 extern void ow_machine_spread(OwMachine *machine);
 extern void ow_machine_branch_completed(OwMachine *machine, Jsonb *output);
