@@ -473,8 +473,8 @@ build_baseline() {
 	mkdir "$source"
 	git -C "$root" archive "$BASELINE" | tar -x -C "$source"
 	baseline_server=$server$("$PG_CONFIG" --bindir)/pg_config
-	make -s -C "$source" -j"$(nproc)" all PG_CONFIG="$baseline_server" >"$work/out" &&
-		make -s -C "$source" install PG_CONFIG="$baseline_server" >"$work/out" || die "cannot build $BASELINE"
+	make -s -C "$source" -j"$(nproc)" all PG_CONFIG="$baseline_server" >"$work/out" || die "cannot build $BASELINE"
+	make -s -C "$source" install PG_CONFIG="$baseline_server" >"$work/out" || die "cannot install $BASELINE"
 	chmod -R a+rX "$work"
 }
 
