@@ -322,7 +322,7 @@ watch_memory() { # PID FILE
 
 	while sleep 0.02; do
 		while read -r name value _; do
-			[[ $name == RssAnon: ]] && ((value > most)) || continue
+			[[ $name == RssAnon: && $value -gt $most ]] || continue
 			most=$value
 			echo "$most" >"$2"
 		done <"/proc/$1/status"
