@@ -120,7 +120,7 @@ define_batch_settings(void)
 							&ow_max_transitions, 1000, 1, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("order_workflow.transition_limit",
-							"Sets how many states may be entered without waiting for anything, after which the workflow fails.",
+							"Sets how many states may be entered without waiting or running an activity, after which the workflow fails.",
 							"It fails with OW.TransitionLimitExceeded.  Branches count for themselves.  Zero is no limit.",
 							&ow_transition_limit, 100000, 0, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);

@@ -15,7 +15,8 @@ extern int	ow_expression_timeout_ms;	/* longest the SQL expressions of a field m
 extern int	ow_idle_timeout_s;	/* an idle executor leaves after this long */
 extern int	ow_quantum_ms;		/* an executor yields to another role after this long */
 extern int	ow_max_transitions; /* states entered without waiting before a run yields */
-extern int	ow_transition_limit;	/* states entered without waiting before a run fails */
+extern int	ow_transition_limit;	/* states entered without waiting or an activity before a run
+									 * fails */
 extern int	ow_map_concurrency; /* iterations of a Map that sets no limit */
 extern int	ow_crash_limit;		/* crashes before an activity is quarantined */
 extern char *ow_instance;		/* tells physical clones apart */

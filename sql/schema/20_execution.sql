@@ -60,7 +60,7 @@ COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''
 COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row in workflow.timer (it gets one when the run first waits)';
 COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
 COMMENT ON COLUMN workflow.execution.next_branch_id IS 'One more than there have been branches of Parallel and Map states';
-COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the token last waited; see order_workflow.transition_limit';
+COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the token last waited or ran an activity; see order_workflow.transition_limit';
 COMMENT ON COLUMN workflow.execution.opened IS 'Branches that the Parallel or Map the token stands in has opened';
 COMMENT ON COLUMN workflow.execution.failed IS 'How many of them have failed, which the Map tolerates';
 COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the limits of a task token (Callback); of a SQL state, also what its task is called with';

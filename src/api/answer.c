@@ -2,8 +2,8 @@
  * answer.c
  *		SQL-callable: answers to task tokens, from whoever was given one.
  *
- * The token is all that it takes: nobody can guess it.  An answer is stored as a message, and the run's
- * next transition takes it in; of two, the first counts.
+ * The token is all that it takes: nobody can guess it.  An answer is stored as a message while the run is
+ * locked, and the run's next transition takes it in; of two, the first counts.
  */
 #include "postgres.h"
 

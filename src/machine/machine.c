@@ -341,7 +341,7 @@ reach_transition_limit(OwMachine *machine)
 	ow_object_add_int(&object, "transitions", entered);
 	ow_machine_record(machine, "TransitionLimitReached", ow_machine_state(machine)->name, ow_object_end(&object));
 	machine->token->transitions = 0;
-	(void) ow_fail(&failure, OW_ERROR_TRANSITION_LIMIT, "%d states were entered without waiting for anything", entered);
+	(void) ow_fail(&failure, OW_ERROR_TRANSITION_LIMIT, "%d states were entered without waiting or running an activity", entered);
 	ow_machine_fail(machine, &failure);
 }
 

@@ -69,7 +69,7 @@ typedef struct OwToken
 	TimestampTz due_at;			/* DT_NOEND when no timer runs */
 	int			attempt;		/* of the activity, compensation or whole Parallel or Map, from 1 */
 	int			retry_counts[OW_MAX_RETRIERS];
-	int			transitions;	/* states entered since it last waited */
+	int			transitions;	/* states entered since it last waited or ran an activity */
 	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
 	int			compensation;	/* sequence of the one that runs, 0 when none */
 	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs;
@@ -235,7 +235,7 @@ typedef struct OwHost
 
 	void	   *arg;
 	int			max_transitions;	/* states entered in one step before it yields */
-	int			transition_limit;	/* states a token may enter without waiting */
+	int			transition_limit;	/* states a token may enter without waiting or an activity */
 } OwHost;
 
 /* The activity the shell is asked to run (OW_STEP_ACTIVITY) */

@@ -437,6 +437,7 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
 	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
+	token->transitions = 0;		/* something was done: this is no idle loop */
 	token->due_at = DT_NOEND;
 	if (state->sql == NULL)
 		token->kept = NULL;

@@ -120,7 +120,12 @@ static OwStatement insert_message = {
 };
 
 static OwStatement find_task = {
-	.sql = "SELECT run_id FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2",
+	.sql = "SELECT run_id, owner::oid FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2",
+	.argument_types = "int,uuid"
+};
+
+static OwStatement lock_run = {
+	.sql = "SELECT FROM workflow.execution WHERE shard_key = $1 AND run_id = $2 FOR UPDATE",
 	.argument_types = "int,uuid"
 };
 
@@ -312,28 +317,62 @@ ow_message_send(const OwFoundRun *run, const char *kind, const pg_uuid_t *messag
 	return true;
 }
 
-bool
-ow_find_task(const pg_uuid_t *task_token, OwRunRef *run)
+/* The task of an activity that answers for itself before it has ended */
+static bool
+is_task_running_here(const pg_uuid_t *task_token, OwRunRef *run)
 {
 	const OwRun *current;
 	const OwActivityCall *call = ow_activity_current(&current);
-	Datum		values[2];
-	bool		found;
 
-	/* an activity may answer for itself before it has ended */
-	if (call != NULL && call->task_token != NULL && memcmp(call->task_token, task_token, UUID_LEN) == 0)
-	{
-		run->shard_key = current->shard_key;
-		run->run_id = current->run_id;
+	if (call == NULL || call->task_token == NULL || memcmp(call->task_token, task_token, UUID_LEN) != 0)
+		return false;
+	run->shard_key = current->shard_key;
+	run->run_id = current->run_id;
+	return true;
+}
+
+static bool
+find_stored_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
+{
+	Datum		values[2] = {Int32GetDatum(run->shard_key), UUIDPGetDatum(task_token)};
+	bool		isnull;
+
+	if (ow_store_execute(&find_task, values, NULL) == 0)
+		return false;
+	run->run_id = ow_store_uuid(0, 1);
+	*owner = DatumGetObjectId(ow_store_datum(0, 2, &isnull));
+	return true;
+}
+
+/*
+ * An activity waits for no other run's lock, since its own is held meanwhile; nor does a transaction that
+ * could not see what was done before it got the lock.
+ */
+static bool
+may_lock_run(void)
+{
+	return ow_activity_current(NULL) == NULL && !IsolationUsesXactSnapshot();
+}
+
+bool
+ow_find_task(const pg_uuid_t *task_token, OwRunRef *run)
+{
+	bool		found;
+	Oid			owner;
+
+	if (is_task_running_here(task_token, run))
 		return true;
-	}
 	run->shard_key = ow_task_token_shard_key(task_token);
-	values[0] = Int32GetDatum(run->shard_key);
-	values[1] = UUIDPGetDatum(task_token);
 	ow_store_open();
-	found = ow_store_execute(&find_task, values, NULL) > 0;
-	if (found)
-		run->run_id = ow_store_uuid(0, 1);
+	found = find_stored_task(task_token, run, &owner);
+	if (found && may_lock_run())
+	{
+		Datum		values[2] = {Int32GetDatum(run->shard_key), UUIDPGetDatum(&run->run_id)};
+
+		found = ow_store_execute(&lock_run, values, NULL) > 0;
+		ow_wakeup_locked(owner, run);
+		found = found && find_stored_task(task_token, run, &owner); /* as it is under the lock */
+	}
 	ow_store_close();
 	return found;
 }

@@ -2,7 +2,7 @@
  * find.h
  *		Finding a run for the SQL API, open or closed, and sending it a message.
  *
- * Each call looks with a snapshot of its own (but for REPEATABLE READ and above), takes no locks,
+ * Each call looks with a snapshot of its own (but for REPEATABLE READ and above), takes no locks (but ow_find_task),
  * and opens the store itself.  Whether the caller may see the run is for the caller to check.
  */
 #ifndef OW_FIND_H
@@ -60,7 +60,10 @@ extern bool ow_find_has_failed_compensations(const OwFoundRun *run);
 extern bool ow_message_send(const OwFoundRun *run, const char *kind, const pg_uuid_t *message_id, Jsonb *payload,
 							Oid sender);
 
-/* The run that has given this task token away; false when nobody waits for its answer. */
+/*
+ * The run that has given this task token away; false when nobody waits for its answer.  The run's row is
+ * locked, so that none of other answers and its timeout can come in between (but see may_lock_run).
+ */
 extern bool ow_find_task(const pg_uuid_t *task_token, OwRunRef *run);
 
 #endif							/* OW_FIND_H */
