@@ -554,6 +554,9 @@ ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *whe
 	compiler->sql = compiler->default_sql;
 	if (!ow_read_query_language(compiler, &body, &compiler->sql, where))
 	{
+		/* the fields of a language we do not have are not looked at */
+		if (ow_field_string(&body, "QueryLanguage") == NULL)
+			(void) ow_fields_check(&body, where, kind->tables, compiler->problems);
 		ow_graph_guess_targets(compiler, &body);
 		return;
 	}

@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "fuzz.h"
+#include "machine/json.h"
 #include "machine/replay.h"
 #include "run_state.h"
 
@@ -42,6 +43,7 @@ typedef struct Drive
 	OwActivity	activity;
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
+	uint32		evaluated;		/* expressions */
 	bool		operator_came;	/* what was missing has been registered */
 	int64		tick;			/* microseconds from one input to the next */
 	TimestampTz now;
@@ -72,6 +74,32 @@ new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 
 	memset(task_token, 0, sizeof(*task_token));
 	task_token->data[0] = ++drive->task_tokens;
+}
+
+/*
+ * Expressions are not evaluated here: each is any of the values around it, another time another one, and
+ * now and then one fails.
+ */
+static bool
+evaluate(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope, Jsonb **value,
+		 OwFailure *failure)
+{
+	const Jsonb *choices[] = {
+		scope->input, scope->vars, scope->result, scope->error_output, scope->context, ow_json_bool(true),
+		ow_json_int(1), ow_json_text("1"), NULL
+	};
+	Drive	   *drive = arg;
+	Jsonb	  **values = palloc(sizeof(Jsonb *) * template->nexpressions);
+
+	for (int i = 0; i < template->nexpressions; i++)
+	{
+		uint32		draw = drive->evaluated++ + (uint32) strlen(template->expressions[i].text);
+
+		if (draw % 13 == 12)
+			return ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "%s", template->expressions[i].where);
+		values[i] = unconstify(Jsonb *, choices[draw % lengthof(choices)]);
+	}
+	return ow_sql_template_fill(template, values, value, failure);
 }
 
 static int
@@ -472,6 +500,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	drive.host = (OwHost) {
 		.find_activity = find_activity,
 		.read_outputs = read_outputs,
+		.evaluate = evaluate,
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,

@@ -191,9 +191,9 @@ check_case(const FuzzCase *fuzz_case)
 	}
 	if (fuzz_case->hash % ASK_SQL_EVERY != 0)
 		return;
-	fuzz_ask_sql(fuzz_case, definition != NULL && text_problems.errors == 0, true);
+	fuzz_ask_sql(fuzz_case, definition != NULL && text_problems.errors == 0, problems.unchecked != NIL, true);
 	if (source != NULL)
-		fuzz_ask_sql(fuzz_case, definition != NULL, false);
+		fuzz_ask_sql(fuzz_case, definition != NULL, problems.unchecked != NIL, false);
 }
 
 /* The core reports what is wrong with its data as values: an error is always a finding. */

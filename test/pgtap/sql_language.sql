@@ -421,6 +421,7 @@ FROM (VALUES
 		ARRAY['field "Timestamp" in state "S" is no RFC 3339 timestamp: "soon" | Write it as in "2030-01-31T12:00:00Z" or "2030-01-31T12:00:00+01:00".']),
 	('{"Type": "Task", "Resource": "Do", "TimeoutSeconds": "x {% 1 %}", "End": true}',
 		ARRAY['field "TimeoutSeconds" in state "S" must be a number or an expression, not "x {% 1 %}" | An expression stands alone between "{%" and "%}".']),
+	('{"Type": "Pass", "QueryLanguage": 5, "End": true}', ARRAY['field "QueryLanguage" in state "S" must be a string, not a number']),
 	('{"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 1 %}", "End": true}',
 		ARRAY['field "QueryLanguage" in state "S": "JSONata" is not supported | Use "SQL": it has the same fields, with expressions of PostgreSQL in {% %}.']),
 	('{"Type": "Task", "Resource": "Do", "Catch": [{"ErrorEquals": ["A"], "ResultPath": "$.e", "Next": "S"}], "Compensate": {"Resource": "Undo", "Parameters": {}}, "End": true}',
