@@ -18,6 +18,7 @@
  *		y				it is looked at, though nothing happened
  *		l				it is stored and loaded again
  *		w 3600			time passes
+ *		v				history must lead to where it is now (as it must in the end)
  *
  * An outcome waits for the next activity.  Where the script says nothing, activities complete with their
  * input, timers fire, task tokens are answered, and a run that is stuck is retried.
@@ -43,6 +44,7 @@ typedef struct Drive
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
 	bool		operator_came;	/* what was missing has been registered */
+	bool		forgetful;		/* stored and loaded again after each step */
 	int64		tick;			/* microseconds from one input to the next */
 	TimestampTz now;
 	const char *script;			/* what is left of it */
@@ -141,12 +143,37 @@ check_step(const Drive *drive)
 }
 
 static void
+store_and_load(Drive *drive)
+{
+	OwMachine  *machine = &drive->machine;
+	List	   *events = machine->events;
+
+	fuzz_run_store_and_load(&drive->store, machine->run, machine->definition);
+	*machine = (OwMachine) {
+		.definition = machine->definition,
+		.host = machine->host,
+		.run = machine->run,
+		.context = machine->context,
+		.events = events
+	};
+}
+
+/* What a machine has offered is gone once it is loaded again: it has to offer it again. */
+static void
 feed(Drive *drive, OwInput *input)
 {
 	drive->now += drive->tick;
 	input->now = drive->now;
 	drive->step = ow_machine_step(&drive->machine, input);
 	check_step(drive);
+	if (!drive->forgetful || drive->step == OW_STEP_CLOSED)
+		return;
+	store_and_load(drive);
+	if (drive->step != OW_STEP_ACTIVITY)
+		return;
+	drive->step = ow_machine_step(&drive->machine, &(OwInput) {.kind = OW_INPUT_CONTINUE, .now = drive->now});
+	if (drive->step != OW_STEP_ACTIVITY)
+		fuzz_finding("an activity is not offered again");
 }
 
 static void
@@ -221,22 +248,6 @@ feed_timer(Drive *drive)
 	feed(drive, &input);
 }
 
-static void
-store_and_load(Drive *drive)
-{
-	OwMachine  *machine = &drive->machine;
-	List	   *events = machine->events;
-
-	fuzz_run_store_and_load(&drive->store, machine->run, machine->definition);
-	*machine = (OwMachine) {
-		.definition = machine->definition,
-		.host = machine->host,
-		.run = machine->run,
-		.context = machine->context,
-		.events = events
-	};
-}
-
 static bool
 has_failed_compensation(const OwRun *run)
 {
@@ -272,6 +283,51 @@ feed_what_comes(Drive *drive)
 		feed_timer(drive);
 	else
 		feed_kind(drive, OW_INPUT_CONTINUE, NULL);
+}
+
+/* ---- replay ---- */
+
+static const OwDefinition *
+same_definition(void *arg, int version)
+{
+	return arg;
+}
+
+static void
+compare(const char *live, const char *replayed)
+{
+	const char *live_line = live;
+	const char *replayed_line = replayed;
+
+	for (; *live && *live == *replayed; live++, replayed++)
+	{
+		if (*live != '\n')
+			continue;
+		live_line = live + 1;
+		replayed_line = replayed + 1;
+	}
+	if (*live != *replayed)
+		fuzz_finding("replayed state differs in %.*s\nlive:     %.*s\nreplayed: %.*s",
+					 (int) strcspn(live_line, ":"), live_line, (int) strcspn(live_line, "\n"), live_line,
+					 (int) strcspn(replayed_line, "\n"), replayed_line);
+}
+
+/* Does history lead to where the run is? */
+static void
+replay(const Drive *drive)
+{
+	OwRun		run;
+	OwMachine	machine = {.definition = drive->machine.definition, .run = &run, .context = CurrentMemoryContext};
+	char	   *difference;
+
+	fuzz_run_start(&run, machine.definition, drive->run.input, STARTED_AT);
+	difference = ow_history_replay(&machine, drive->machine.events, same_definition,
+								   unconstify(OwDefinition *, machine.definition));
+	if (difference != NULL)
+		fuzz_finding("replay: %s", difference);
+	else
+		compare(fuzz_run_describe(drive->machine.run, drive->machine.definition),
+				fuzz_run_describe(&run, machine.definition));
 }
 
 /* ---- the script ---- */
@@ -373,11 +429,16 @@ feed_line(Drive *drive, const char *line)
 			store_and_load(drive);
 			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
 			break;
+		case 'v':
+			replay(drive);
+			break;
 		case 'w':
 			drive->now += (int64) (strtoul(words, NULL, 10) % PG_INT32_MAX) * USECS_PER_SEC;
 			break;
 	}
 }
+
+/* ---- the whole ---- */
 
 static void
 drive_run(Drive *drive)
@@ -409,50 +470,6 @@ drive_run(Drive *drive)
 		fuzz_finding("a terminated run is not closed");
 }
 
-/* ---- replay ---- */
-
-static const OwDefinition *
-same_definition(void *arg, int version)
-{
-	return arg;
-}
-
-static void
-compare(const char *live, const char *replayed)
-{
-	const char *live_line = live;
-	const char *replayed_line = replayed;
-
-	for (; *live && *live == *replayed; live++, replayed++)
-	{
-		if (*live != '\n')
-			continue;
-		live_line = live + 1;
-		replayed_line = replayed + 1;
-	}
-	if (*live != *replayed)
-		fuzz_finding("replayed state differs in %.*s\nlive:     %.*s\nreplayed: %.*s",
-					 (int) strcspn(live_line, ":"), live_line, (int) strcspn(live_line, "\n"), live_line,
-					 (int) strcspn(replayed_line, "\n"), replayed_line);
-}
-
-static void
-replay(const Drive *drive, Jsonb *input)
-{
-	OwRun		run;
-	OwMachine	machine = {.definition = drive->machine.definition, .run = &run, .context = CurrentMemoryContext};
-	char	   *difference;
-
-	fuzz_run_start(&run, machine.definition, input, STARTED_AT);
-	difference = ow_history_replay(&machine, drive->machine.events, same_definition,
-								   unconstify(OwDefinition *, machine.definition));
-	if (difference != NULL)
-		fuzz_finding("replay: %s", difference);
-	else
-		compare(fuzz_run_describe(drive->machine.run, drive->machine.definition),
-				fuzz_run_describe(&run, machine.definition));
-}
-
 void
 fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *input)
 {
@@ -467,6 +484,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	 * so
 	 */
 	drive.tick = fuzz_case->hash & 1 ? 0 : 1234;
+	drive.forgetful = fuzz_case->hash & 2;
 	drive.activity.name = "any";
 	ow_task_options_init(&drive.activity.options);
 	drive.host = (OwHost) {
@@ -485,5 +503,5 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	drive.machine.run = &drive.run;
 	drive.machine.context = CurrentMemoryContext;
 	drive_run(&drive);
-	replay(&drive, input);
+	replay(&drive);
 }
