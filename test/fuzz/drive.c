@@ -25,8 +25,11 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
+#include "engine/sql_expression.h"
 #include "fuzz.h"
 #include "machine/replay.h"
+#include "miscadmin.h"
 #include "run_state.h"
 
 #define MAX_STEPS 200			/* then the run is terminated */
@@ -44,6 +47,7 @@ typedef struct Drive
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
 	bool		operator_came;	/* what was missing has been registered */
+	bool		in_database;	/* expressions are evaluated for what they are */
 	bool		forgetful;		/* stored and loaded again after each step */
 	int64		tick;			/* microseconds from one input to the next */
 	TimestampTz now;
@@ -65,6 +69,44 @@ static void
 read_outputs(void *arg, int parent, Jsonb **outputs, int count)
 {
 	fuzz_run_read_outputs(&((const Drive *) arg)->store, parent, outputs, count);
+}
+
+static void
+load_compensations(void *arg)
+{
+	Drive	   *drive = arg;
+
+	fuzz_run_load_compensations(&drive->store, &drive->run);
+}
+
+/* What an expression gives, without a database: by its text something of its scope, or a failure */
+static Jsonb *
+make_value(const OwSqlExpression *expression, const OwSqlScope *scope)
+{
+	const Jsonb *values[] = {scope->input, scope->vars, scope->result, scope->error_output, scope->context};
+	const Jsonb *value = values[string_hash(expression->text, 1024) % lengthof(values)];
+	Jsonb	   *constant = ow_json_parse(expression->text);
+
+	return constant ? constant : value ? ow_json_copy(value) : NULL;
+}
+
+static bool
+evaluate(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope, Jsonb **value,
+		 OwFailure *failure)
+{
+	const Drive *drive = arg;
+	Jsonb	  **values;
+
+	if (drive->in_database)
+		return ow_sql_evaluate(template, scope, GetUserId(), value, failure);
+	values = palloc0(sizeof(Jsonb *) * Max(template->nexpressions, 1));
+	for (int i = 0; i < template->nexpressions; i++)
+	{
+		if (strstr(template->expressions[i].text, "fail") != NULL)
+			return ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "it fails");
+		values[i] = make_value(&template->expressions[i], scope);
+	}
+	return ow_sql_template_fill(template, values, value, failure);
 }
 
 static void
@@ -248,19 +290,6 @@ feed_timer(Drive *drive)
 	feed(drive, &input);
 }
 
-static bool
-has_failed_compensation(const OwRun *run)
-{
-	ListCell   *cell;
-
-	foreach(cell, run->compensations)
-	{
-		if (((OwRecordedCompensation *) lfirst(cell))->status == OW_COMPENSATION_FAILED)
-			return true;
-	}
-	return false;
-}
-
 /* What happens when the script says nothing */
 static void
 feed_what_comes(Drive *drive)
@@ -326,8 +355,8 @@ replay(const Drive *drive)
 	if (difference != NULL)
 		fuzz_finding("replay: %s", difference);
 	else
-		compare(fuzz_run_describe(drive->machine.run, drive->machine.definition),
-				fuzz_run_describe(&run, machine.definition));
+		compare(fuzz_run_describe(&drive->run, &drive->store, machine.definition),
+				fuzz_run_describe(&run, NULL, machine.definition));
 }
 
 /* ---- the script ---- */
@@ -380,6 +409,17 @@ feed_heartbeat(Drive *drive, const char *words)
 		feed(drive, &input);
 }
 
+/* The message comes with a run that was just loaded, or opened again. */
+static void
+retry_compensations(Drive *drive)
+{
+	if (!fuzz_run_has_failed_compensation(&drive->run, &drive->store))
+		return;
+	store_and_load(drive);
+	fuzz_run_load_all_compensations(&drive->store, &drive->run);
+	feed_kind(drive, OW_INPUT_RETRY_COMPENSATIONS, NULL);
+}
+
 /* Messages and what else happens at any time; lines that say nothing sensible do nothing. */
 static void
 feed_line(Drive *drive, const char *line)
@@ -417,8 +457,7 @@ feed_line(Drive *drive, const char *line)
 			feed_kind(drive, OW_INPUT_RETRY, NULL);
 			break;
 		case 'k':
-			if (has_failed_compensation(run))
-				feed_kind(drive, OW_INPUT_RETRY_COMPENSATIONS, NULL);
+			retry_compensations(drive);
 			break;
 		case 'y':
 			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
@@ -446,7 +485,7 @@ drive_run(Drive *drive)
 	feed_kind(drive, OW_INPUT_CONTINUE, NULL);
 	for (int steps = 0; steps < MAX_STEPS; steps++)
 	{
-		if (drive->step == OW_STEP_CLOSED && (*drive->script == '\0' || !has_failed_compensation(drive->machine.run)))
+		if (drive->step == OW_STEP_CLOSED && (*drive->script == '\0' || !fuzz_run_has_failed_compensation(&drive->run, &drive->store)))
 			return;
 		if (*drive->script == '\0' || (is_outcome(drive->script) && drive->step != OW_STEP_ACTIVITY &&
 									   drive->step != OW_STEP_CLOSED))
@@ -485,11 +524,14 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	 */
 	drive.tick = fuzz_case->hash & 1 ? 0 : 1234;
 	drive.forgetful = fuzz_case->hash & 2;
+	drive.in_database = fuzz_case->hash % 8 >= 6;
 	drive.activity.name = "any";
 	ow_task_options_init(&drive.activity.options);
 	drive.host = (OwHost) {
 		.find_activity = find_activity,
 		.read_outputs = read_outputs,
+		.load_compensations = load_compensations,
+		.evaluate = evaluate,
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
