@@ -18,15 +18,18 @@
  *		y				it is looked at, though nothing happened
  *		l				it is stored and loaded again
  *		w 3600			time passes
+ *		v				history must lead to where it is now (as it must in the end)
  *
  * An outcome waits for the next activity.  Where the script says nothing, activities complete with their
  * input, timers fire, task tokens are answered, and a run that is stuck is retried.
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
+#include "engine/sql_expression.h"
 #include "fuzz.h"
-#include "machine/json.h"
 #include "machine/replay.h"
+#include "miscadmin.h"
 #include "run_state.h"
 
 #define MAX_STEPS 200			/* then the run is terminated */
@@ -43,8 +46,9 @@ typedef struct Drive
 	OwActivity	activity;
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
-	uint32		evaluated;		/* expressions */
 	bool		operator_came;	/* what was missing has been registered */
+	bool		in_database;	/* expressions are evaluated for what they are */
+	bool		forgetful;		/* stored and loaded again after each step */
 	int64		tick;			/* microseconds from one input to the next */
 	TimestampTz now;
 	const char *script;			/* what is left of it */
@@ -68,38 +72,50 @@ read_outputs(void *arg, int parent, Jsonb **outputs, int count)
 }
 
 static void
+load_compensations(void *arg)
+{
+	Drive	   *drive = arg;
+
+	fuzz_run_load_compensations(&drive->store, &drive->run);
+}
+
+/* What an expression gives, without a database: by its text something of its scope, or a failure */
+static Jsonb *
+make_value(const OwSqlExpression *expression, const OwSqlScope *scope)
+{
+	const Jsonb *values[] = {scope->input, scope->vars, scope->result, scope->error_output, scope->context};
+	const Jsonb *value = values[string_hash(expression->text, 1024) % lengthof(values)];
+	Jsonb	   *constant = ow_json_parse(expression->text);
+
+	return constant ? constant : value ? ow_json_copy(value) : NULL;
+}
+
+static bool
+evaluate(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope, Jsonb **value,
+		 OwFailure *failure)
+{
+	const Drive *drive = arg;
+	Jsonb	  **values;
+
+	if (drive->in_database)
+		return ow_sql_evaluate(template, scope, GetUserId(), value, failure);
+	values = palloc0(sizeof(Jsonb *) * Max(template->nexpressions, 1));
+	for (int i = 0; i < template->nexpressions; i++)
+	{
+		if (strstr(template->expressions[i].text, "fail") != NULL)
+			return ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "it fails");
+		values[i] = make_value(&template->expressions[i], scope);
+	}
+	return ow_sql_template_fill(template, values, value, failure);
+}
+
+static void
 new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 {
 	Drive	   *drive = arg;
 
 	memset(task_token, 0, sizeof(*task_token));
 	task_token->data[0] = ++drive->task_tokens;
-}
-
-/*
- * Expressions are not evaluated here: each is any of the values around it, another time another one, and
- * now and then one fails.
- */
-static bool
-evaluate(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope, Jsonb **value,
-		 OwFailure *failure)
-{
-	const Jsonb *choices[] = {
-		scope->input, scope->vars, scope->result, scope->error_output, scope->context, ow_json_bool(true),
-		ow_json_int(1), ow_json_text("1"), NULL
-	};
-	Drive	   *drive = arg;
-	Jsonb	  **values = palloc(sizeof(Jsonb *) * template->nexpressions);
-
-	for (int i = 0; i < template->nexpressions; i++)
-	{
-		uint32		draw = drive->evaluated++ + (uint32) strlen(template->expressions[i].text);
-
-		if (draw % 13 == 12)
-			return ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "%s", template->expressions[i].where);
-		values[i] = unconstify(Jsonb *, choices[draw % lengthof(choices)]);
-	}
-	return ow_sql_template_fill(template, values, value, failure);
 }
 
 static int
@@ -169,12 +185,37 @@ check_step(const Drive *drive)
 }
 
 static void
+store_and_load(Drive *drive)
+{
+	OwMachine  *machine = &drive->machine;
+	List	   *events = machine->events;
+
+	fuzz_run_store_and_load(&drive->store, machine->run, machine->definition);
+	*machine = (OwMachine) {
+		.definition = machine->definition,
+		.host = machine->host,
+		.run = machine->run,
+		.context = machine->context,
+		.events = events
+	};
+}
+
+/* What a machine has offered is gone once it is loaded again: it has to offer it again. */
+static void
 feed(Drive *drive, OwInput *input)
 {
 	drive->now += drive->tick;
 	input->now = drive->now;
 	drive->step = ow_machine_step(&drive->machine, input);
 	check_step(drive);
+	if (!drive->forgetful || drive->step == OW_STEP_CLOSED)
+		return;
+	store_and_load(drive);
+	if (drive->step != OW_STEP_ACTIVITY)
+		return;
+	drive->step = ow_machine_step(&drive->machine, &(OwInput) {.kind = OW_INPUT_CONTINUE, .now = drive->now});
+	if (drive->step != OW_STEP_ACTIVITY)
+		fuzz_finding("an activity is not offered again");
 }
 
 static void
@@ -249,35 +290,6 @@ feed_timer(Drive *drive)
 	feed(drive, &input);
 }
 
-static void
-store_and_load(Drive *drive)
-{
-	OwMachine  *machine = &drive->machine;
-	List	   *events = machine->events;
-
-	fuzz_run_store_and_load(&drive->store, machine->run, machine->definition);
-	*machine = (OwMachine) {
-		.definition = machine->definition,
-		.host = machine->host,
-		.run = machine->run,
-		.context = machine->context,
-		.events = events
-	};
-}
-
-static bool
-has_failed_compensation(const OwRun *run)
-{
-	ListCell   *cell;
-
-	foreach(cell, run->compensations)
-	{
-		if (((OwRecordedCompensation *) lfirst(cell))->status == OW_COMPENSATION_FAILED)
-			return true;
-	}
-	return false;
-}
-
 /* What happens when the script says nothing */
 static void
 feed_what_comes(Drive *drive)
@@ -300,6 +312,51 @@ feed_what_comes(Drive *drive)
 		feed_timer(drive);
 	else
 		feed_kind(drive, OW_INPUT_CONTINUE, NULL);
+}
+
+/* ---- replay ---- */
+
+static const OwDefinition *
+same_definition(void *arg, int version)
+{
+	return arg;
+}
+
+static void
+compare(const char *live, const char *replayed)
+{
+	const char *live_line = live;
+	const char *replayed_line = replayed;
+
+	for (; *live && *live == *replayed; live++, replayed++)
+	{
+		if (*live != '\n')
+			continue;
+		live_line = live + 1;
+		replayed_line = replayed + 1;
+	}
+	if (*live != *replayed)
+		fuzz_finding("replayed state differs in %.*s\nlive:     %.*s\nreplayed: %.*s",
+					 (int) strcspn(live_line, ":"), live_line, (int) strcspn(live_line, "\n"), live_line,
+					 (int) strcspn(replayed_line, "\n"), replayed_line);
+}
+
+/* Does history lead to where the run is? */
+static void
+replay(const Drive *drive)
+{
+	OwRun		run;
+	OwMachine	machine = {.definition = drive->machine.definition, .run = &run, .context = CurrentMemoryContext};
+	char	   *difference;
+
+	fuzz_run_start(&run, machine.definition, drive->run.input, STARTED_AT);
+	difference = ow_history_replay(&machine, drive->machine.events, same_definition,
+								   unconstify(OwDefinition *, machine.definition));
+	if (difference != NULL)
+		fuzz_finding("replay: %s", difference);
+	else
+		compare(fuzz_run_describe(&drive->run, &drive->store, machine.definition),
+				fuzz_run_describe(&run, NULL, machine.definition));
 }
 
 /* ---- the script ---- */
@@ -352,6 +409,17 @@ feed_heartbeat(Drive *drive, const char *words)
 		feed(drive, &input);
 }
 
+/* The message comes with a run that was just loaded, or opened again. */
+static void
+retry_compensations(Drive *drive)
+{
+	if (!fuzz_run_has_failed_compensation(&drive->run, &drive->store))
+		return;
+	store_and_load(drive);
+	fuzz_run_load_all_compensations(&drive->store, &drive->run);
+	feed_kind(drive, OW_INPUT_RETRY_COMPENSATIONS, NULL);
+}
+
 /* Messages and what else happens at any time; lines that say nothing sensible do nothing. */
 static void
 feed_line(Drive *drive, const char *line)
@@ -389,8 +457,7 @@ feed_line(Drive *drive, const char *line)
 			feed_kind(drive, OW_INPUT_RETRY, NULL);
 			break;
 		case 'k':
-			if (has_failed_compensation(run))
-				feed_kind(drive, OW_INPUT_RETRY_COMPENSATIONS, NULL);
+			retry_compensations(drive);
 			break;
 		case 'y':
 			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
@@ -401,11 +468,16 @@ feed_line(Drive *drive, const char *line)
 			store_and_load(drive);
 			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
 			break;
+		case 'v':
+			replay(drive);
+			break;
 		case 'w':
 			drive->now += (int64) (strtoul(words, NULL, 10) % PG_INT32_MAX) * USECS_PER_SEC;
 			break;
 	}
 }
+
+/* ---- the whole ---- */
 
 static void
 drive_run(Drive *drive)
@@ -413,7 +485,7 @@ drive_run(Drive *drive)
 	feed_kind(drive, OW_INPUT_CONTINUE, NULL);
 	for (int steps = 0; steps < MAX_STEPS; steps++)
 	{
-		if (drive->step == OW_STEP_CLOSED && (*drive->script == '\0' || !has_failed_compensation(drive->machine.run)))
+		if (drive->step == OW_STEP_CLOSED && (*drive->script == '\0' || !fuzz_run_has_failed_compensation(&drive->run, &drive->store)))
 			return;
 		if (*drive->script == '\0' || (is_outcome(drive->script) && drive->step != OW_STEP_ACTIVITY &&
 									   drive->step != OW_STEP_CLOSED))
@@ -437,50 +509,6 @@ drive_run(Drive *drive)
 		fuzz_finding("a terminated run is not closed");
 }
 
-/* ---- replay ---- */
-
-static const OwDefinition *
-same_definition(void *arg, int version)
-{
-	return arg;
-}
-
-static void
-compare(const char *live, const char *replayed)
-{
-	const char *live_line = live;
-	const char *replayed_line = replayed;
-
-	for (; *live && *live == *replayed; live++, replayed++)
-	{
-		if (*live != '\n')
-			continue;
-		live_line = live + 1;
-		replayed_line = replayed + 1;
-	}
-	if (*live != *replayed)
-		fuzz_finding("replayed state differs in %.*s\nlive:     %.*s\nreplayed: %.*s",
-					 (int) strcspn(live_line, ":"), live_line, (int) strcspn(live_line, "\n"), live_line,
-					 (int) strcspn(replayed_line, "\n"), replayed_line);
-}
-
-static void
-replay(const Drive *drive, Jsonb *input)
-{
-	OwRun		run;
-	OwMachine	machine = {.definition = drive->machine.definition, .run = &run, .context = CurrentMemoryContext};
-	char	   *difference;
-
-	fuzz_run_start(&run, machine.definition, input, STARTED_AT);
-	difference = ow_history_replay(&machine, drive->machine.events, same_definition,
-								   unconstify(OwDefinition *, machine.definition));
-	if (difference != NULL)
-		fuzz_finding("replay: %s", difference);
-	else
-		compare(fuzz_run_describe(drive->machine.run, drive->machine.definition),
-				fuzz_run_describe(&run, machine.definition));
-}
-
 void
 fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *input)
 {
@@ -495,11 +523,14 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	 * so
 	 */
 	drive.tick = fuzz_case->hash & 1 ? 0 : 1234;
+	drive.forgetful = fuzz_case->hash & 2;
+	drive.in_database = fuzz_case->hash % 8 >= 6;
 	drive.activity.name = "any";
 	ow_task_options_init(&drive.activity.options);
 	drive.host = (OwHost) {
 		.find_activity = find_activity,
 		.read_outputs = read_outputs,
+		.load_compensations = load_compensations,
 		.evaluate = evaluate,
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
@@ -514,5 +545,5 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	drive.machine.run = &drive.run;
 	drive.machine.context = CurrentMemoryContext;
 	drive_run(&drive);
-	replay(&drive, input);
+	replay(&drive);
 }

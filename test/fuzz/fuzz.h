@@ -31,7 +31,7 @@ extern void fuzz_finding(const char *format, ...) pg_attribute_printf(1, 2);
 extern void fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *input);
 
 /* Asks workflow.validate() and workflow.register() about the definition.  The caller rolls back. */
-extern void fuzz_ask_sql(const FuzzCase *fuzz_case, bool compiles, bool has_sql, bool as_text);
+extern void fuzz_ask_sql(const FuzzCase *fuzz_case, bool compiles, bool more, bool as_text);
 
 /* A memory context whose every chunk is one of malloc's, so that the sanitizer watches over it */
 extern MemoryContext fuzz_malloc_context_create(MemoryContext parent);

@@ -170,6 +170,7 @@ check_case(const FuzzCase *fuzz_case)
 	OwProblems	problems = {0};
 	Jsonb	   *source = NULL;
 	OwDefinition *definition = NULL;
+	bool		more;
 
 	ow_definition_check_text(fuzz_case->definition, &text_problems);
 	if (!is_json(&text_problems))
@@ -191,9 +192,10 @@ check_case(const FuzzCase *fuzz_case)
 	}
 	if (fuzz_case->hash % ASK_SQL_EVERY != 0)
 		return;
-	fuzz_ask_sql(fuzz_case, definition != NULL && text_problems.errors == 0, problems.unchecked != NIL, true);
+	more = problems.unchecked != NIL || (definition != NULL && (definition->input_type || definition->output_type));
+	fuzz_ask_sql(fuzz_case, definition != NULL && text_problems.errors == 0, more, true);
 	if (source != NULL)
-		fuzz_ask_sql(fuzz_case, definition != NULL, problems.unchecked != NIL, false);
+		fuzz_ask_sql(fuzz_case, definition != NULL, more, false);
 }
 
 /* The core reports what is wrong with its data as values: an error is always a finding. */

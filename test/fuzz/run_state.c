@@ -3,7 +3,8 @@
  *		A run's state: as text, to be compared, and as the engine's tables keep it.
  *
  * What is stored and loaded here stands for src/store/run_*.c: branches and compensations are written
- * only when the machine has marked them, and a branch's row and an output's go when it says so.
+ * only when the machine has marked them, a branch's row and an output's go when it says so, and
+ * compensations are read a page at a time.
  */
 #include "postgres.h"
 
@@ -11,6 +12,8 @@
 #include "lib/stringinfo.h"
 #include "machine/instant.h"
 #include "run_state.h"
+
+#define PAGE 2					/* of compensations */
 
 void
 fuzz_run_start(OwRun *run, const OwDefinition *definition, Jsonb *input, TimestampTz at)
@@ -32,6 +35,143 @@ fuzz_run_start(OwRun *run, const OwDefinition *definition, Jsonb *input, Timesta
 	run->token.state = OW_NO_STATE;
 	run->token.phase = OW_PHASE_NEW;
 	run->token.due_at = DT_NOEND;
+}
+
+/* ---- compensations ---- */
+
+static OwRecordedCompensation *
+find_compensation(const List *compensations, int sequence)
+{
+	ListCell   *cell;
+
+	foreach(cell, compensations)
+	{
+		OwRecordedCompensation *compensation = lfirst(cell);
+
+		if (compensation->sequence == sequence)
+			return compensation;
+	}
+	return NULL;
+}
+
+static int
+compare_sequences(const ListCell *a, const ListCell *b)
+{
+	return ((const OwRecordedCompensation *) lfirst(a))->sequence -
+		((const OwRecordedCompensation *) lfirst(b))->sequence;
+}
+
+/* Those in memory, and the rows of the others; store may be NULL */
+static List *
+all_compensations(const OwRun *run, const FuzzStore *store)
+{
+	List	   *all = list_concat_copy(run->compensations, run->ended_compensations);
+	ListCell   *cell;
+
+	foreach(cell, store ? store->compensations : NIL)
+	{
+		if (find_compensation(all, ((OwRecordedCompensation *) lfirst(cell))->sequence) == NULL)
+			all = lappend(all, lfirst(cell));
+	}
+	list_sort(all, compare_sequences);
+	return all;
+}
+
+bool
+fuzz_run_has_failed_compensation(const OwRun *run, const FuzzStore *store)
+{
+	ListCell   *cell;
+
+	foreach(cell, all_compensations(run, store))
+	{
+		if (((OwRecordedCompensation *) lfirst(cell))->status == OW_COMPENSATION_FAILED)
+			return true;
+	}
+	return false;
+}
+
+static OwRecordedCompensation *
+copy_compensation(const OwRecordedCompensation *compensation)
+{
+	OwRecordedCompensation *copy = palloc(sizeof(OwRecordedCompensation));
+
+	*copy = *compensation;
+	copy->stored = true;
+	copy->dirty = false;
+	return copy;
+}
+
+static void
+write_compensations(FuzzStore *store, const List *compensations)
+{
+	ListCell   *cell;
+
+	foreach(cell, compensations)
+	{
+		const OwRecordedCompensation *compensation = lfirst(cell);
+		OwRecordedCompensation *row = find_compensation(store->compensations, compensation->sequence);
+		bool		dropped = compensation->status == OW_COMPENSATION_DROPPED;
+
+		if (row != NULL && (compensation->dirty || (dropped && compensation->stored)))
+			store->compensations = list_delete_ptr(store->compensations, row);
+		if (compensation->dirty && !dropped)
+			store->compensations = lappend(store->compensations, copy_compensation(compensation));
+	}
+	list_sort(store->compensations, compare_sequences);
+}
+
+static void
+store_compensations(FuzzStore *store, OwRun *run)
+{
+	bool		closed = run->token.phase == OW_PHASE_CLOSED;
+	ListCell   *cell;
+
+	if (!closed)
+		write_compensations(store, run->compensations);
+	write_compensations(store, run->ended_compensations);
+	foreach(cell, closed ? store->compensations : NIL)
+	{
+		if (((OwRecordedCompensation *) lfirst(cell))->status == OW_COMPENSATION_RECORDED)
+			store->compensations = foreach_delete_current(store->compensations, cell);
+	}
+	run->compensations = run->ended_compensations = NIL;
+	run->unloaded_compensations = run->last_compensation;
+}
+
+/* The next page of those still to run, from the end */
+void
+fuzz_run_load_compensations(const FuzzStore *store, OwRun *run)
+{
+	List	   *page = NIL;
+
+	for (int i = list_length(store->compensations) - 1; i >= 0 && list_length(page) < PAGE; i--)
+	{
+		const OwRecordedCompensation *row = list_nth(store->compensations, i);
+
+		if (row->sequence <= run->unloaded_compensations && row->status == OW_COMPENSATION_RECORDED)
+			page = lcons(copy_compensation(row), page);
+	}
+	run->unloaded_compensations = list_length(page) < PAGE ? 0 :
+		((OwRecordedCompensation *) linitial(page))->sequence - 1;
+	run->compensations = list_concat(page, run->compensations);
+}
+
+/* All of them, for the failed ones to run again; right after the run was loaded */
+void
+fuzz_run_load_all_compensations(const FuzzStore *store, OwRun *run)
+{
+	ListCell   *cell;
+
+	foreach(cell, store->compensations)
+	{
+		const OwRecordedCompensation *row = lfirst(cell);
+
+		if (row->status == OW_COMPENSATION_RECORDED)
+			run->compensations = lappend(run->compensations, copy_compensation(row));
+		else
+			run->ended_compensations = lappend(run->ended_compensations, copy_compensation(row));
+	}
+	run->unloaded_compensations = 0;
 }
 
 /* ---- as text ---- */
@@ -83,7 +223,7 @@ put_compensation(StringInfo out, const OwRecordedCompensation *compensation)
 
 /* A field a line, "name: value" */
 char *
-fuzz_run_describe(const OwRun *run, const OwDefinition *definition)
+fuzz_run_describe(const OwRun *run, const FuzzStore *store, const OwDefinition *definition)
 {
 	StringInfoData out;
 	ListCell   *cell;
@@ -103,11 +243,14 @@ fuzz_run_describe(const OwRun *run, const OwDefinition *definition)
 	put_json(&out, "public error", run->outcome.public_error);
 	foreach(cell, run->branches)
 		put_branch(&out, lfirst(cell), definition);
-	foreach(cell, run->compensations)
+	appendStringInfo(&out, "last compensation: %d\n", run->last_compensation);
+	foreach(cell, all_compensations(run, store))
 	{
 		const OwRecordedCompensation *compensation = lfirst(cell);
 
-		if (compensation->status != OW_COMPENSATION_DROPPED)
+		/* what a run never came to undo leaves no row once it has closed */
+		if (compensation->status != OW_COMPENSATION_DROPPED &&
+			(compensation->status != OW_COMPENSATION_RECORDED || run->token.phase != OW_PHASE_CLOSED))
 			put_compensation(&out, compensation);
 	}
 	return out.data;
@@ -157,6 +300,7 @@ store_branch(FuzzStore *store, const OwBranch *branch, const OwDefinition *defin
 		.stored = true
 	};
 	settle_token(&row->token, definition);
+	row->token.spread = NULL;
 	delete_branch(store, branch->id);
 	store->branches = lappend(store->branches, row);
 }
@@ -207,46 +351,6 @@ store_branches(FuzzStore *store, const OwRun *run, const OwDefinition *definitio
 		store_output(store, lfirst(cell));
 }
 
-static OwRecordedCompensation *
-find_compensation(const FuzzStore *store, int sequence)
-{
-	ListCell   *cell;
-
-	foreach(cell, store->compensations)
-	{
-		OwRecordedCompensation *compensation = lfirst(cell);
-
-		if (compensation->sequence == sequence)
-			return compensation;
-	}
-	return NULL;
-}
-
-static void
-store_compensations(FuzzStore *store, const OwRun *run)
-{
-	ListCell   *cell;
-
-	foreach(cell, run->compensations)
-	{
-		OwRecordedCompensation *compensation = lfirst(cell);
-		OwRecordedCompensation *row = find_compensation(store, compensation->sequence);
-
-		if (!compensation->dirty)
-			continue;
-		if (row == NULL)
-		{
-			row = palloc(sizeof(OwRecordedCompensation));
-			store->compensations = lappend(store->compensations, row);
-		}
-		*row = *compensation;
-		row->stored = true;
-		row->dirty = false;
-		if (row->status == OW_COMPENSATION_DROPPED)
-			store->compensations = list_delete_ptr(store->compensations, row);
-	}
-}
-
 static List *
 copy_branches(const List *rows)
 {
@@ -264,22 +368,6 @@ copy_branches(const List *rows)
 	return copies;
 }
 
-static List *
-copy_compensations(const List *rows)
-{
-	List	   *copies = NIL;
-	ListCell   *cell;
-
-	foreach(cell, rows)
-	{
-		OwRecordedCompensation *copy = palloc(sizeof(OwRecordedCompensation));
-
-		*copy = *(OwRecordedCompensation *) lfirst(cell);
-		copies = lappend(copies, copy);
-	}
-	return copies;
-}
-
 void
 fuzz_run_store_and_load(FuzzStore *store, OwRun *run, const OwDefinition *definition)
 {
@@ -290,8 +378,8 @@ fuzz_run_store_and_load(FuzzStore *store, OwRun *run, const OwDefinition *defini
 	else if (run->token.phase != OW_PHASE_BRANCHES && store->branches != NIL)
 		fuzz_finding("branches have rows that are not read in phase %s", ow_phase_name(run->token.phase));
 	settle_token(&run->token, definition);
+	run->token.spread = NULL;
 	run->branches = run->token.phase == OW_PHASE_BRANCHES ? copy_branches(store->branches) : NIL;
-	run->compensations = copy_compensations(store->compensations);
 	run->ended_branches = run->gone_branches = run->gathered = NIL;
 }
 

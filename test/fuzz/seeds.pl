@@ -20,7 +20,7 @@ my ($into, $folder) = @ARGV;
 my $here = dirname(abs_path($0));
 my $root = dirname(dirname($here));
 my $json = JSON::PP->new->utf8->canonical->allow_nonref->allow_bignum;
-my $script = "l\n= {\"a\": 1}\n! E cause\nt\ny\n";
+my $script = "v\nl\n= {\"a\": 1}\nv\n! E cause\nv\nt\nv\ny\nv\n";
 my @definitions;
 my @inputs = ('{}');
 
@@ -111,7 +111,7 @@ sub take_recorded
 				$_->{timed_out} ? 't' : '! ' . ($_->{error} // 'E') . ' ' . (($_->{cause} // '') =~ s/\n.*//sr);
 		}
 	}
-	write_case($json->encode(whole($case->{definition})), $json->encode($case->{input} // {}), join("\n", @lines, ''));
+	write_case($json->encode(whole($case->{definition})), $json->encode($case->{input} // {}), join("\nv\n", @lines, ''));
 }
 
 foreach my $file (glob("$root/README.md $root/doc/*.md $root/examples/*/*.sql $root/test/{sql,pgtap,t}/*.{sql,pl,pm}"))

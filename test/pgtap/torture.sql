@@ -110,6 +110,24 @@ FROM (VALUES
 	('a text that does not end', 'States.Format(''' || repeat('\\''', 1000), '{InvalidCall}')
 ) t (name, call, expected);
 
+-- SQL expressions
+SELECT is(pg_temp.codes(jsonb_build_object('QueryLanguage', 'SQL', 'StartAt', 'A', 'States', jsonb_build_object('A',
+		jsonb_build_object('Type', 'Pass', 'End', true, 'Output', value)))::text), expected::text[], name)
+FROM (VALUES
+	('parentheses', '{% ' || repeat('(', 5000) || '1' || repeat(')', 5000) || ' %}', '{}'),
+	('more parentheses than the parser takes', '{% ' || repeat('(', 400000) || '1' || repeat(')', 400000) || ' %}',
+		'{InvalidExpression}'),
+	('a sum without end', '{% 1' || repeat('+1', 20000) || ' %}', '{InvalidExpression}'),
+	('twenty thousand expressions', repeat('{% 1 %} ', 20000), '{}'),
+	('two statements', '{% 1; SELECT 2 %}', '{InvalidExpression}'),
+	('a comment without end', '{% 1 /* %}', '{InvalidExpression}'),
+	('a quote without end', '{% ''a %}', '{InvalidExpression}'),
+	('an expression without end', '{% 1', '{InvalidExpression}'),
+	('a parameter of ours', '{% $1 %}', '{InvalidExpression}'),
+	('the character that is none', '{% chr(0) %}', '{InvalidExpression}'),
+	('JSON without end', '{% ''' || repeat('[', 100000) || '''::jsonb %}', '{InvalidExpression}')
+) t (name, value, expected);
+
 -- Inputs
 SELECT throws_ok($$ SELECT workflow.start('Torture', pg_temp.nested(1000000)::jsonb) $$, '54001', NULL,
 	'what jsonb refuses, it refuses before us');
