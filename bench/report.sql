@@ -272,12 +272,15 @@ ORDER BY workflow, items;
 \qecho
 \qecho '## Against the build before'
 \qecho
-\qecho '| | workflows/s | before | ratio | WAL, bytes | before |'
-\qecho '|---|---|---|---|---|---|'
-SELECT format('| %s, `%s` | %s | %s | %s | %s | %s |', replace(workflow, '_', '-'), how,
+\qecho '| | workflows/s | before | ratio | executors'' CPU, µs | before | ratio | WAL, bytes | before |'
+\qecho '|---|---|---|---|---|---|---|---|---|'
+SELECT format('| %s, `%s` | %s | %s | %s | %s | %s | %s | %s | %s |', replace(workflow, '_', '-'), how,
               pg_temp.summary(array_agg(this) FILTER (WHERE metric = 'rate')),
               pg_temp.summary(array_agg(before) FILTER (WHERE metric = 'rate')),
               pg_temp.summary(array_agg(this / before) FILTER (WHERE metric = 'rate')),
+              pg_temp.summary(array_agg(this) FILTER (WHERE metric = 'cpu')),
+              pg_temp.summary(array_agg(before) FILTER (WHERE metric = 'cpu')),
+              pg_temp.summary(array_agg(this / before) FILTER (WHERE metric = 'cpu')),
               pg_temp.summary(array_agg(this) FILTER (WHERE metric = 'wal')),
               pg_temp.summary(array_agg(before) FILTER (WHERE metric = 'wal')))
 FROM build

@@ -117,6 +117,20 @@ drain() {
 	sql -c "CALL harness.drain(NULL)"
 }
 
+executors() {
+	sql -c "SELECT pid FROM pg_stat_activity WHERE usename = '$role' AND backend_type <> 'client backend'"
+}
+
+# CPU time of the executors so far, in nanoseconds
+executors_cpu() {
+	local pid busy sum=0
+
+	for pid in $(executors); do
+		read -r busy _ <"/proc/$pid/schedstat" && sum=$((sum + busy))
+	done
+	echo "$sum"
+}
+
 start_one() { # WORKFLOW COUNT
 	bench -c 16 -j 2 -t "$(($2 / 16))" -D workflow="$1" -f "$here/start_one.pgbench" >"$work/out"
 }
@@ -180,8 +194,7 @@ measure_memory() {
 	for ((round = 1; round <= memory_steps; round++)); do
 		start_many order_4 "$memory_step"
 		drain >"$work/out"
-		for pid in $(sql -c "SELECT pid FROM pg_stat_activity
-		                     WHERE usename = '$role' AND backend_type <> 'client backend'"); do
+		for pid in $(executors); do
 			resident=$(awk '/^RssAnon:/ { print $2 }' "/proc/$pid/status") || continue
 			record "$pid" kilobytes "$resident"
 		done
@@ -234,7 +247,7 @@ measure_naive() { # LEG WORKFLOW
 
 # The engine: COUNT runs from the first start to the last close, with their WAL and commits.
 measure_engine() { # LEG HOW WORKFLOW COUNT
-	local leg=$1 how=$2 workflow=$3 count=$4 starts=$4 since lsn commits from until watching wal images durable
+	local leg=$1 how=$2 workflow=$3 count=$4 starts=$4 since lsn commits cpu from until watching wal images durable
 
 	[[ $how == start_one ]] || starts=$((count / 1000))
 	sql -c "CALL harness.empty_shop()"
@@ -245,10 +258,12 @@ measure_engine() { # LEG HOW WORKFLOW COUNT
 
 	commits=$(sql -d postgres -c "SELECT xact_commit FROM pg_stat_database WHERE datname = '$database'")
 	lsn=$(sql -c "SELECT pg_current_wal_insert_lsn()")
+	cpu=$(executors_cpu)
 	from=$EPOCHREALTIME
 	"$how" "$workflow" "$count"
 	watching=$(drain)
 	until=$EPOCHREALTIME
+	record "$leg" cpu "$(calculate "($(executors_cpu) - $cpu) / 1e3 / $count")"
 	record "$leg" rate "$(calculate "$count / ($until - $from)")"
 
 	sql -F ' ' -v lsn="$lsn" <<-'SQL' >"$work/wal"
@@ -311,11 +326,6 @@ measure_throughput() {
 # Chains, Map, Parallel
 #
 
-# The one executor, once it has work behind it
-executor() {
-	sql -c "SELECT pid FROM pg_stat_activity WHERE usename = '$role' AND backend_type <> 'client backend' LIMIT 1"
-}
-
 # Keeps a file with the greatest private memory the process has had, in kB, until it is killed.
 watch_memory() { # PID FILE
 	local most=0 name value
@@ -335,19 +345,19 @@ measure_units() { # LEG WORKFLOW INPUT RUNS UNITS ORDERS
 
 	sql -c "CALL harness.empty_shop()"
 	since=$(sql -c "SELECT clock_timestamp()")
-	pid=$(executor)
+	pid=$(executors)
 	echo 0 >"$work/peak"
 	watch_memory "$pid" "$work/peak" &
 	watcher=$!
 	lsn=$(sql -c "SELECT pg_current_wal_insert_lsn()")
-	busy=$(cut -d ' ' -f 1 "/proc/$pid/schedstat")
+	busy=$(executors_cpu)
 	from=$EPOCHREALTIME
 	sql -U "$role" -o /dev/null -c "SELECT workflow.start_many('$workflow', ARRAY(SELECT $input FROM generate_series(1, $runs)))"
 	drain >"$work/out"
 	until=$EPOCHREALTIME
-	[[ $(executor) == "$pid" ]] || die "the executor has changed while it was measured"
+	[[ $(executors) == "$pid" ]] || die "the executor has changed while it was measured"
 	record "$leg" microseconds "$(calculate "($until - $from) * 1e6 / $units")"
-	record "$leg" cpu "$(calculate "($(cut -d ' ' -f 1 "/proc/$pid/schedstat") - $busy) / 1e3 / $units")"
+	record "$leg" cpu "$(calculate "($(executors_cpu) - $busy) / 1e3 / $units")"
 	record "$leg" wal "$(sql -c "SELECT (pg_current_wal_insert_lsn() - '$lsn') / $units")"
 	kill "$watcher"
 	wait "$watcher" 2>/dev/null || true

@@ -32,6 +32,16 @@
 
 #define SCHEMA "workflow"
 
+/* Row types of the tables that rows were made for in the open section: looked up once, not for each row */
+#define MAX_ROW_TYPES 16
+
+static struct
+{
+	const char *table;
+	Oid			type;
+}			row_types[MAX_ROW_TYPES];
+static int	nrow_types;
+
 /* The open section */
 static struct
 {
@@ -87,6 +97,7 @@ ow_store_open(void)
 	Oid			owner = ow_store_owner();
 
 	Assert(!ow_store_is_open());
+	nrow_types = 0;
 	section.caller_context = CurrentMemoryContext;
 	section.extension = ow_store_relation("execution");
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -275,11 +286,29 @@ ow_store_uuid(uint64 row, int column)
 	return *DatumGetUUIDP(value);
 }
 
+static Oid
+row_type(const char *table)
+{
+	Oid			type;
+
+	for (int i = 0; i < nrow_types; i++)
+	{
+		if (strcmp(row_types[i].table, table) == 0)
+			return row_types[i].type;
+	}
+	type = get_rel_type_id(ow_store_relation(table));
+	if (nrow_types < MAX_ROW_TYPES)
+	{
+		row_types[nrow_types].table = table;
+		row_types[nrow_types++].type = type;
+	}
+	return type;
+}
+
 Datum
 ow_store_row(const char *table, Datum *values, bool *nulls)
 {
-	Oid			type = get_rel_type_id(ow_store_relation(table));
-	TupleDesc	descriptor = lookup_rowtype_tupdesc(type, -1);
+	TupleDesc	descriptor = lookup_rowtype_tupdesc(row_type(table), -1);
 	HeapTuple	tuple = heap_form_tuple(descriptor, values, nulls);
 
 	ReleaseTupleDesc(descriptor);
@@ -289,9 +318,7 @@ ow_store_row(const char *table, Datum *values, bool *nulls)
 Datum
 ow_store_row_array(const char *table, Datum *rows, int count)
 {
-	Oid			type = get_rel_type_id(ow_store_relation(table));
-
-	return PointerGetDatum(construct_array(rows, count, type, -1, false, TYPALIGN_DOUBLE));
+	return PointerGetDatum(construct_array(rows, count, row_type(table), -1, false, TYPALIGN_DOUBLE));
 }
 
 Datum
