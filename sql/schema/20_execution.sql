@@ -157,3 +157,21 @@ CREATE TABLE workflow.message (
 );
 CREATE INDEX message_unread ON workflow.message (owner, run_id);
 COMMENT ON TABLE workflow.message IS 'Requests on their way to an open run';
+
+-- Large documents, such as the items of a Map, are loaded with each transaction of their run.
+DO $$
+DECLARE
+    relation text;
+    packed   text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_settings
+               WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
+        FOREACH relation IN ARRAY ARRAY['execution', 'branch'] LOOP
+            FOREACH packed IN ARRAY ARRAY['data', 'kept', 'variables'] LOOP
+                EXECUTE pg_catalog.format('ALTER TABLE workflow.%I ALTER COLUMN %I SET COMPRESSION lz4', relation, packed);
+            END LOOP;
+        END LOOP;
+        ALTER TABLE workflow.execution ALTER COLUMN input SET COMPRESSION lz4;
+    END IF;
+END
+$$;
