@@ -222,7 +222,8 @@ ow_machine_offer_task(OwMachine *machine)
 	machine->call.idempotency_key = ow_machine_idempotency_key(machine, state);
 	if (machine->token->has_task_token)
 		machine->call.task_token = &machine->token->task_token;
-	if (machine->run->deadline < machine->call.close_by)
+	/* while another branch undoes what it did, the run goes on beyond its deadline */
+	if (machine->run->deadline < machine->call.close_by && ow_machine_heeds_deadline(machine->run))
 		machine->call.close_by = machine->run->deadline;
 	return true;
 }
