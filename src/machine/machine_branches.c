@@ -110,6 +110,17 @@ owner_of(const OwMachine *machine, const OwBranch *branch)
 	return parent ? &parent->token : &machine->run->token;
 }
 
+/* The failure of one of its branches is tolerated: the owner counts them. */
+static void
+count_failed(OwMachine *machine, const OwBranch *branch)
+{
+	OwBranch   *parent = ow_run_find_branch(machine->run, branch->parent);
+
+	owner_of(machine, branch)->failed++;
+	if (parent != NULL)
+		parent->dirty = true;
+}
+
 static const OwState *
 owner_state(const OwMachine *machine, const OwBranch *branch)
 {
@@ -513,7 +524,7 @@ ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure)
 	record_failed(machine, failure);
 	branch->tolerated = owner->failed < tolerated;
 	if (branch->tolerated)
-		owner->failed++;
+		count_failed(machine, branch);
 	else if (tolerated != OW_UNSET)
 	{
 		exceed_tolerated(machine, failure, &exceeded);
