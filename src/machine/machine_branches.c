@@ -152,8 +152,8 @@ ow_machine_can_spread(OwMachine *machine, const OwBranch *owner, OwToken *token)
 }
 
 /* Writes a name so that it cannot be taken for more than one part of a path. */
-static void
-append_name(StringInfo path, const char *name)
+void
+ow_machine_append_name(StringInfo path, const char *name)
 {
 	for (; *name; name++)
 	{
@@ -171,7 +171,7 @@ branch_path(OwMachine *machine, const OwState *state, int index)
 	initStringInfo(&path);
 	if (machine->branch != NULL)
 		appendStringInfo(&path, "%s/", machine->branch->path);
-	append_name(&path, state->name);
+	ow_machine_append_name(&path, state->name);
 	appendStringInfo(&path, ":%d:%d", ow_machine_visit_counts(machine)[state->index], index);
 	return path.data;
 }

@@ -48,6 +48,7 @@ extern const OwSpread *ow_machine_unpack(OwToken *token);
 
 /* machine_branches.c */
 extern void ow_machine_select(OwMachine *machine, OwBranch *branch);
+extern void ow_machine_append_name(StringInfo path, const char *name);
 extern bool ow_machine_can_spread(OwMachine *machine, const OwBranch *branch, OwToken *token);
 extern void ow_machine_spread(OwMachine *machine);
 extern void ow_machine_branch_completed(OwMachine *machine, Jsonb *output);

@@ -293,6 +293,21 @@ SELECT is(pg_temp.seconds('overdue'), 31, 'and not before');
 SELECT is(pg_temp.events('overdue', 'ActivityTaskTimedOut', 'TimerFired'), 'TimerFired Pause 2, TimerFired',
 	'meanwhile its other branches go on');
 
+\echo # Names that look like paths
+\o /dev/null
+CREATE FUNCTION public.key(context workflow.activity_context) RETURNS text LANGUAGE sql AS $$ SELECT context.idempotency_key $$;
+SELECT workflow.register_activity('Key', 'public.key(workflow.activity_context)');
+SELECT workflow_test.allow_activity('Key');
+SELECT workflow.register('keys', '{"StartAt": "All", "States": {
+	"All": {"Type": "Map", "ItemsPath": "$.items", "ResultPath": "$.inner", "Next": "All:1:0/Key",
+		"ItemProcessor": {"StartAt": "Key", "States": {"Key": {"Type": "Task", "Resource": "Key", "End": true}}}},
+	"All:1:0/Key": {"Type": "Task", "Resource": "Key", "ResultPath": "$.outer", "End": true}}}');
+SELECT workflow.start('keys', '{"items": [1]}', workflow_id => 'keys');
+SELECT workflow_test.run();
+\o
+SELECT is((SELECT output->'inner' ? (output->>'outer') FROM workflow.executions WHERE workflow_id = 'keys'), false,
+	'share no idempotency key with what is there');
+
 \echo # Many items
 \o /dev/null
 SELECT pg_temp.start('many', pg_temp.map('{"StartAt": "Pause", "States": {"Pause": {"Type": "Wait", "Seconds": 1, "Next": "One"},
