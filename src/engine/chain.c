@@ -568,7 +568,7 @@ try_chain(Chain *chain)
 		if (next != OW_STEP_ACTIVITY)
 			break;
 
-		if (run->deadline <= ow_clock_now() && chain->machine.call.compensation == 0)
+		if (run->deadline <= ow_clock_now() && ow_machine_heeds_deadline(run))
 		{
 			OwInput		input = {.kind = OW_INPUT_DEADLINE_REACHED};
 

@@ -62,11 +62,11 @@ work_with_snapshot(const Attempt *attempt)
 	PopActiveSnapshot();
 }
 
-/* A cancel that is not our own time limit is for somebody above. */
+/* In somebody's session, a cancel that is not our own time limit is for somebody above. */
 static void
 rethrow_cancel(Attempt *attempt)
 {
-	if (attempt->error != NULL && attempt->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !attempt->overran)
+	if (!IsBackgroundWorker && attempt->error != NULL && attempt->error->sqlerrcode == ERRCODE_QUERY_CANCELED && !attempt->overran)
 		ReThrowError(attempt->error);
 }
 

@@ -110,6 +110,17 @@ owner_of(const OwMachine *machine, const OwBranch *branch)
 	return parent ? &parent->token : &machine->run->token;
 }
 
+/* The failure of one of its branches is tolerated: the owner counts them. */
+static void
+count_failed(OwMachine *machine, const OwBranch *branch)
+{
+	OwBranch   *parent = ow_run_find_branch(machine->run, branch->parent);
+
+	owner_of(machine, branch)->failed++;
+	if (parent != NULL)
+		parent->dirty = true;
+}
+
 static const OwState *
 owner_state(const OwMachine *machine, const OwBranch *branch)
 {
@@ -141,8 +152,8 @@ ow_machine_can_spread(OwMachine *machine, const OwBranch *owner, OwToken *token)
 }
 
 /* Writes a name so that it cannot be taken for more than one part of a path. */
-static void
-append_name(StringInfo path, const char *name)
+void
+ow_machine_append_name(StringInfo path, const char *name)
 {
 	for (; *name; name++)
 	{
@@ -160,7 +171,7 @@ branch_path(OwMachine *machine, const OwState *state, int index)
 	initStringInfo(&path);
 	if (machine->branch != NULL)
 		appendStringInfo(&path, "%s/", machine->branch->path);
-	append_name(&path, state->name);
+	ow_machine_append_name(&path, state->name);
 	appendStringInfo(&path, ":%d:%d", ow_machine_visit_counts(machine)[state->index], index);
 	return path.data;
 }
@@ -513,7 +524,7 @@ ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure)
 	record_failed(machine, failure);
 	branch->tolerated = owner->failed < tolerated;
 	if (branch->tolerated)
-		owner->failed++;
+		count_failed(machine, branch);
 	else if (tolerated != OW_UNSET)
 	{
 		exceed_tolerated(machine, failure, &exceeded);

@@ -266,7 +266,13 @@ ow_machine_visits(const OwToken *token, const OwDefinition *definition)
 char *
 ow_machine_idempotency_key(OwMachine *machine, const OwState *state)
 {
-	return psprintf("%s:%s%s%s:%d", ow_uuid_to_cstring(&machine->run->root_run_id),
-					machine->branch ? machine->branch->path : "", machine->branch ? "/" : "", state->name,
-					Max(ow_machine_visit_counts(machine)[state->index], 1));
+	StringInfoData key;
+
+	initStringInfo(&key);
+	appendStringInfo(&key, "%s:", ow_uuid_to_cstring(&machine->run->root_run_id));
+	if (machine->branch != NULL)
+		appendStringInfo(&key, "%s/", machine->branch->path);
+	ow_machine_append_name(&key, state->name);
+	appendStringInfo(&key, ":%d", Max(ow_machine_visit_counts(machine)[state->index], 1));
+	return key.data;
 }

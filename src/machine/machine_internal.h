@@ -45,9 +45,11 @@ extern void ow_machine_spread_again(OwMachine *machine);
 extern bool ow_machine_select_item(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *item,
 								   int index, Jsonb **selected, OwFailure *failure);
 extern const OwSpread *ow_machine_unpack(OwToken *token);
+extern bool ow_machine_spreads_alike(const OwState *state, const OwState *other);
 
 /* machine_branches.c */
 extern void ow_machine_select(OwMachine *machine, OwBranch *branch);
+extern void ow_machine_append_name(StringInfo path, const char *name);
 extern bool ow_machine_can_spread(OwMachine *machine, const OwBranch *branch, OwToken *token);
 extern void ow_machine_spread(OwMachine *machine);
 extern void ow_machine_branch_completed(OwMachine *machine, Jsonb *output);

@@ -95,6 +95,13 @@ selects_items(const OwState *state)
 	return state->sql ? state->sql->item_selector != NULL : state->item_selector != NULL;
 }
 
+/* Is the Map's input kept for the ItemSelector, which is evaluated when an iteration is opened? */
+static bool
+keeps_input(const OwState *state)
+{
+	return selects_items(state) && state->sql == NULL && state->item_batcher == NULL;
+}
+
 /* What one iteration gets: the item, through ItemSelector */
 bool
 ow_machine_select_item(OwMachine *machine, const OwState *state, Jsonb *input, JsonbValue *item, int index, Jsonb **selected,
@@ -258,7 +265,7 @@ describe_map(OwMachine *machine, const OwState *state, Jsonb *input, OwObject *o
 		return false;
 	if (concurrency == 0)
 		concurrency = machine->host->max_concurrency(machine->host->arg, machine->run);
-	if (selects_items(state) && state->sql == NULL && state->item_batcher == NULL)
+	if (keeps_input(state))
 		ow_object_add(object, "Input", input);
 	ow_object_add_int(object, "Count", ow_json_value_count(&items));
 	ow_object_add_value(object, "Items", &items);
@@ -317,6 +324,16 @@ ow_machine_spread_again(OwMachine *machine)
 
 	if (!start_spreading(machine, state, &failure) && !ow_machine_catch(machine, state, &failure))
 		ow_machine_fail(machine, &failure);
+}
+
+/* Can what is kept of one version's Parallel or Map be spread over the branches of another's? */
+bool
+ow_machine_spreads_alike(const OwState *state, const OwState *other)
+{
+	if (state->type == OW_STATE_PARALLEL)
+		return state->nsubmachines == other->nsubmachines;
+	return (state->item_batcher == NULL) == (other->item_batcher == NULL) &&
+		(keeps_input(state) || !keeps_input(other));
 }
 
 /* What the token spreads, unpacked once for all of its branches */

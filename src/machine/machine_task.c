@@ -222,7 +222,8 @@ ow_machine_offer_task(OwMachine *machine)
 	machine->call.idempotency_key = ow_machine_idempotency_key(machine, state);
 	if (machine->token->has_task_token)
 		machine->call.task_token = &machine->token->task_token;
-	if (machine->run->deadline < machine->call.close_by)
+	/* while another branch undoes what it did, the run goes on beyond its deadline */
+	if (machine->run->deadline < machine->call.close_by && ow_machine_heeds_deadline(machine->run))
 		machine->call.close_by = machine->run->deadline;
 	return true;
 }
@@ -586,7 +587,8 @@ ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 						  activity ? &activity->options : NULL);
 	if (ow_machine_try_again(machine, input, &options, state->name, OW_PHASE_BACKOFF))
 		return;
-	if (state->compensation != NULL && state->compensation->when_scheduled)
+	/* whoever was given a task token may have done something */
+	if (state->compensation != NULL && state->compensation->when_scheduled && !state->callback)
 		ow_machine_drop_scheduled_compensation(machine, state);
 	if (!ow_machine_catch(machine, state, input->failure))
 		ow_machine_fail(machine, input->failure);

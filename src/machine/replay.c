@@ -246,22 +246,52 @@ state_name(const OwDefinition *definition, int state)
 	return state == OW_NO_STATE ? NULL : definition->states[state].name;
 }
 
-/* Does the definition have the token's state, nested in the same Parallel or Map? */
+/* Is the state, if it is nested, in the same branch of the same Parallel, or the same Map? */
+static bool
+is_nested_alike(const OwDefinition *from, const OwState *state, const OwDefinition *to, const OwState *found)
+{
+	int			owner = from->submachines[state->submachine].owner;
+	int			new_owner = to->submachines[found->submachine].owner;
+
+	if (owner == OW_NO_STATE || new_owner == OW_NO_STATE)
+		return owner == new_owner;
+	return strcmp(state_name(from, owner), state_name(to, new_owner)) == 0 &&
+		state->submachine - from->states[owner].first_submachine == found->submachine - to->states[new_owner].first_submachine;
+}
+
+/* Can what the token is at in the state be brought to its end in the one found for it? */
+static bool
+can_go_on(const OwToken *token, const OwState *state, const OwState *found)
+{
+	if (token->phase == OW_PHASE_ENTER)
+		return true;
+	if (state->type != found->type)
+		return false;
+	switch (token->phase)
+	{
+		case OW_PHASE_ACTIVITY:
+		case OW_PHASE_CALLBACK:
+			return state->callback == found->callback;
+		case OW_PHASE_BRANCHES:
+			return ow_machine_spreads_alike(state, found);
+		default:
+			return true;
+	}
+}
+
+/* Does the definition have a state in which the token can go on? */
 static bool
 has_place(const OwDefinition *from, const OwDefinition *to, const OwToken *token)
 {
-	int			found = token->state == OW_NO_STATE ? OW_NO_STATE :
-		ow_definition_find_state(to, state_name(from, token->state));
-	const char *owner;
-	const char *new_owner;
+	const OwState *state;
+	int			found;
 
 	if (token->state == OW_NO_STATE)
 		return true;
-	if (found == OW_NO_STATE)
-		return false;
-	owner = state_name(from, from->submachines[from->states[token->state].submachine].owner);
-	new_owner = state_name(to, to->submachines[to->states[found].submachine].owner);
-	return (owner == NULL) == (new_owner == NULL) && (owner == NULL || strcmp(owner, new_owner) == 0);
+	state = &from->states[token->state];
+	found = ow_definition_find_state(to, state->name);
+	return found != OW_NO_STATE && is_nested_alike(from, state, to, &to->states[found]) &&
+		can_go_on(token, state, &to->states[found]);
 }
 
 bool

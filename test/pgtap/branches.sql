@@ -267,6 +267,47 @@ SELECT is((SELECT output FROM workflow.executions WHERE workflow_id = 'on error'
 
 SELECT is((SELECT public_error->>'Code' FROM workflow.executions WHERE workflow_id = 'public'), 'sorry', 'customers are told what the Fail state says');
 
+\echo # Failures that come one by one inside another Map; a deadline while a branch is undone
+\o /dev/null
+-- Its item's number is what each waits for.
+CREATE FUNCTION pg_temp.late_failures() RETURNS jsonb LANGUAGE sql AS $$
+	SELECT pg_temp.map(pg_temp.machine('Inner', pg_temp.map('{"StartAt": "Pause", "States": {
+		"Pause": {"Type": "Wait", "SecondsPath": "$", "Next": "Break"}, "Break": {"Type": "Fail", "Error": "E"}}}', '{"ToleratedFailureCount": 1}')))
+$$;
+SELECT pg_temp.start('one by one', pg_temp.late_failures(), '[[1, 2, 3]]');
+SELECT pg_temp.start('two in two', pg_temp.late_failures(), '[[1], [2]]');
+SELECT workflow_test.mock_activity('Undo', error => 'NotYet', input => '"slow"', times => 5);
+SELECT pg_temp.start('overdue', pg_temp.map('{"StartAt": "Which", "States": {
+		"Which": {"Type": "Choice", "Choices": [{"Variable": "$", "StringEquals": "slow", "Next": "Do"}], "Default": "Pause"},
+		"Do": {"Type": "Task", "Resource": "Work", "Compensate": "Undo", "Next": "Break"},
+		"Break": {"Type": "Fail", "Error": "E"},
+		"Pause": {"Type": "Wait", "Seconds": 10, "Next": "Work"},
+		"Work": {"Type": "Task", "Resource": "Work", "Next": "Long"},
+		"Long": {"Type": "Wait", "Seconds": 3600, "End": true}}}', '{"ToleratedFailureCount": 1}'), '["slow", "quick"]', '{"TimeoutSeconds": 5}');
+SELECT workflow_test.run();
+\o
+SELECT matches(pg_temp.ended('one by one'), '^Failed States.ExceedToleratedFailureThreshold', 'each tolerated failure counts');
+SELECT matches(pg_temp.ended('two in two'), '^Completed', 'for its own Map');
+SELECT is(pg_temp.ended('overdue'), 'TimedOut States.Timeout the workflow did not close in time', 'a run times out once its branch is undone');
+SELECT is(pg_temp.seconds('overdue'), 31, 'and not before');
+SELECT is(pg_temp.events('overdue', 'ActivityTaskTimedOut', 'TimerFired'), 'TimerFired Pause 2, TimerFired',
+	'meanwhile its other branches go on');
+
+\echo # Names that look like paths
+\o /dev/null
+CREATE FUNCTION public.key(context workflow.activity_context) RETURNS text LANGUAGE sql AS $$ SELECT context.idempotency_key $$;
+SELECT workflow.register_activity('Key', 'public.key(workflow.activity_context)');
+SELECT workflow_test.allow_activity('Key');
+SELECT workflow.register('keys', '{"StartAt": "All", "States": {
+	"All": {"Type": "Map", "ItemsPath": "$.items", "ResultPath": "$.inner", "Next": "All:1:0/Key",
+		"ItemProcessor": {"StartAt": "Key", "States": {"Key": {"Type": "Task", "Resource": "Key", "End": true}}}},
+	"All:1:0/Key": {"Type": "Task", "Resource": "Key", "ResultPath": "$.outer", "End": true}}}');
+SELECT workflow.start('keys', '{"items": [1]}', workflow_id => 'keys');
+SELECT workflow_test.run();
+\o
+SELECT is((SELECT output->'inner' ? (output->>'outer') FROM workflow.executions WHERE workflow_id = 'keys'), false,
+	'share no idempotency key with what is there');
+
 \echo # Many items
 \o /dev/null
 SELECT pg_temp.start('many', pg_temp.map('{"StartAt": "Pause", "States": {"Pause": {"Type": "Wait", "Seconds": 1, "Next": "One"},

@@ -39,9 +39,12 @@ SELECT pg_temp.start('refused', '{"Retry": [{"ErrorEquals": ["Busy"]}]}');
 SELECT pg_temp.start('beating', '{"HeartbeatSeconds": 30, "TimeoutSeconds": 100}');
 SELECT pg_temp.start('silent', '{"HeartbeatSeconds": 30, "TimeoutSeconds": 100}');
 SELECT pg_temp.start('itself', activity => 'self');
+SELECT workflow.register_activity('Undo', 'public.ask(jsonb)');
+SELECT workflow_test.allow_activity('Undo');
+SELECT pg_temp.start('unknown', '{"TimeoutSeconds": 60, "Compensate": {"Resource": "Undo", "When": "Scheduled"}}');
 SELECT workflow_test.run('2030-01-01 00:00:01+00');
 \o
-SELECT plan(34);
+SELECT plan(35);
 
 \echo # Answers
 SELECT is((SELECT status FROM workflow.pending_activities WHERE workflow_id = 'completed'), 'Started', 'the run waits for an answer');
@@ -92,6 +95,8 @@ SELECT workflow_test.run('2030-01-01 00:01:30+00');
 \o
 SELECT is(pg_temp.ended('beating'), 'Failed States.HeartbeatTimeout no heartbeat came with the task''s token in time', 'until the next is due');
 SELECT is(pg_temp.ended('late'), 'Failed States.Timeout the task''s token was not answered in time', 'TimeoutSeconds limits the wait');
+SELECT results_eq($$ SELECT status, compensates ? 'result' FROM workflow.compensations WHERE workflow_id = 'unknown' $$, $$ VALUES ('Completed', false) $$,
+	'what may have been done is undone, if that was recorded when it was scheduled');
 SELECT results_eq($$ SELECT ok FROM workflow.heartbeat((pg_temp.given('late'))[1]) $$, $$ VALUES (false) $$, 'a heartbeat that comes too late says so');
 
 \echo # Cancel and terminate

@@ -40,6 +40,10 @@ as_app(
 	EXCEPTION WHEN query_canceled THEN
 		RETURN 2;
 	END $$;
+	CREATE FUNCTION app.cancel() RETURNS int LANGUAGE plpgsql STABLE AS $$
+	BEGIN
+		RAISE query_canceled USING MESSAGE = 'canceled by itself';
+	END $$;
 	CREATE FUNCTION app.look(input jsonb, c workflow.activity_context) RETURNS jsonb LANGUAGE plpgsql AS $$
 	BEGIN
 		PERFORM app.note(c, concat_ws(' ', current_setting('work_mem'), current_setting('app.mine', true),
@@ -52,11 +56,13 @@ as_app(
 		"Choose": {"Type": "Choice", "Choices": [
 				{"Condition": "{% input->>'special' = 'fails' %}", "Next": "Fails"},
 				{"Condition": "{% input->>'special' = 'writes' %}", "Next": "Writes"},
-				{"Condition": "{% input->>'special' = 'lingers' %}", "Next": "Lingers"}],
+				{"Condition": "{% input->>'special' = 'lingers' %}", "Next": "Lingers"},
+				{"Condition": "{% input->>'special' = 'cancels' %}", "Next": "Cancels"}],
 			"Default": "Leave"},
 		"Fails": {"Type": "Pass", "Output": "{% 1 / (input->>'zero')::int %}", "End": true},
 		"Writes": {"Type": "Pass", "Output": "{% app.pretend() %}", "End": true},
 		"Lingers": {"Type": "Pass", "Output": "{% app.linger() %}", "End": true},
+		"Cancels": {"Type": "Pass", "Output": "{% app.cancel() %}", "End": true},
 		"Leave": {"Type": "Pass", "Output": {"n": "{% app.leave() %}", "price": "{% (SELECT price FROM secret.price) %}"}, "Next": "Look"},
 		"Look": {"Type": "Task", "Resource": "Look", "Arguments": {"price": "{% input->'price' %}", "user": "{% current_user %}"},
 			"End": true}}}$asl$)});
@@ -65,7 +71,7 @@ stop_engine($node);
 as_app(
 	$node, q{
 	SELECT workflow.start('expressions', jsonb_build_object('zero', 0, 'special',
-		CASE n WHEN 10 THEN 'fails' WHEN 20 THEN 'writes' WHEN 30 THEN 'lingers' ELSE '' END), 'run-' || n)
+		CASE n WHEN 10 THEN 'fails' WHEN 20 THEN 'writes' WHEN 30 THEN 'lingers' WHEN 35 THEN 'cancels' ELSE '' END), 'run-' || n)
 	FROM generate_series(1, 40) AS n});
 start_engine($node);
 wait_until_done($node, 'expressions');
@@ -76,13 +82,14 @@ is( $node->safe_psql(
 	join("\n",
 		'run-10|Failed|States.QueryEvaluationError|Output of state "Fails": division by zero',
 		'run-20|Failed|States.QueryEvaluationError|Output of state "Writes": cannot execute INSERT in a read-only transaction',
-		'run-30|Failed|States.QueryEvaluationError|Output of state "Lingers": it took longer than order_workflow.expression_timeout (200 ms)'
+		'run-30|Failed|States.QueryEvaluationError|Output of state "Lingers": it took longer than order_workflow.expression_timeout (200 ms)',
+		'run-35|Failed|States.QueryEvaluationError|Output of state "Cancels": canceled by itself'
 	),
-	'expressions that fail, write or do not end fail their own run');
+	'expressions that fail, write, do not end or cancel themselves fail their own run');
 is( $node->safe_psql(
 		'postgres', q{
 		SELECT count(*), output FROM workflow.executions WHERE status = 'Completed' GROUP BY 2}),
-	'37|{"user": "app", "price": 42}', 'the others see what the owner may see, as the owner');
+	'36|{"user": "app", "price": 42}', 'the others see what the owner may see, as the owner');
 is( $node->safe_psql('postgres', q{SELECT DISTINCT note FROM app.effects}), '4MB  0 off',
 	'what expressions change of the session is undone, and nothing is written');
 is( $node->safe_psql('postgres', q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}), '0', 'locks are gone as well');
