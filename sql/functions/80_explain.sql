@@ -82,8 +82,8 @@ BEGIN
                            WHEN 'Backoff' THEN 'the next attempt of activity ' || failure
                            WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
                            WHEN 'Callback' THEN format('an answer to the task token of activity "%s"', activity)
-                           WHEN 'Branches' THEN concat(branches.running, ' branches: ', branches.states,
-                                                       '; ' || branches.ended || ' more have ended')
+                           WHEN 'Branches' THEN concat(branches.running, CASE branches.running WHEN 1 THEN ' branch: ' ELSE ' branches: ' END,
+                                                       branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'
                        END;
         moved_by := coalesce(halted, concat_ws(', or ',

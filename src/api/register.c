@@ -89,6 +89,19 @@ check_activities(const OwDefinition *definition, Oid owner, OwProblems *problems
 	}
 }
 
+/* Does a problem's path lead to this state, of whatever machine? */
+static bool
+is_path_of(const char *path, const OwState *state)
+{
+	const char *member = ow_where_member("States", state->name);
+	size_t		length = strlen(path);
+	size_t		tail = strlen(member);
+
+	if (length < tail || strcmp(path + length - tail, member) != 0)
+		return false;
+	return length == tail || path[length - tail - 1] == '.';
+}
+
 /* Is this a warning that a state has no timeout, while its activity was registered with one? */
 static bool
 has_registered_timeout(const OwDefinition *definition, const OwProblem *problem)
@@ -100,8 +113,7 @@ has_registered_timeout(const OwDefinition *definition, const OwProblem *problem)
 		const OwState *state = &definition->states[i];
 		const OwActivity *activity;
 
-		if (state->activity == NULL ||
-			strcmp(ow_where_member("States", state->name), problem->path) != 0)
+		if (state->activity == NULL || !is_path_of(problem->path, state))
 			continue;
 		activity = ow_catalog_activity(state->activity);
 		return activity != NULL && activity->options.start_to_close_ms != OW_UNSET;

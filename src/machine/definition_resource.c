@@ -2,6 +2,7 @@
  * definition_resource.c
  *		From a Task's Resource to the name of an activity: plain names and the ARNs of Step Functions.
  *
+ *		NAME[.waitForTaskToken]									NAME
  *		arn:aws:lambda:REGION:ACCOUNT:function:NAME[:VERSION]	NAME
  *		arn:aws:states:::lambda:invoke							NAME from Parameters.FunctionName
  *															lambda:invoke with "FunctionName.$"
@@ -15,6 +16,7 @@
 #include "machine/json.h"
 
 #define ARN_PARTS 6				/* arn:partition:service:region:account:resource */
+#define WAIT_FOR_TOKEN ".waitForTaskToken"
 
 typedef struct OwArn
 {
@@ -118,7 +120,7 @@ invoked_lambda(const JsonbValue *source, const char *where, const char *resource
 static const char *
 split_pattern(char *action)
 {
-	static const char *const patterns[] = {".sync", ".sync:2", ".waitForTaskToken"};
+	static const char *const patterns[] = {".sync", ".sync:2", WAIT_FOR_TOKEN};
 	size_t		length = strlen(action);
 
 	for (int i = 0; i < (int) lengthof(patterns); i++)
@@ -134,6 +136,31 @@ split_pattern(char *action)
 	return "";
 }
 
+/* Notes that a Task waits for an answer; false, with a problem, where a state is none: a compensation cannot. */
+static bool
+wait_for_token(OwState *state, const char *where, const char *resource, OwProblems *problems)
+{
+	if (state == NULL)
+	{
+		refuse(problems, "NotSupported", where, NULL, resource,
+			   "waits for a task token, which a compensation cannot");
+		return false;
+	}
+	state->callback = true;
+	return true;
+}
+
+/* NAME, or NAME.waitForTaskToken.  Other suffixes mean nothing without a service: they are part of the name. */
+static char *
+plain_activity(OwState *state, const char *where, char *resource, OwProblems *problems)
+{
+	char	   *name = pstrdup(resource);
+
+	if (strcmp(split_pattern(name), WAIT_FOR_TOKEN) != 0)
+		return resource;
+	return wait_for_token(state, where, resource, problems) ? name : NULL;
+}
+
 /*
  * arn:aws:states:::SERVICE:ACTION[.PATTERN].  With .sync the activity is the whole job: it completes when
  * the job is done.
@@ -144,16 +171,12 @@ service_integration(const JsonbValue *source, OwState *state, const char *where,
 {
 	char	   *action = pstrdup(text);
 	const char *pattern = split_pattern(action);
-	bool		waits = strcmp(pattern, ".waitForTaskToken") == 0;
+	bool		waits = strcmp(pattern, WAIT_FOR_TOKEN) == 0;
 
-	if (waits && state == NULL)
-		return refuse(problems, "NotSupported", where, NULL, resource,
-					  "waits for a task token, which a compensation cannot");
+	if (waits && !wait_for_token(state, where, resource, problems))
+		return NULL;
 	if (state != NULL)
-	{
-		state->callback = waits;
 		state->synchronous = !waits && *pattern != '\0';
-	}
 	if (strchr(action, ':') == NULL)
 		return refuse(problems, "InvalidResource", where, NULL, resource, "has no action");
 	if (strcmp(action, "lambda:invoke") == 0)
@@ -203,5 +226,5 @@ ow_compile_resource(const JsonbValue *source, OwState *state, const char *where,
 					  "is a child workflow, which is not supported yet");
 	if (strncmp(resource, "arn:", 4) == 0)
 		return resource_from_arn(source, state, where, resource, problems);
-	return resource;
+	return plain_activity(state, where, resource, problems);
 }

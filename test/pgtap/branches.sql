@@ -127,7 +127,8 @@ SELECT is((SELECT count(*) FROM workflow.branches WHERE workflow_id = 'as many a
 	'no more than order_workflow.map_concurrency');
 SELECT results_eq($$ SELECT branch_id, path, state, item_index, status FROM workflow.branches WHERE workflow_id = 'two at a time' ORDER BY 1 $$,
 	$$ VALUES (1, 'All:1:0', 'Pause', 0, 'Running'), (2, NULL, NULL, 1, 'Completed'), (3, 'All:1:2', 'Pause', 2, 'Running') $$, 'branches can be looked at');
-SELECT is((SELECT waiting_for FROM workflow.explain('two at a time')), '2 branches: 2 in "Pause" (Wait); 1 more have ended', 'and explained');
+SELECT is((SELECT waiting_for FROM workflow.explain('two at a time')), '2 branches: 2 in "Pause" (Wait); 1 more ended', 'and explained');
+SELECT is((SELECT waiting_for FROM workflow.explain('by path')) ~ '^1 branch: 1 in "', true, 'in the singular, too');
 SELECT is((SELECT count(*) FROM workflow.timers WHERE workflow_id = 'two at a time' AND branch_id IS NOT NULL), 2::bigint, 'each has its timer');
 \o /dev/null
 SELECT workflow_test.run();

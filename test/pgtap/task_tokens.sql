@@ -44,7 +44,7 @@ SELECT workflow_test.allow_activity('Undo');
 SELECT pg_temp.start('unknown', '{"TimeoutSeconds": 60, "Compensate": {"Resource": "Undo", "When": "Scheduled"}}');
 SELECT workflow_test.run('2030-01-01 00:00:01+00');
 \o
-SELECT plan(35);
+SELECT plan(37);
 
 \echo # Answers
 SELECT is((SELECT status FROM workflow.pending_activities WHERE workflow_id = 'completed'), 'Started', 'the run waits for an answer');
@@ -120,6 +120,20 @@ SELECT workflow.complete_activity((input->>'token')::uuid, to_jsonb(upper(input-
 SELECT workflow_test.run('2030-01-01 00:02:00+00');
 \o
 SELECT is(pg_temp.ended('each'), 'Completed ["A", "B"]', 'each item has its token');
+
+\echo # An activity of one's own, by its plain name
+\o /dev/null
+SELECT workflow.register_activity('Ask', 'public.ask(jsonb)');
+SELECT workflow_test.allow_activity('Ask');
+SELECT workflow.register('plain', '{"StartAt": "Ask", "States": {"Ask": {"Type": "Task", "Resource": "Ask.waitForTaskToken", "End": true}}}');
+SELECT workflow.start('plain', '{}', workflow_id => 'plain');
+SELECT workflow_test.run('2030-01-01 00:02:10+00');
+\o
+SELECT ok(workflow.complete_activity(pg_temp.token('plain'), '"yes"'), 'waits, too');
+\o /dev/null
+SELECT workflow_test.run('2030-01-01 00:02:20+00');
+\o
+SELECT is(pg_temp.ended('plain'), 'Completed "yes"', 'for its answer');
 
 \echo # History tells all of it, and nothing is left over
 SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'no faults');

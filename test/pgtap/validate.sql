@@ -130,6 +130,8 @@ INSERT INTO cases (name, definition, expected) VALUES
 ('invoke', pg_temp.task('{"Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "Do", "Payload.$": "$"}}'), '{}'),
 ('invoke nothing', pg_temp.task('{"Resource": "arn:aws:states:::lambda:invoke", "Parameters": {}}'), '{"MissingField States.A.Resource"}'),
 ('invoke by path', pg_temp.task('{"Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName.$": "$.f"}}'), '{}'),
+('wait for a token', pg_temp.task('{"Resource": "Do.waitForTaskToken"}'), '{}'),
+('undo with a token', pg_temp.task('{"Compensate": "Undo.waitForTaskToken"}'), '{"NotSupported States.A.Compensate.Resource"}'),
 ('no resource', pg_temp.task('{}') #- '{States,A,Resource}', '{"MissingField States.A"}'),
 ('half an ARN', pg_temp.task('{"Resource": "arn:aws:lambda:us-east-1"}'), '{"InvalidResource States.A.Resource"}'),
 ('an ARN of nothing', pg_temp.task('{"Resource": "arn:::::x"}'), '{"InvalidResource States.A.Resource"}'),

@@ -129,6 +129,9 @@ SELECT workflow.register_activity('twice', 'register.twice(integer, text)'), wor
 SELECT function FROM workflow.activities WHERE name = 'twice';
 SELECT workflow.register_activity('patient', 'whole(jsonb)', options => '{"StartToCloseSeconds": 60}');
 SELECT code FROM workflow.validate('{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "patient", "End": true}}}');
+SELECT code, path FROM workflow.validate('{"StartAt": "A", "States": {"A": {"Type": "Parallel", "End": true, "Branches": [
+    {"StartAt": "B?", "States": {"B?": {"Type": "Task", "Resource": "patient", "Next": "C"}, "C": {"Type": "Task", "Resource": "patient", "End": true}}},
+    {"StartAt": "D", "States": {"D": {"Type": "Task", "Resource": "twice", "End": true}}}]}}}');
 
 -- Who may: EXECUTE on the function, the name, the use in others' definitions
 REVOKE EXECUTE ON FUNCTION whole(jsonb) FROM PUBLIC;
