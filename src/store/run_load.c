@@ -39,15 +39,12 @@ static OwStatement find_open = {
 	.argument_types = "int[],uuid[]"
 };
 
+/* Row by row: the plan of a join might go through all messages. */
 static OwStatement delete_undeliverable = {
 	.sql =
-	"MERGE INTO workflow.message m"
-	" USING (SELECT * FROM unnest($1, $2) AS wanted (shard_key, run_id)"
-	"         WHERE NOT EXISTS (SELECT FROM workflow.execution e"
-	"                            WHERE e.shard_key = wanted.shard_key AND e.run_id = wanted.run_id)) AS gone"
-	"    ON m.shard_key = gone.shard_key AND m.run_id = gone.run_id"
-	"  WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN DO NOTHING",
-	.argument_types = "int[],uuid[]"
+	"DELETE FROM workflow.message WHERE shard_key = $1 AND run_id = $2"
+	" AND NOT EXISTS (SELECT FROM workflow.execution e WHERE e.shard_key = $1 AND e.run_id = $2)",
+	.argument_types = "int,uuid"
 };
 
 static OwStatement read_messages = {
@@ -268,8 +265,12 @@ find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext contex
 		contended = lappend(contended, ref);
 		MemoryContextSwitchTo(previous);
 	}
-	if (found < (uint64) missing_count)
+	for (int i = 0; i < missing_count && found < (uint64) missing_count; i++)
+	{
+		values[0] = Int32GetDatum(missing[i].shard_key);
+		values[1] = UUIDPGetDatum(&missing[i].run_id);
 		ow_store_execute(&delete_undeliverable, values, NULL);
+	}
 	return contended;
 }
 
