@@ -89,8 +89,9 @@ CREATE FUNCTION workflow.definition_state(definition jsonb, state text) RETURNS 
             ORDER BY machine.n LIMIT 1);
 COMMENT ON FUNCTION workflow.definition_state(jsonb, text) IS 'A state of a definition, its template applied';
 
--- task_activity: the activity that a Task calls.  Resource is its name, or an ARN: of a Lambda function (its
--- name without version), lambda:invoke (FunctionName in Parameters or Arguments), an activity, or a service ("service:action").
+-- task_activity: the activity that a Task calls.  Resource is its name, perhaps with .waitForTaskToken, or an ARN: of
+-- a Lambda function (its name without version), lambda:invoke (FunctionName in Parameters or Arguments), an activity,
+-- or a service ("service:action").
 CREATE FUNCTION workflow.task_activity(task jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
@@ -105,7 +106,7 @@ CREATE FUNCTION workflow.task_activity(task jsonb) RETURNS text
             THEN regexp_replace(substring(task->>'Resource' FROM ':::(.*)'), '\.(sync(:2)?|waitForTaskToken)$', '')
         WHEN task->>'Resource' ~ '^arn:'
             THEN split_part(task->>'Resource', ':', 3) || ':' || substring(task->>'Resource' FROM '[^:]*$')
-        ELSE task->>'Resource'
+        ELSE regexp_replace(task->>'Resource', '(.)\.waitForTaskToken$', '\1')
     END;
 COMMENT ON FUNCTION workflow.task_activity(jsonb) IS 'The activity that a Task state of a definition calls';
 

@@ -70,7 +70,7 @@ BEGIN
         moved_by := CASE
                         WHEN halted IS NOT NULL THEN halted
                         WHEN pool.executors > 0 THEN
-                            format('one of its %s executors, which have %s runs ready', pool.executors, pool.ready)
+                            format('one of its executors (%s), which have runs to do (%s)', pool.executors, pool.ready)
                         ELSE 'an executor, which will start'
                     END;
     ELSE

@@ -243,10 +243,14 @@ is_about_operator(const ErrorData *error)
 
 /* What to do about an error, where we know better than the parser; NULL: nothing */
 static const char *
-find_hint(const ErrorData *error, int allowed)
+find_hint(const ErrorData *error, const char *expression, int allowed)
 {
 	switch (error->sqlerrcode)
 	{
+		case ERRCODE_SYNTAX_ERROR:
+			if (expression[0] == '$')
+				return "Paths are of JSONPath. In SQL, $.order is input->'order', $name is vars->'name', and $$.State is context->'State'.";
+			break;
 		case ERRCODE_UNDEFINED_COLUMN:
 			if (error->hint == NULL)
 				return psprintf("An expression here can use %s.", list_names(allowed));
@@ -268,7 +272,7 @@ report(const Check *check, const ErrorData *error, OwProblems *problems)
 	const OwSqlExpression *expression = check->expression;
 
 	ow_problem_add(problems, OW_SEVERITY_ERROR, "InvalidExpression", expression->where,
-				   find_hint(error, check->template->allowed),
+				   find_hint(error, expression->text, check->template->allowed),
 				   "%s is not a usable SQL expression: \"%s\": %s%s", ow_where_subject(expression->where),
 				   expression->text, error->message,
 				   error->cursorpos > 0 ? psprintf(" at character %d", error->cursorpos) : "");

@@ -203,6 +203,23 @@ compile_string(OwSqlCompiler *compiler, const JsonbValue *source, const char *wh
 	template->strings[template->nstrings++] = string;
 }
 
+/* Warns of "a.$": "$.b", brought from JSONPath, where it would be a path; here both are just what they say. */
+static void
+check_leftover(OwSqlCompiler *compiler, const char *name, const JsonbValue *value, const char *where)
+{
+	size_t		length = strlen(name);
+	const char *text;
+
+	if (length <= 2 || strcmp(name + length - 2, ".$") != 0 || value->type != jbvString)
+		return;
+	text = ow_json_value_cstring(value);
+	if (*text == '$' || strncmp(text, "States.", strlen("States.")) == 0)
+		ow_problem_add(compiler->problems, OW_SEVERITY_WARNING, "LeftoverPath", ow_where_member(where, name),
+					   psprintf("Write \"%.*s\": \"{%% … %%}\", with input->'a' for $.a.", (int) length - 2, name),
+					   "%s has a member \"%s\", which is no path in the language SQL: \"%s\" stays a text",
+					   ow_where_subject(where), name, text);
+}
+
 /* Walks in the same order as a JsonbIterator. */
 static void
 compile_value(OwSqlCompiler *compiler, const JsonbValue *source, const char *where)
@@ -217,7 +234,10 @@ compile_value(OwSqlCompiler *compiler, const JsonbValue *source, const char *whe
 	{
 		ow_json_members_begin(&members, source);
 		while (ow_json_members_next(&members, &name, &value))
+		{
+			check_leftover(compiler, name, &value, where);
 			compile_value(compiler, &value, ow_where_member(where, name));
+		}
 	}
 	else if (ow_json_value_is_array(source))
 	{

@@ -59,7 +59,7 @@ CREATE FUNCTION pg_temp.value(template jsonb, input jsonb DEFAULT '{}') RETURNS 
 
 CREATE FUNCTION pg_temp.problems(state jsonb) RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT message || coalesce(' | ' || hint, '')
-	FROM workflow.validate(pg_temp.sql_machine(jsonb_build_object('S', state))) WHERE severity = 'error' $$;
+	FROM workflow.validate(pg_temp.sql_machine(jsonb_build_object('S', state))) WHERE severity = 'error' OR code = 'LeftoverPath' $$;
 
 CREATE FUNCTION do_nothing(jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $1';
 SELECT workflow.register_activity('Do', 'do_nothing(jsonb)', options => '{"TimeoutSeconds": 60}');
@@ -381,6 +381,12 @@ FROM (VALUES
 		'Output of state "S" is not a usable SQL expression: "1; DROP TABLE shop.product": syntax error at or near ";" at character 2'),
 	('{"Type": "Pass", "Output": "{% $1 %}", "End": true}',
 		'Output of state "S" is not a usable SQL expression: "$1": there is no parameter $1 at character 1'),
+	('{"Type": "Pass", "Output": "{% $.a %}", "End": true}',
+		'Output of state "S" is not a usable SQL expression: "$.a": syntax error at or near "$" at character 1 | Paths are of JSONPath. In SQL, $.order is input->''order'', $name is vars->''name'', and $$.State is context->''State''.'),
+	('{"Type": "Pass", "Output": [{"a.$": "$.b", "c.$": "{% 1 %}", "d.$": 5, ".$": "$"}], "End": true}',
+		'Output[0] of state "S" has a member "a.$", which is no path in the language SQL: "$.b" stays a text | Write "a": "{% … %}", with input->''a'' for $.a.'),
+	('{"Type": "Task", "Resource": "Do", "Arguments": {"id.$": "States.UUID()"}, "End": true}',
+		'Arguments of state "S" has a member "id.$", which is no path in the language SQL: "States.UUID()" stays a text | Write "id": "{% … %}", with input->''a'' for $.a.'),
 	('{"Type": "Pass", "Output": "{% count(*) %}", "End": true}',
 		'Output of state "S" is not a usable SQL expression: "count(*)": an aggregate function is not allowed outside a query | Put a query in parentheses: (SELECT … FROM …).'),
 	('{"Type": "Pass", "Output": "{% generate_series(1, 2) %}", "End": true}',

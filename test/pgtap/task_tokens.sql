@@ -129,6 +129,7 @@ SELECT workflow.register('plain', '{"StartAt": "Ask", "States": {"Ask": {"Type":
 SELECT workflow.start('plain', '{}', workflow_id => 'plain');
 SELECT workflow_test.run('2030-01-01 00:02:10+00');
 \o
+SELECT is((SELECT waiting_for FROM workflow.explain('plain')), 'an answer to the task token of activity "Ask"', 'which is known by its name');
 SELECT ok(workflow.complete_activity(pg_temp.token('plain'), '"yes"'), 'waits, too');
 \o /dev/null
 SELECT workflow_test.run('2030-01-01 00:02:20+00');
