@@ -44,7 +44,7 @@ SELECT workflow_test.allow_activity('Undo');
 SELECT pg_temp.start('unknown', '{"TimeoutSeconds": 60, "Compensate": {"Resource": "Undo", "When": "Scheduled"}}');
 SELECT workflow_test.run('2030-01-01 00:00:01+00');
 \o
-SELECT plan(37);
+SELECT plan(38);
 
 \echo # Answers
 SELECT is((SELECT status FROM workflow.pending_activities WHERE workflow_id = 'completed'), 'Started', 'the run waits for an answer');
