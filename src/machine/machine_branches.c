@@ -343,6 +343,18 @@ gather_outputs(OwMachine *machine, int count)
 	return JsonbValueToJsonb(pushJsonbValue(&array, WJB_END_ARRAY, NULL));
 }
 
+static void
+record_completed(OwMachine *machine, const OwState *state)
+{
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "attempt", machine->token->attempt);
+	if (machine->token->failed > 0)
+		ow_object_add_int(&object, "tolerated", machine->token->failed);
+	ow_machine_record(machine, "StateCompleted", state->name, ow_object_end(&object));
+}
+
 /* Opens the next branch of the token's Parallel or Map, or leaves it when all have ended. */
 void
 ow_machine_spread(OwMachine *machine)
@@ -357,6 +369,7 @@ ow_machine_spread(OwMachine *machine)
 		return;
 	}
 	result = gather_outputs(machine, spread->count);
+	record_completed(machine, state);
 	ow_machine_leave_task(machine, result);
 }
 

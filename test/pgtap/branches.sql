@@ -92,7 +92,7 @@ $$, 'outputs in the order of branches and items');
 SELECT is(pg_temp.events('map'), 'WorkflowExecutionStarted, StateEntered All, BranchesScheduled All, '
 	'BranchStarted All 1, ActivityTaskScheduled One 1, ActivityTaskCompleted One 1, '
 	'BranchStarted All 2, ActivityTaskScheduled One 2, ActivityTaskCompleted One 2, '
-	'BranchStarted All 3, ActivityTaskScheduled One 3, ActivityTaskCompleted One 3, WorkflowExecutionCompleted',
+	'BranchStarted All 3, ActivityTaskScheduled One 3, ActivityTaskCompleted One 3, StateCompleted All, WorkflowExecutionCompleted',
 	'history tells the branch of each event');
 
 \echo # Variables: those outside are seen inside, those inside end with the branch
