@@ -29,21 +29,19 @@ compare_names(const char *a, const char *b)
 
 /* ---- finding states ---- */
 
-int
-ow_find_sibling(const OwCompiler *compiler, const char *name)
+/* The state of this name between two places of an order (NULL: that of the states themselves) */
+static int
+search(const OwState *states, const int *order, int low, int high, const char *name)
 {
-	const OwSubmachine *machine = &compiler->definition->submachines[compiler->submachine];
-	int			low = machine->first_state;
-	int			high = machine->first_state + machine->nstates;
-
 	while (low < high)
 	{
 		int			middle = low + (high - low) / 2;
-		int			order = compare_names(name, compiler->names[middle]);
+		int			state = order ? order[middle] : middle;
+		int			comparison = compare_names(name, states[state].name);
 
-		if (order == 0)
-			return middle;
-		if (order < 0)
+		if (comparison == 0)
+			return state;
+		if (comparison < 0)
 			high = middle;
 		else
 			low = middle + 1;
@@ -52,24 +50,18 @@ ow_find_sibling(const OwCompiler *compiler, const char *name)
 }
 
 int
+ow_find_sibling(const OwCompiler *compiler, const char *name)
+{
+	const OwSubmachine *machine = &compiler->definition->submachines[compiler->submachine];
+
+	return search(compiler->definition->states, NULL, machine->first_state, machine->first_state + machine->nstates,
+				  name);
+}
+
+int
 ow_definition_find_state(const OwDefinition *definition, const char *name)
 {
-	int			low = 0;
-	int			high = definition->nstates;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-		int			order = compare_names(name, definition->states[definition->by_name[middle]].name);
-
-		if (order == 0)
-			return definition->by_name[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return OW_NO_STATE;
+	return search(definition->states, definition->by_name, 0, definition->nstates, name);
 }
 
 int
