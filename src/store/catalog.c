@@ -665,8 +665,8 @@ read_activity_row(CachedActivity *activity)
 static CachedActivity *
 load_activity(const char *name)
 {
+	Datum		values[1] = {CStringGetTextDatum(name)};	/* not the generation's */
 	MemoryContext previous = MemoryContextSwitchTo(current->context);
-	Datum		values[1] = {CStringGetTextDatum(name)};
 	CachedActivity *activity = NULL;
 	Jsonb	   *options = NULL;
 	uint64		count;

@@ -91,7 +91,7 @@ run_for() {
 
 	prepare
 	test/fuzz/seeds.pl "$place/seeds" "${@:2}"
-	fuzz "-max_total_time=$1" "-max_len=$max_len" -timeout=20 -rss_limit_mb=4096 -use_value_profile=0 \
+	fuzz "-max_total_time=$1" "-max_len=$max_len" -timeout=20 -rss_limit_mb=4096 \
 		-print_final_stats=1 "-dict=$root/test/fuzz/asl.dict" "-artifact_prefix=$place/findings/" \
 		"$place/corpus" "$place/seeds" || status=$?
 	report_findings "$status"

@@ -239,5 +239,16 @@ SELECT is(pg_temp.outcome('{"A": {"Type": "Pass", "Parameters": {"d.$": "States.
 		"Z": {"Type": "Pass", "Result": "big", "End": true}}', '{"d": "x"}'),
 	'"big"', 'a document that doubles with each turn');
 
+-- Asking again and again
+\o /dev/null
+CREATE FUNCTION pg_temp.catalog_bytes() RETURNS bigint LANGUAGE sql AS $$
+	SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name = 'order_workflow catalog' $$;
+SELECT count(*) FROM workflow.validate('{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "Nobody", "End": true}}}'::jsonb);
+SELECT pg_temp.catalog_bytes() AS bytes \gset
+SELECT count(v) FROM generate_series(1, 1000),
+	workflow.validate('{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "Nobody", "End": true}}}'::jsonb) v;
+\o
+SELECT is(pg_temp.catalog_bytes(), :bytes::bigint, 'of an activity that is not registered nothing is kept');
+
 SELECT * FROM finish();
 ROLLBACK;
