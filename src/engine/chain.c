@@ -460,14 +460,22 @@ feed_message(Chain *chain, const OwMessage *message)
 	return step(chain, &input);
 }
 
-/* Is a token's timer due?  A start delay that is over is the run's to forget. */
+/* Is a token's timer due? */
+static bool
+has_due_timer(const Chain *chain, int *branch)
+{
+	const OwRun *run = &chain->loaded->run;
+
+	return run->status == OW_STATUS_RUNNING && ow_run_next_timer(run, branch)->due_at <= ow_clock_now();
+}
+
+/* The timer that is due, as an input.  A start delay that is over is the run's to forget. */
 static bool
 take_due_timer(Chain *chain, OwInput *input)
 {
 	OwRun	   *run = &chain->loaded->run;
-	const OwToken *token = ow_run_next_timer(run, &input->branch);
 
-	if (token->due_at > ow_clock_now() || run->status != OW_STATUS_RUNNING)
+	if (!has_due_timer(chain, &input->branch))
 		return false;
 	input->kind = OW_INPUT_TIMER_FIRED;
 	if (run->token.phase == OW_PHASE_NEW)
@@ -553,6 +561,7 @@ try_chain(Chain *chain)
 	OwRun	   *run = &chain->loaded->run;
 	TryResult	result = FINISHED;
 	OwStep		next = feed_waiting(chain);
+	int			branch;
 
 	for (;;)
 	{
@@ -596,7 +605,8 @@ try_chain(Chain *chain)
 		if (own_transaction && next == OW_STEP_ACTIVITY)
 			next = OW_STEP_YIELD;
 	}
-	chain->loaded->ready = next == OW_STEP_YIELD;
+	/* a timer that is due has been taken off the pool's: nobody would look at it again */
+	chain->loaded->ready = next == OW_STEP_YIELD || (next == OW_STEP_PARKED && has_due_timer(chain, &branch));
 	return result;
 }
 

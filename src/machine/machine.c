@@ -290,7 +290,7 @@ start_run(OwMachine *machine)
  * goes on that gave others a turn.
  */
 static bool
-is_runnable(OwMachine *machine, const OwBranch *branch, OwToken *token)
+is_runnable(OwToken *token)
 {
 	switch (token->phase)
 	{
@@ -300,7 +300,7 @@ is_runnable(OwMachine *machine, const OwBranch *branch, OwToken *token)
 		case OW_PHASE_EXIT:
 			return true;
 		case OW_PHASE_BRANCHES:
-			return ow_machine_can_spread(machine, branch, token);
+			return ow_machine_can_spread(token);
 		default:
 			return false;
 	}
@@ -320,14 +320,14 @@ select_runnable(OwMachine *machine)
 	{
 		OwBranch   *branch = list_nth(run->branches, i);
 
-		if (is_runnable(machine, branch, &branch->token))
+		if (is_runnable(&branch->token))
 		{
 			ow_machine_select(machine, branch);
 			return true;
 		}
 	}
 	ow_machine_select(machine, NULL);
-	return is_runnable(machine, NULL, &run->token);
+	return is_runnable(&run->token);
 }
 
 static void
@@ -632,6 +632,8 @@ ow_machine_step(OwMachine *machine, const OwInput *input)
 	machine->transitions = 0;
 	machine->cancel_reason = NULL;
 
+	if (machine->token == NULL)
+		ow_machine_count_running(machine);
 	ow_machine_select(machine, ow_run_find_branch(run, input->branch));
 	if (run->token.phase == OW_PHASE_NEW)
 		start_run(machine);

@@ -78,6 +78,8 @@ typedef struct OwToken
 	OwSpread   *spread;			/* the same unpacked, once asked for: valid while it is of kept */
 	int			opened;			/* BRANCHES: how many were opened */
 	int			failed;			/* BRANCHES: how many failed and were tolerated */
+	int			running;		/* BRANCHES: how many of its own run; see ow_machine_count_running */
+	bool		failing;		/* BRANCHES: one of them fails, and the state with it */
 	Jsonb	   *visits;			/* {state: times entered} as loaded; NULL: none */
 	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
 	Jsonb	   *variables;		/* {name: value}, from Assign in this scope; NULL: none */

@@ -23,16 +23,20 @@
 OwBranch *
 ow_run_find_branch(const OwRun *run, int id)
 {
-	ListCell   *cell;
+	int			low = 0;
+	int			high = list_length(run->branches);
 
-	if (id == 0)
-		return NULL;
-	foreach(cell, run->branches)
+	while (low < high)
 	{
-		OwBranch   *branch = lfirst(cell);
+		int			middle = low + (high - low) / 2;
+		OwBranch   *branch = list_nth(run->branches, middle);
 
 		if (branch->id == id)
 			return branch;
+		if (branch->id < id)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return NULL;
 }
@@ -131,24 +135,39 @@ owner_state(const OwMachine *machine, const OwBranch *branch)
 
 /* Can the token open another branch, or have all ended? */
 bool
-ow_machine_can_spread(OwMachine *machine, const OwBranch *owner, OwToken *token)
+ow_machine_can_spread(OwToken *token)
 {
-	int			id = owner ? owner->id : 0;
 	const OwSpread *spread = ow_machine_unpack(token);
-	int			running = 0;
+
+	if (token->failing)
+		return false;
+	return token->opened < spread->count ? token->running < spread->concurrency : token->running == 0;
+}
+
+/* Counts the branches of each token; from then on they are counted as they come and go. */
+void
+ow_machine_count_running(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
 	ListCell   *cell;
 
-	foreach(cell, machine->run->branches)
+	run->token.running = 0;
+	run->token.failing = false;
+	foreach(cell, run->branches)
+	{
+		OwToken    *token = &((OwBranch *) lfirst(cell))->token;
+
+		token->running = 0;
+		token->failing = false;
+	}
+	foreach(cell, run->branches)
 	{
 		const OwBranch *branch = lfirst(cell);
+		OwToken    *owner = owner_of(machine, branch);
 
-		if (branch->parent != id)
-			continue;
-		if (branch->failure != NULL && !branch->tolerated)
-			return false;
-		running++;
+		owner->running++;
+		owner->failing |= branch->failure != NULL && !branch->tolerated;
 	}
-	return token->opened < spread->count ? running < spread->concurrency : running == 0;
 }
 
 /* Writes a name so that it cannot be taken for more than one part of a path. */
@@ -192,6 +211,7 @@ new_branch(OwMachine *machine, const OwState *state, int index)
 	branch->token.scheduled_at = DT_NOEND;
 	branch->token.due_at = DT_NOEND;
 	run->branches = lappend(run->branches, branch);
+	machine->token->running++;
 	return branch;
 }
 
@@ -264,8 +284,11 @@ ow_machine_map_item(const OwMachine *machine, int *index, JsonbValue *item)
 
 /* Takes a branch that runs no more off the list; a row that it has goes at flush. */
 static void
-remove_running(OwRun *run, OwBranch *branch)
+remove_running(OwMachine *machine, OwBranch *branch)
 {
+	OwRun	   *run = machine->run;
+
+	owner_of(machine, branch)->running--;
 	run->branches = list_delete_ptr(run->branches, branch);
 	if (branch->stored)
 		run->gone_branches = lappend_int(run->gone_branches, branch->id);
@@ -387,7 +410,7 @@ end_branch(OwMachine *machine, OwBranchStatus status, Jsonb *output)
 	if (branch->token.visit_counts != NULL)
 		pfree(branch->token.visit_counts);
 	branch->token.visit_counts = NULL;
-	remove_running(run, branch);
+	remove_running(machine, branch);
 	run->ended_branches = lappend(run->ended_branches, branch);
 	ow_machine_select(machine, NULL);
 }
@@ -438,7 +461,7 @@ cancel_opened(OwMachine *machine, int owner, int spared, bool recorded)
 		ow_machine_select(machine, branch);
 		if (recorded)
 			record_canceled(machine);
-		remove_running(machine->run, branch);
+		remove_running(machine, branch);
 	}
 	list_free(branches);
 }
@@ -455,6 +478,7 @@ ow_machine_cancel_branches(OwMachine *machine, bool recorded)
 	forget_outputs(machine, NULL);
 	ow_machine_select(machine, NULL);
 	token->opened = token->failed = 0;
+	token->failing = false;
 }
 
 /*
@@ -547,6 +571,7 @@ ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure)
 	branch->token.due_at = DT_NOEND;
 	if (!branch->tolerated)
 	{
+		owner->failing = true;
 		cancel_opened(machine, branch->parent, branch->id, true);
 		ow_machine_select(machine, branch);
 	}
@@ -585,10 +610,11 @@ ow_machine_branch_undone(OwMachine *machine)
 		end_branch(machine, OW_BRANCH_FAILED, ow_object_end(&object));
 		return;
 	}
-	remove_running(machine->run, branch);
+	remove_running(machine, branch);
 	ow_machine_select(machine, ow_run_find_branch(machine->run, branch->parent));
 	forget_outputs(machine, machine->branch);
 	machine->token->kept = NULL;
 	machine->token->opened = machine->token->failed = 0;
+	machine->token->failing = false;
 	fail_whole(machine, &failure);
 }

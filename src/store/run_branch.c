@@ -100,7 +100,13 @@ read_branch(uint64 row)
 	return branch;
 }
 
-/* Task tokens that wait for an answer have rows. */
+static int
+compare_tasks(const ListCell *a, const ListCell *b)
+{
+	return memcmp(lfirst(a), lfirst(b), UUID_LEN);
+}
+
+/* Task tokens that wait for an answer have rows; they stand in their order. */
 static void
 note_task(OwLoadedRun *loaded, const OwToken *token)
 {
@@ -179,6 +185,7 @@ ow_branches_load(List *runs, MemoryContext context)
 		int			branch;
 
 		note_task(loaded, &loaded->run.token);
+		list_sort(loaded->stored_tasks, compare_tasks);
 		loaded->stored_due_at = ow_run_next_timer(&loaded->run, &branch)->due_at;
 	}
 	MemoryContextSwitchTo(previous);
@@ -321,15 +328,24 @@ collect_branches(const OwLoadedRun *loaded, OwRows *branches, OwRows *outputs)
 
 /* ---- task tokens ---- */
 
+/* Is the token among those, which are in order? */
 static bool
 has_task(const List *tasks, const pg_uuid_t *task_token)
 {
-	ListCell   *cell;
+	int			low = 0;
+	int			high = list_length(tasks);
 
-	foreach(cell, tasks)
+	while (low < high)
 	{
-		if (memcmp(lfirst(cell), task_token, UUID_LEN) == 0)
+		int			middle = low + (high - low) / 2;
+		int			order = memcmp(list_nth(tasks, middle), task_token, UUID_LEN);
+
+		if (order == 0)
 			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return false;
 }
@@ -353,6 +369,7 @@ flush_tasks(const OwLoadedRun *loaded, OwRows *tasks)
 	collect_task(loaded, &loaded->run.token, tasks, &waiting);
 	foreach(cell, loaded->run.branches)
 		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, tasks, &waiting);
+	list_sort(waiting, compare_tasks);
 	foreach(cell, loaded->stored_tasks)
 	{
 		Datum		values[2] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(lfirst(cell))};
