@@ -468,7 +468,7 @@ timer_fired(OwMachine *machine)
 {
 	OwToken    *token = machine->token;
 
-	token->transitions = 0;
+	ow_machine_not_idle(machine);
 	switch (token->phase)
 	{
 		case OW_PHASE_WAIT:

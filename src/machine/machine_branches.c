@@ -125,6 +125,24 @@ count_failed(OwMachine *machine, const OwBranch *branch)
 		parent->dirty = true;
 }
 
+/* The token has waited, or run an activity: that is no idle loop, nor is what it is a branch of. */
+void
+ow_machine_not_idle(OwMachine *machine)
+{
+	OwBranch   *branch = machine->branch;
+
+	machine->token->transitions = 0;
+	while (branch != NULL)
+	{
+		OwToken    *owner = owner_of(machine, branch);
+
+		branch = ow_run_find_branch(machine->run, branch->parent);
+		if (branch != NULL && owner->transitions > 0)
+			branch->dirty = true;
+		owner->transitions = 0;
+	}
+}
+
 static const OwState *
 owner_state(const OwMachine *machine, const OwBranch *branch)
 {

@@ -51,6 +51,7 @@ extern bool ow_machine_spreads_alike(const OwState *state, const OwState *other)
 extern void ow_machine_select(OwMachine *machine, OwBranch *branch);
 extern void ow_machine_append_name(StringInfo path, const char *name);
 extern void ow_machine_count_running(OwMachine *machine);
+extern void ow_machine_not_idle(OwMachine *machine);
 extern bool ow_machine_can_spread(OwToken *token);
 extern void ow_machine_spread(OwMachine *machine);
 extern void ow_machine_branch_completed(OwMachine *machine, Jsonb *output);

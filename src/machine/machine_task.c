@@ -385,7 +385,7 @@ wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
 	token->phase = OW_PHASE_CALLBACK;
 	token->kept = state->sql ? ow_json_merged(token->kept ? token->kept : ow_json_empty_object(), limits) : limits;
 	token->due_at = answer_due(machine, &heartbeat);
-	token->transitions = 0;
+	ow_machine_not_idle(machine);
 }
 
 /* Whoever has the token is still at it. */
@@ -438,7 +438,7 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
 	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
-	token->transitions = 0;		/* something was done: this is no idle loop */
+	ow_machine_not_idle(machine);
 	token->due_at = DT_NOEND;
 	if (state->sql == NULL)
 		token->kept = NULL;
