@@ -63,10 +63,11 @@ record_scheduled(OwMachine *machine, const OwState *state)
 	ow_machine_record(machine, "ActivityTaskScheduled", state->name, ow_object_end(&object));
 }
 
-/* The input cannot be evaluated, and so there is no attempt. */
+/* The input cannot be evaluated, and so there is no attempt, nor a token of it: history knows of none. */
 static void
 refuse_attempt(OwMachine *machine, const OwState *state, const OwFailure *failure)
 {
+	machine->token->has_task_token = false;
 	if (!ow_machine_catch(machine, state, failure))
 		ow_machine_fail(machine, failure);
 }

@@ -44,7 +44,7 @@ SELECT workflow_test.allow_activity('Undo');
 SELECT pg_temp.start('unknown', '{"TimeoutSeconds": 60, "Compensate": {"Resource": "Undo", "When": "Scheduled"}}');
 SELECT workflow_test.run('2030-01-01 00:00:01+00');
 \o
-SELECT plan(38);
+SELECT plan(39);
 
 \echo # Answers
 SELECT is((SELECT status FROM workflow.pending_activities WHERE workflow_id = 'completed'), 'Started', 'the run waits for an answer');
@@ -135,6 +135,19 @@ SELECT ok(workflow.complete_activity(pg_temp.token('plain'), '"yes"'), 'waits, t
 SELECT workflow_test.run('2030-01-01 00:02:20+00');
 \o
 SELECT is(pg_temp.ended('plain'), 'Completed "yes"', 'for its answer');
+
+\echo # No attempt, no token
+\o /dev/null
+SELECT workflow.register_activity('UndoFirst', 'public.ask(jsonb)');
+SELECT workflow_test.mock_activity('UndoFirst', error => 'NotYet');
+SELECT workflow.register('no input', '{"StartAt": "First", "States": {
+	"First": {"Type": "Task", "Resource": "bank:ask", "Compensate": "UndoFirst", "Next": "Ask"},
+	"Ask": {"Type": "Task", "Resource": "arn:aws:states:::bank:ask.waitForTaskToken", "End": true,
+		"Parameters": {"token.$": "$$.Task.Token", "item.$": "$.missing"}}}}');
+SELECT workflow.start('no input', '{}', workflow_id => 'no input');
+SELECT workflow_test.run('2030-01-01 00:02:10+00');
+\o
+SELECT is(pg_temp.ended('no input'), 'Running', 'a run that could not evaluate the input is being undone');
 
 \echo # History tells all of it, and nothing is left over
 SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'no faults');
