@@ -121,7 +121,7 @@ SELECT workflow_test.run('2030-01-01 00:02:00+00');
 \o
 SELECT is(pg_temp.ended('each'), 'Completed ["A", "B"]', 'each item has its token');
 
-\echo # An activity of one's own, by its plain name
+\echo # An activity of the owner, by its plain name
 \o /dev/null
 SELECT workflow.register_activity('Ask', 'public.ask(jsonb)');
 SELECT workflow_test.allow_activity('Ask');
