@@ -27,6 +27,7 @@ int			ow_expression_timeout_ms;
 int			ow_max_transitions;
 int			ow_transition_limit;
 int			ow_map_concurrency;
+int			ow_max_payload_kb;
 int			ow_crash_limit;
 char	   *ow_instance;
 bool		ow_enabled;
@@ -124,6 +125,11 @@ define_batch_settings(void)
 							"It fails with OW.TransitionLimitExceeded.  Branches count for themselves.  Zero is no limit.",
 							&ow_transition_limit, 100000, 0, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("order_workflow.max_payload",
+							"Sets how large the input of a run and the output of a state may be.",
+							"A start with more is refused; a state that puts out more fails with States.DataLimitExceeded.",
+							&ow_max_payload_kb, 16 * 1024, 64, 256 * 1024,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("order_workflow.map_concurrency",
 							"Sets how many iterations of a Map may run at a time that sets no MaxConcurrency.",
 							NULL,

@@ -18,6 +18,7 @@ extern int	ow_max_transitions; /* states entered without waiting before a run yi
 extern int	ow_transition_limit;	/* states entered without waiting or an activity before a run
 									 * fails */
 extern int	ow_map_concurrency; /* iterations of a Map that sets no limit */
+extern int	ow_max_payload_kb;	/* of a run's input and a state's output */
 extern int	ow_crash_limit;		/* crashes before an activity is quarantined */
 extern char *ow_instance;		/* tells physical clones apart */
 extern bool ow_enabled;			/* off: no executor starts */

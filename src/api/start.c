@@ -19,6 +19,7 @@
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "miscadmin.h"
+#include "settings.h"
 #include "store/start.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -158,12 +159,18 @@ prepare(const char *workflow, int version)
 	return compiled;
 }
 
-/* The input must be of the type that the definition declares. */
+/* The input must not be too large, and of the type that the definition declares. */
 static void
 check_input(const OwCompiled *compiled, const Jsonb *input)
 {
 	OwMismatches mismatches = {0};
 
+	if (VARSIZE(input) > (Size) ow_max_payload_kb * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("input of workflow \"%s\" is too large", compiled->workflow),
+				 errdetail("It takes %u bytes as jsonb; order_workflow.max_payload is %d kB.", VARSIZE(input), ow_max_payload_kb),
+				 errhint("Store the data in a table, and start the workflow with the key.")));
 	if (ow_payload_check(compiled->definition->input_type, input, &mismatches))
 		return;
 	ereport(ERROR,

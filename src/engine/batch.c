@@ -160,7 +160,7 @@ drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, Memo
 		}
 		if (rest->dangerous ||
 			(shared && cell != list_head(runs) &&
-			 (interfered || !ow_chain_has_room() || GetCurrentTimestamp() >= stop_at)))
+			 (interfered || !ow_chain_has_room() || !ow_chain_has_memory(context) || GetCurrentTimestamp() >= stop_at)))
 		{
 			rest->left = lappend(rest->left, &loaded->ref);
 			continue;

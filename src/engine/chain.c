@@ -44,6 +44,9 @@
 /* Of the 64 cached subtransaction ids, leave some to EXCEPTION blocks inside activities. */
 #define SUBTRANSACTIONS_PER_BATCH 48
 
+/* After so much memory, in bytes, nothing more is begun in a transaction. */
+#define MEMORY_PER_BATCH ((Size) 64 * 1024 * 1024)
+
 typedef enum TryResult
 {
 	FINISHED,
@@ -137,6 +140,25 @@ check_output(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb
 
 	return ow_payload_check(type, output, &mismatches) ||
 		ow_fail(failure, OW_ERROR_INVALID_OUTPUT, "%s", ow_mismatches_text(&mismatches));
+}
+
+static bool
+fits(void *arg, const OwRun *run, const Jsonb *output)
+{
+	return VARSIZE(output) <= (Size) ow_max_payload_kb * 1024;
+}
+
+/* A transaction that has taken much memory ends soon, and gives it back; a test's goes on. */
+bool
+ow_chain_has_memory(MemoryContext context)
+{
+	return ow_clock_is_virtual() || MemoryContextMemAllocated(context, false) < MEMORY_PER_BATCH;
+}
+
+static bool
+has_room(void *arg)
+{
+	return ow_chain_has_memory(((const Chain *) arg)->options->context);
 }
 
 static OwStep
@@ -535,7 +557,7 @@ static bool
 out_of_time(const Chain *chain)
 {
 	return (chain->options->stop_at != DT_NOEND && GetCurrentTimestamp() >= chain->options->stop_at) ||
-		!ow_chain_has_room();
+		!ow_chain_has_room() || !ow_chain_has_memory(chain->options->context);
 }
 
 /* Does the chain have to stop before the activity the machine offers? */
@@ -620,7 +642,9 @@ one_try(Chain *chain, bool careful)
 		.evaluate = evaluate,
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
-		.check_output = check_output
+		.check_output = check_output,
+		.fits = fits,
+		.has_room = has_room
 	};
 	OwMachine  *machine = &chain->machine;
 	TryResult	result;

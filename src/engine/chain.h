@@ -30,4 +30,7 @@ extern const OwRun *ow_chain_evaluating(void);
 /* Room for another chain before the transaction's subtransaction cache overflows? */
 extern bool ow_chain_has_room(void);
 
+/* Memory for another, of what the transaction's runs are driven in? */
+extern bool ow_chain_has_memory(MemoryContext context);
+
 #endif							/* OW_CHAIN_H */

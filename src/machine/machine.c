@@ -220,6 +220,12 @@ is_uninterruptible(const OwRun *run, bool evaluating)
 	return false;
 }
 
+static bool
+cancel_is_pending(const OwRun *run)
+{
+	return run->cancel_requested && run->sticky_status == OW_STATUS_RUNNING && !run->outcome.decided;
+}
+
 /*
  * A requested cancel takes effect between states, never while compensations run.  A stored result is
  * evaluated first: the task's compensation is recorded by that.
@@ -227,8 +233,7 @@ is_uninterruptible(const OwRun *run, bool evaluating)
 static bool
 cancel_is_due(const OwRun *run)
 {
-	return run->cancel_requested && run->sticky_status == OW_STATUS_RUNNING &&
-		!run->outcome.decided && !is_uninterruptible(run, true);
+	return cancel_is_pending(run) && !is_uninterruptible(run, true);
 }
 
 static void
@@ -290,14 +295,21 @@ start_run(OwMachine *machine)
  * goes on that gave others a turn.
  */
 static bool
-is_runnable(OwToken *token)
+is_runnable(const OwRun *run, OwToken *token)
 {
+	switch (token->phase)
+	{
+		case OW_PHASE_COMPENSATE:
+		case OW_PHASE_EXIT:
+			return true;
+		default:
+			if (cancel_is_pending(run))
+				return false;	/* until the compensations that it waits for have run */
+	}
 	switch (token->phase)
 	{
 		case OW_PHASE_ENTER:
 		case OW_PHASE_ACTIVITY:
-		case OW_PHASE_COMPENSATE:
-		case OW_PHASE_EXIT:
 			return true;
 		case OW_PHASE_BRANCHES:
 			return ow_machine_can_spread(token);
@@ -320,14 +332,14 @@ select_runnable(OwMachine *machine)
 	{
 		OwBranch   *branch = list_nth(run->branches, i);
 
-		if (is_runnable(&branch->token))
+		if (is_runnable(run, &branch->token))
 		{
 			ow_machine_select(machine, branch);
 			return true;
 		}
 	}
 	ow_machine_select(machine, NULL);
-	return is_runnable(&run->token);
+	return is_runnable(run, &run->token);
 }
 
 static void
@@ -358,6 +370,15 @@ enter_within_limit(OwMachine *machine)
 		machine->token->transitions++;
 		ow_machine_enter(machine);
 	}
+}
+
+/* However little memory there is, each step enters one state. */
+static bool
+has_room(const OwMachine *machine)
+{
+	const OwHost *host = machine->host;
+
+	return machine->transitions <= 1 || host->has_room == NULL || host->has_room(host->arg);
 }
 
 /* A decided run closes once its compensations have run, unless it was completed or terminated. */
@@ -399,7 +420,7 @@ advance(OwMachine *machine)
 		switch (machine->token->phase)
 		{
 			case OW_PHASE_ENTER:
-				if (machine->transitions++ >= machine->host->max_transitions ||
+				if (machine->transitions++ >= machine->host->max_transitions || !has_room(machine) ||
 					(machine->stop_at_event_id > 0 && run->next_event_id > machine->stop_at_event_id))
 					return OW_STEP_YIELD;
 				enter_within_limit(machine);

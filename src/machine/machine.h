@@ -235,6 +235,12 @@ typedef struct OwHost
 	bool		(*check_output) (void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output,
 								 OwFailure *failure);
 
+	/* May a state put out so much?  NULL: anything */
+	bool		(*fits) (void *arg, const OwRun *run, const Jsonb *output);
+
+	/* Is there memory for more transitions in this transaction?  NULL: always */
+	bool		(*has_room) (void *arg);
+
 	void	   *arg;
 	int			max_transitions;	/* states entered in one step before it yields */
 	int			transition_limit;	/* states a token may enter without waiting or an activity */

@@ -128,6 +128,25 @@ ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb
 	return apply_path(machine, state->output_path, state->output_path_null, combined, output, failure);
 }
 
+/*
+ * A loop that doubles its data in each round would take all memory long before it is stopped for its
+ * transitions.  The event is what replay knows it from: the limit may have changed since.
+ */
+static bool
+check_size(OwMachine *machine, const OwState *state, const Jsonb *output, OwFailure *failure)
+{
+	const OwHost *host = machine->host;
+	OwObject	object;
+
+	if (host->fits == NULL || host->fits(host->arg, machine->run, output))
+		return true;
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "bytes", VARSIZE(output));
+	ow_machine_record(machine, "DataLimitReached", state->name, ow_object_end(&object));
+	return ow_fail(failure, OW_ERROR_DATA_LIMIT, "the output of state \"%s\" takes %u bytes, more than order_workflow.max_payload",
+				   state->name, VARSIZE(output));
+}
+
 /* The event is what replay knows it from: the type may have changed since. */
 static void
 record_rejected(OwMachine *machine, Jsonb *output, const OwFailure *failure)
@@ -197,6 +216,12 @@ ow_machine_leave(OwMachine *machine, Jsonb *output)
 		ow_machine_fail(machine, &failure);
 		return;
 	}
+	if (!check_size(machine, state, output, &failure))
+	{
+		if (!ow_machine_catch(machine, state, &failure))
+			ow_machine_fail(machine, &failure);
+		return;
+	}
 	if (state->type != OW_STATE_COMPENSATE)
 		ow_machine_keep_assigned(machine);
 	if (state->next != OW_NO_STATE)
@@ -263,7 +288,8 @@ enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
 	Jsonb	   *output;
 
 	if (!(state->sql ? ow_machine_sql_choose(machine, state, &next, &output, failure) :
-		  choose(machine, state, &next, &output, failure)))
+		  choose(machine, state, &next, &output, failure)) ||
+		!check_size(machine, state, output, failure))
 		return false;
 	ow_machine_keep_assigned(machine);
 	ow_machine_go(machine, next, output);

@@ -149,6 +149,15 @@ find_rejection(void *arg, const OwRun *run, const OwPayloadType *type, const Jso
 	return false;
 }
 
+/* The output was too large if the event that says so is the next one. */
+static bool
+find_fit(void *arg, const OwRun *run, const Jsonb *output)
+{
+	const OwHistoryEvent *next = next_event(arg, run);
+
+	return next == NULL || strcmp(next->type, "DataLimitReached") != 0;
+}
+
 static bool
 is_first_attempt(const OwHistoryEvent *event)
 {
@@ -401,6 +410,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 		.arg = events,
 		.max_concurrency = find_concurrency,
 		.check_output = find_rejection,
+		.fits = find_fit,
 		.max_transitions = PG_INT32_MAX
 	};
 	machine->host = host;

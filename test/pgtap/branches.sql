@@ -242,6 +242,23 @@ SELECT results_eq($$ SELECT workflow_id::name, status, (SELECT count(*) FROM wor
 SELECT is(pg_temp.events('canceled', 'BranchCanceled', 'TimerCanceled'), 'TimerCanceled Pause 1, BranchCanceled Pause 1, TimerCanceled Pause 2, BranchCanceled Pause 2',
 	'history tells what was stopped');
 
+\echo # A cancel waits for what undoes, and nothing else goes on meanwhile
+\o /dev/null
+SELECT pg_temp.start('waits', pg_temp.map('{"StartAt": "Take", "States": {
+		"Take": {"Type": "Task", "Resource": "Work", "Compensate": "UndoAll", "Next": "Pause"},
+		"Pause": {"Type": "Wait", "Seconds": 10, "Next": "Check"},
+		"Check": {"Type": "Choice", "Choices": [{"Variable": "$", "NumericEquals": 1, "Next": "Refuse"}], "Default": "Fine"},
+		"Fine": {"Type": "Succeed"}, "Refuse": {"Type": "Fail", "Error": "Bad"}}}',
+	'{"ToleratedFailureCount": 1, "MaxConcurrency": 2}'), '[1, 2, 3, 4, 5, 6]');
+SELECT workflow_test.mock_activity('UndoAll', error => 'Busy', input => '1', times => 3);
+SELECT workflow_test.advance('10 s');
+SELECT workflow.cancel('waits');
+SELECT workflow_test.run();
+\o
+SELECT is(pg_temp.ended('waits'), 'Canceled OW.Canceled the workflow was canceled', 'it is canceled in the end');
+SELECT is((SELECT count(*) FROM workflow.history WHERE workflow_id = 'waits' AND event_type = 'BranchStarted'), 3::bigint, 'no further item was begun');
+SELECT is((SELECT count(*) FROM workflow.compensations WHERE workflow_id = 'waits' AND status = 'Completed'), 3::bigint, 'what was done is undone');
+
 \echo # Stuck inside a branch, errors from inside
 \o /dev/null
 SELECT workflow.register('stuck', '{"StartAt": "All", "States": {"All": {"Type": "Map", "End": true, "ItemProcessor":
