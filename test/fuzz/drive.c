@@ -126,6 +126,13 @@ max_concurrency(void *arg, const OwRun *run)
 
 /* ---- inputs ---- */
 
+/* A limit that cases get to */
+static bool
+is_small(void *arg, const OwRun *run, const Jsonb *output)
+{
+	return VARSIZE(output) <= 1024 * 1024;
+}
+
 /* Composite types are the database's: values of all of them fit. */
 static bool
 fits(const OwPayloadType *type, const Jsonb *value, OwMismatches *mismatches)
@@ -537,7 +544,8 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 		.check_output = check_output,
 		.arg = &drive,
 		.max_transitions = MAX_TRANSITIONS,
-		.transition_limit = TRANSITION_LIMIT
+		.transition_limit = TRANSITION_LIMIT,
+		.fits = is_small
 	};
 	fuzz_run_start(&drive.run, definition, input, STARTED_AT);
 	drive.machine.definition = definition;
