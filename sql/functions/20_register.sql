@@ -53,7 +53,9 @@ COMMENT ON FUNCTION workflow.validate(text) IS 'Errors and warnings about a defi
 --               A member that nothing takes, a missing one, a value of the wrong type fail as OW.InvalidInput.
 --               The result is converted by to_jsonb; void and NULL become null.
 --               As text, it is a name with the types of the arguments: 'shop.pay(jsonb)'.
---   task_queue, url  not supported yet
+--   task_queue  programs outside do it: they take its tasks from this queue (46_poll.sql).  A task needs
+--               StartToCloseSeconds or HeartbeatSeconds, from its state, Defaults or these options.
+--   url         not supported yet
 --   options     fields of a Task that say how it is run, as defaults: Retry, StartToCloseSeconds …; and Input,
 --               the type of its input: a composite type's qualified name, or a JSON Schema.  What is not of it
 --               fails as OW.InvalidInput before the function is called.
@@ -67,14 +69,14 @@ CREATE FUNCTION workflow.register_activity(name text, function text, task_queue 
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_register_activity_text';
 COMMENT ON FUNCTION workflow.register_activity(text, text, text, text, jsonb) IS
-    'Gives a function a name that definitions can use';
+    'Gives a function, or what programs outside do, a name that definitions can use';
 
 CREATE FUNCTION workflow.register_activity(name text, function regprocedure DEFAULT NULL, task_queue text DEFAULT NULL,
                                            url text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS void
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_register_activity';
 COMMENT ON FUNCTION workflow.register_activity(text, regprocedure, text, text, jsonb) IS
-    'Gives a function a name that definitions can use';
+    'Gives a function, or what programs outside do, a name that definitions can use';
 
 -- release_activity: lifts the quarantine of an activity that crashed the server
 -- Returns whether there was anything to lift.  Runs that got stuck at it go on by workflow.retry.

@@ -1,8 +1,9 @@
 -- Answers to task tokens.
 --
 -- A Task whose Resource ends in .waitForTaskToken calls its activity with $$.Task.Token in the input, and then waits
--- until somebody answers with that token: a bank, days later, by way of any session.  Each attempt has a token of its
--- own, which nobody can guess; whoever has it may answer, once.
+-- until somebody answers with that token: a bank, days later, by way of any session.  Tasks of programs outside have
+-- a token as well (46_poll.sql).  Each attempt has a token of its own, which nobody can guess; whoever has it may
+-- answer, once.  The run goes on in the session that answers, until it comes to something that its owner has to run.
 
 -- complete_activity: the attempt's result
 --   result  NULL is JSON's null
@@ -25,10 +26,35 @@ CREATE FUNCTION workflow.fail_activity(
 COMMENT ON FUNCTION workflow.fail_activity(uuid, text, text, jsonb, boolean, interval) IS
     'Fails the attempt that has this task token';
 
+-- cancel_activity: whoever works on the task gives it up: it fails as OW.Canceled, and is not retried
+CREATE FUNCTION workflow.cancel_activity(task_token uuid, details jsonb DEFAULT NULL) RETURNS boolean
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_cancel_activity';
+COMMENT ON FUNCTION workflow.cancel_activity(uuid, jsonb) IS 'Gives up the attempt that has this task token';
+
+-- complete_activities, fail_activities: many at a time
+--   results, errors, messages, details  as many as tokens, or NULL
+-- Returns for each token what complete_activity or fail_activity would.
+-- Raises array_subscript_error when the numbers differ.
+CREATE FUNCTION workflow.complete_activities(task_tokens uuid[], results jsonb[] DEFAULT NULL) RETURNS boolean[]
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_complete_activities';
+COMMENT ON FUNCTION workflow.complete_activities(uuid[], jsonb[]) IS
+    'Completes the attempts that have these task tokens';
+
+CREATE FUNCTION workflow.fail_activities(
+    task_tokens uuid[], errors text[], messages text[] DEFAULT NULL, details jsonb[] DEFAULT NULL) RETURNS boolean[]
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_fail_activities';
+COMMENT ON FUNCTION workflow.fail_activities(uuid[], text[], text[], jsonb[]) IS
+    'Fails the attempts that have these task tokens';
+
 -- heartbeat: the attempt goes on; the next is due after another HeartbeatSeconds
---   details  for the history
---   ok                nothing waits for it any more when false: stop working on it
---   cancel_requested  the workflow is to be canceled
+--   details  of a task of a program outside, given to the next attempt if this one fails (NULL: those of the
+--            heartbeat before); else for the history
+--   ok                false: the attempt is over (answered, timed out, or its run was canceled): stop working on it
+--   cancel_requested  the workflow is to be canceled; of a token that was given away only, as other tasks end with
+--                     the cancel
 CREATE FUNCTION workflow.heartbeat(
     task_token uuid, details jsonb DEFAULT NULL,
     OUT ok boolean, OUT cancel_requested boolean, OUT paused boolean) RETURNS record

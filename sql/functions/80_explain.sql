@@ -11,6 +11,7 @@ DECLARE
     branches record;
     activity text;
     failure  text;
+    worker   text;
     halted   text; -- what is to be done first, when nothing runs for this owner
     engine   CONSTANT text := CASE workflow.engine_status()
                  WHEN 'Quarantined' THEN 'workflow.resume_engine(): this is a copy of another database'
@@ -38,13 +39,15 @@ BEGIN
     state := run.state;
     since := coalesce(run.entered_at, run.started_at);
     until := least(run.due_at, run.deadline);
-    SELECT p.activity INTO activity
+    SELECT p.activity, CASE WHEN p.worker IS NULL THEN format('a worker of task queue "%s", to do', p.task_queue)
+                            ELSE format('worker "%s", to answer for', p.worker) END
+    INTO activity, worker
     FROM workflow.pending_activities p
     WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id AND p.branch_id IS NULL;
     SELECT sum(b.n) FILTER (WHERE b.state IS NOT NULL) AS running, sum(b.n) FILTER (WHERE b.state IS NULL) AS ended,
            string_agg(format('%s in "%s" (%s)', b.n, b.state, b.phase), ', ' ORDER BY b.n DESC, b.state)
                FILTER (WHERE b.state IS NOT NULL) AS states,
-           min(b.due_at) AS due_at, bool_or(b.phase = 'Callback') AS asked
+           min(b.due_at) AS due_at, bool_or(b.phase IN ('Callback', 'Queued', 'CompensateQueued')) AS asked
     INTO branches
     FROM (SELECT r.state, r.phase, count(*) AS n, min(r.due_at) AS due_at
           FROM workflow.readable_branch r
@@ -82,12 +85,14 @@ BEGIN
                            WHEN 'Backoff' THEN 'the next attempt of activity ' || failure
                            WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
                            WHEN 'Callback' THEN format('an answer to the task token of activity "%s"', activity)
+                           WHEN 'Queued' THEN format('%s activity "%s"', worker, activity)
+                           WHEN 'CompensateQueued' THEN format('%s compensating activity "%s"', worker, activity)
                            WHEN 'Branches' THEN concat(branches.running, CASE branches.running WHEN 1 THEN ' branch: ' ELSE ' branches: ' END,
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'
                        END;
         moved_by := coalesce(halted, concat_ws(', or ',
-            CASE WHEN run.phase = 'Callback' OR branches.asked THEN 'workflow.complete_activity()' END,
+            CASE WHEN run.phase IN ('Callback', 'Queued', 'CompensateQueued') OR branches.asked THEN 'workflow.complete_activity()' END,
             CASE WHEN until IS NOT NULL THEN 'time' END,
             CASE WHEN NOT run.cancel_requested THEN 'workflow.cancel()' END));
     END IF;

@@ -155,3 +155,19 @@ CREATE FUNCTION workflow.revoke_activity(role regrole, activity text) RETURNS vo
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_revoke_activity';
 COMMENT ON FUNCTION workflow.revoke_activity(regrole, text) IS 'Takes back what grant_activity granted';
+
+-- grant_worker: lets a role take tasks from a task queue: those of runs of the caller
+--   role        who is granted it, with the right to call what a worker needs, if it has not
+--   task_queue  of any name, whether there is anything in it or not
+-- Raises undefined_object when there is no such role.
+CREATE FUNCTION workflow.grant_worker(role regrole, task_queue text) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_grant_worker';
+COMMENT ON FUNCTION workflow.grant_worker(regrole, text) IS
+    'Lets a role take tasks of the caller''s runs from a task queue';
+
+-- revoke_worker: takes that back; what the role has taken it can still answer
+CREATE FUNCTION workflow.revoke_worker(role regrole, task_queue text) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_revoke_worker';
+COMMENT ON FUNCTION workflow.revoke_worker(regrole, text) IS 'Takes back what grant_worker granted';

@@ -61,6 +61,15 @@ CREATE TABLE workflow.activity_grant (
 );
 COMMENT ON TABLE workflow.activity_grant IS 'Roles that may use an activity in their own definitions';
 
+-- Task queues are names and nothing else: what is granted are the tasks of one owner's runs in the queue.
+CREATE TABLE workflow.worker_grant (
+    task_queue text NOT NULL,
+    owner      regrole NOT NULL,
+    grantee    regrole NOT NULL,
+    PRIMARY KEY (task_queue, owner, grantee)
+);
+COMMENT ON TABLE workflow.worker_grant IS 'Roles that may take tasks of an owner''s runs from a task queue';
+
 -- Which cluster and database this copy of the data belongs to.  A restored or cloned copy does not
 -- match and stays quiet until workflow.resume_engine().
 CREATE TABLE workflow.engine_identity (

@@ -118,19 +118,58 @@ CREATE TABLE workflow.branch_output (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE workflow.branch_output IS 'Outputs of branches that have ended, while others of the same state run';
 
--- Attempts that somebody else answers for, by the token that was given away.
+-- Attempts that somebody else answers for, by their token: those that wait for an answer to a token that was given
+-- away (without a task queue), and those of programs outside.  Whoever takes one of the latter updates this row only,
+-- not the run's; what is below worker is known from then on.
 CREATE TABLE workflow.activity_task (
+    shard_key         int NOT NULL,
+    task_token        uuid NOT NULL,
+    run_id            uuid NOT NULL,
+    owner             regrole NOT NULL,
+    activity          text NOT NULL,
+    attempt           int NOT NULL,
+    task_queue        text,
+    priority          int,
+    workflow_id       text,
+    branch_id         int,
+    state             text,
+    compensation      int,
+    scheduled_at      timestamptz,
+    queued_at         timestamptz,
+    close_by          timestamptz,
+    start_to_close_ms bigint,
+    heartbeat_ms      bigint,
+    idempotency_key   text,
+    input             jsonb,
+    last_failure      jsonb,
+    compensates       jsonb,
+    worker            text,
+    started_at        timestamptz,
+    PRIMARY KEY (shard_key, task_token)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX activity_task_available ON workflow.activity_task (task_queue, priority, queued_at)
+    WHERE worker IS NULL AND task_queue IS NOT NULL;
+COMMENT ON TABLE workflow.activity_task IS 'Attempts that wait for an answer to their task token';
+COMMENT ON COLUMN workflow.activity_task.task_queue IS 'Of those done by programs outside; null: the token was given away by a SQL activity';
+COMMENT ON COLUMN workflow.activity_task.priority IS 'The lower, the sooner it is taken';
+COMMENT ON COLUMN workflow.activity_task.scheduled_at IS 'When the first attempt was scheduled';
+COMMENT ON COLUMN workflow.activity_task.queued_at IS 'When this attempt was';
+COMMENT ON COLUMN workflow.activity_task.close_by IS 'Schedule-to-close, or the timeout of the run if that is earlier';
+COMMENT ON COLUMN workflow.activity_task.compensation IS 'Sequence of the compensation that it is; null: forward work';
+COMMENT ON COLUMN workflow.activity_task.worker IS 'Who has taken it; null: it can be taken';
+
+-- Heartbeats of tasks that programs outside work on: narrow, without an index but the key, so that updates are HOT.
+CREATE TABLE workflow.activity_heartbeat (
     shard_key  int NOT NULL,
     task_token uuid NOT NULL,
-    run_id     uuid NOT NULL,
-    owner      regrole NOT NULL,
-    activity   text NOT NULL,
-    attempt    int NOT NULL,
+    beat_at    timestamptz NOT NULL,
+    details    jsonb,
     PRIMARY KEY (shard_key, task_token)
-) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
-COMMENT ON TABLE workflow.activity_task IS 'Attempts that wait for an answer to their task token';
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE workflow.activity_heartbeat IS 'Last heartbeats of tasks that programs outside work on';
 
--- A run has at most one row per kind: Token (the first due of its tokens' timers) and Deadline (its timeout).
+-- A run has at most one row per kind: Token (the first due of its tokens' timers), Deadline (its timeout), and
+-- Task:token for the lease of a task that somebody has taken, until the run is looked at next.
 CREATE TABLE workflow.timer (
     shard_key int NOT NULL,
     run_id    uuid NOT NULL,

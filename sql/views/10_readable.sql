@@ -14,7 +14,7 @@ SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workfl
        e.request_id, e.chain_id, e.root_run_id,
        CASE WHEN may.see_all OR may.see_own THEN e.input END AS input,
        CASE WHEN may.see_all OR may.see_own THEN e.memo END AS memo,
-       CASE WHEN may.see_all AND e.phase = 'Callback' THEN e.task_token END AS task_token,
+       CASE WHEN may.see_all AND e.phase IN ('Callback', 'Queued', 'CompensateQueued') THEN e.task_token END AS task_token,
        CASE WHEN may.see_all THEN e.last_failure
             WHEN v.reader THEN e.last_failure - '{Cause,Details}'::text[] END AS last_failure,
        CASE WHEN may.see_all THEN e.error WHEN v.reader THEN e.error - '{Cause,Details}'::text[] END AS error,
@@ -72,6 +72,15 @@ FROM workflow.readable_run r
 JOIN workflow.compensation c ON c.shard_key = r.shard_key AND c.bucket = r.bucket AND c.run_id = r.run_id;
 COMMENT ON VIEW workflow.readable_compensation IS 'Compensations of the runs the current user may read';
 
+-- Whose token may be seen is not said here.
+CREATE VIEW workflow.readable_task WITH (security_barrier) AS
+SELECT r.workflow_id, r.workflow, t.shard_key, t.run_id, t.branch_id, t.owner, t.activity, t.attempt, t.task_queue,
+       t.priority, t.state, t.compensation, t.queued_at, t.worker, t.started_at, h.beat_at
+FROM workflow.readable_run r
+JOIN workflow.activity_task t ON t.shard_key = r.shard_key AND t.run_id = r.run_id AND t.task_queue IS NOT NULL
+LEFT JOIN workflow.activity_heartbeat h ON h.shard_key = t.shard_key AND h.task_token = t.task_token;
+COMMENT ON VIEW workflow.readable_task IS 'Tasks in task queues, of the runs the current user may read';
+
 CREATE VIEW workflow.readable_timer WITH (security_barrier) AS
 SELECT e.workflow_id, e.workflow, t.shard_key, t.run_id, t.kind, t.due_at, t.owner, e.state, e.phase, e.entered_at,
        e.started_at
@@ -106,7 +115,7 @@ SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, 
        'Running' AS status, b.state, b.phase, b.attempt, b.opened, b.failed, b.compensation, b.entered_at, b.scheduled_at,
        b.due_at, b.owner,
        CASE WHEN NOT r.redacted THEN b.last_failure END AS last_failure,
-       CASE WHEN NOT r.redacted AND b.phase = 'Callback' THEN b.task_token END AS task_token,
+       CASE WHEN NOT r.redacted AND b.phase IN ('Callback', 'Queued', 'CompensateQueued') THEN b.task_token END AS task_token,
        CASE WHEN NOT r.redacted THEN b.data END AS input,
        NULL::jsonb AS output,
        r.status AS run_status, r.definition

@@ -28,13 +28,14 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        coalesce(c.activity, workflow.task_activity(workflow.definition_state(e.definition, t.state))) AS activity,
        coalesce(c.state, t.state) AS state,
        t.branch_id,
-       CASE WHEN t.phase IN ('Activity', 'Compensate') THEN 'Scheduled'
-            WHEN t.phase = 'Callback' THEN 'Started' ELSE 'Backoff' END AS status,
+       CASE WHEN t.phase IN ('Activity', 'Compensate') OR (q.task_queue IS NOT NULL AND q.worker IS NULL) THEN 'Scheduled'
+            WHEN t.phase = 'Callback' OR q.worker IS NOT NULL THEN 'Started' ELSE 'Backoff' END AS status,
        t.attempt, t.scheduled_at,
-       CASE WHEN t.phase <> 'Callback' THEN t.due_at END AS next_attempt_at,
+       CASE WHEN t.phase IN ('Backoff', 'CompensateBackoff') THEN t.due_at END AS next_attempt_at,
        t.last_failure,
        c.sequence AS compensation,
        t.task_token,
+       q.task_queue, q.priority, q.worker, q.started_at, q.beat_at AS last_heartbeat_at,
        e.owner, e.shard_key
 FROM workflow.readable_execution e
 CROSS JOIN LATERAL (
@@ -47,8 +48,12 @@ CROSS JOIN LATERAL (
     WHERE b.shard_key = e.shard_key AND b.run_id = e.run_id AND b.status = 'Running') t
 LEFT JOIN workflow.readable_compensation c
        ON c.shard_key = e.shard_key AND c.bucket = e.bucket AND c.run_id = e.run_id
-      AND c.sequence = t.compensation AND t.phase IN ('Compensate', 'CompensateBackoff')
-WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Compensate', 'CompensateBackoff') AND e.status <> 'Stuck'
+      AND c.sequence = t.compensation AND t.phase IN ('Compensate', 'CompensateBackoff', 'CompensateQueued')
+LEFT JOIN workflow.readable_task q
+       ON t.phase IN ('Queued', 'CompensateQueued') AND q.shard_key = e.shard_key AND q.run_id = e.run_id
+      AND q.branch_id IS NOT DISTINCT FROM t.branch_id
+WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued', 'Compensate', 'CompensateBackoff', 'CompensateQueued')
+  AND e.status <> 'Stuck'
   -- a Parallel or Map that waits for its back-off is at no activity
   AND (c.activity IS NOT NULL OR workflow.task_activity(workflow.definition_state(e.definition, t.state)) IS NOT NULL);
 COMMENT ON VIEW workflow.pending_activities IS 'Activities, compensating ones too, that open runs are at';
@@ -61,9 +66,14 @@ COMMENT ON COLUMN workflow.pending_activities.state IS
     'The state that calls it; of a compensation, the one whose work it undoes';
 COMMENT ON COLUMN workflow.pending_activities.branch_id IS 'The branch of a Parallel or Map that is at it; see workflow.branches';
 COMMENT ON COLUMN workflow.pending_activities.status IS
-    'Scheduled (may run now), Backoff, or Started: it waits for an answer to its task token';
+    'Scheduled (may run now, or is in its task queue), Backoff, or Started: it waits for an answer to its task token';
 COMMENT ON COLUMN workflow.pending_activities.task_token IS
     'What it is answered with: see workflow.complete_activity(); for those who may see all of the run';
+COMMENT ON COLUMN workflow.pending_activities.task_queue IS 'Where programs outside take it from; null: it is a SQL activity';
+COMMENT ON COLUMN workflow.pending_activities.priority IS 'There: the lower, the sooner';
+COMMENT ON COLUMN workflow.pending_activities.worker IS 'Who has taken it; null: nobody so far';
+COMMENT ON COLUMN workflow.pending_activities.started_at IS 'When that was';
+COMMENT ON COLUMN workflow.pending_activities.last_heartbeat_at IS 'When the worker was heard of last; null: not since';
 COMMENT ON COLUMN workflow.pending_activities.attempt IS 'The one that is scheduled; in Backoff, that failed';
 COMMENT ON COLUMN workflow.pending_activities.scheduled_at IS 'When the first attempt was scheduled';
 COMMENT ON COLUMN workflow.pending_activities.next_attempt_at IS
@@ -77,13 +87,14 @@ COMMENT ON COLUMN workflow.pending_activities.shard_key IS
 -- One row in the table stands for the first of a run's timers, whichever of its tokens that is.
 CREATE VIEW workflow.timers WITH (security_invoker) AS
 SELECT workflow_id, run_id, workflow,
-       CASE WHEN kind = 'Deadline' THEN 'Deadline' WHEN phase = 'New' THEN 'StartDelay' ELSE phase END AS kind,
+       CASE WHEN kind = 'Deadline' THEN 'Deadline' WHEN kind LIKE 'Task:%' THEN 'Lease'
+            WHEN phase = 'New' THEN 'StartDelay' ELSE phase END AS kind,
        CASE WHEN kind <> 'Deadline' THEN state END AS state,
        NULL::int AS branch_id,
        CASE WHEN kind = 'Deadline' THEN started_at ELSE coalesce(entered_at, started_at) END AS since,
        due_at, owner, shard_key
 FROM workflow.readable_timer
-WHERE kind = 'Deadline' OR phase <> 'Branches'
+WHERE kind <> 'Token' OR phase <> 'Branches'
 UNION ALL
 SELECT workflow_id, run_id, workflow, phase, state, branch_id, entered_at, due_at, owner, shard_key
 FROM workflow.readable_branch
@@ -94,7 +105,8 @@ COMMENT ON COLUMN workflow.timers.run_id IS 'The run';
 COMMENT ON COLUMN workflow.timers.workflow IS 'The name it was registered under';
 COMMENT ON COLUMN workflow.timers.branch_id IS 'The branch of a Parallel or Map whose timer it is; see workflow.branches';
 COMMENT ON COLUMN workflow.timers.kind IS
-    'Wait, Backoff, CompensateBackoff, Callback (a task token), StartDelay, or Deadline: the run''s timeout';
+    'Wait, Backoff, CompensateBackoff, Callback (a task token), Queued and CompensateQueued (a task in a queue), Lease (a '
+    'task that a worker has), StartDelay, or Deadline: the run''s timeout';
 COMMENT ON COLUMN workflow.timers.state IS 'The state that waits; NULL for a deadline, which is the run''s';
 COMMENT ON COLUMN workflow.timers.since IS 'When the waiting began';
 COMMENT ON COLUMN workflow.timers.due_at IS 'When it ends';
@@ -165,9 +177,11 @@ COMMENT ON COLUMN workflow.workers.runs IS 'Runs it has carried on, as often as 
 -- SQL activities have one queue per owner: the runs its executors have something to do for.
 CREATE VIEW workflow.task_queues WITH (security_invoker) AS
 SELECT owner,
+       NULL::text AS task_queue,
        coalesce(r.backlog, 0) AS backlog,
        r.oldest_at,
        clock_timestamp() - r.oldest_at AS oldest_age,
+       NULL::bigint AS in_flight,
        r.next_due_at,
        coalesce(p.executors, 0) AS executors,
        p.parked_reason
@@ -177,11 +191,20 @@ FROM (SELECT e.owner,
              min(e.due_at) FILTER (WHERE NOT e.ready) AS next_due_at
       FROM workflow.readable_execution e
       GROUP BY e.owner) r
-FULL JOIN (SELECT s.role AS owner, s.executors, s.parked_reason FROM workflow.pool_stats() s) p USING (owner);
-COMMENT ON VIEW workflow.task_queues IS 'Open runs by owner: how many wait for an executor, and how long';
+FULL JOIN (SELECT s.role AS owner, s.executors, s.parked_reason FROM workflow.pool_stats() s) p USING (owner)
+UNION ALL
+SELECT owner, task_queue, backlog, oldest_at, clock_timestamp() - oldest_at, in_flight, NULL, NULL, NULL
+FROM (SELECT t.owner, t.task_queue, count(*) FILTER (WHERE t.worker IS NULL) AS backlog,
+             min(t.queued_at) FILTER (WHERE t.worker IS NULL) AS oldest_at,
+             count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
+      FROM workflow.readable_task t
+      GROUP BY t.owner, t.task_queue) q;
+COMMENT ON VIEW workflow.task_queues IS 'What waits for an executor, or in a task queue for programs outside, and how long';
 COMMENT ON COLUMN workflow.task_queues.owner IS 'The role that the runs run as';
-COMMENT ON COLUMN workflow.task_queues.backlog IS 'Runs that an executor has something to do for';
-COMMENT ON COLUMN workflow.task_queues.oldest_at IS 'When the first of them came to the state it is in';
+COMMENT ON COLUMN workflow.task_queues.task_queue IS 'Of programs outside; null: the owner''s executors';
+COMMENT ON COLUMN workflow.task_queues.in_flight IS 'Tasks that a worker has taken; null: of executors';
+COMMENT ON COLUMN workflow.task_queues.backlog IS 'Runs that an executor has something to do for, or tasks that nobody has taken';
+COMMENT ON COLUMN workflow.task_queues.oldest_at IS 'When the first of them came to the state it is in, or into the queue';
 COMMENT ON COLUMN workflow.task_queues.oldest_age IS 'How long ago that was';
 COMMENT ON COLUMN workflow.task_queues.next_due_at IS 'When the next of the others goes on by itself';
 COMMENT ON COLUMN workflow.task_queues.executors IS 'Workers that serve it now';

@@ -8,11 +8,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "api/api.h"
 #include "errors.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "store/catalog.h"
 #include "store/store.h"
+#include "store/task.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -22,6 +24,8 @@ PG_FUNCTION_INFO_V1(ow_grant_workflow);
 PG_FUNCTION_INFO_V1(ow_revoke_workflow);
 PG_FUNCTION_INFO_V1(ow_grant_activity);
 PG_FUNCTION_INFO_V1(ow_revoke_activity);
+PG_FUNCTION_INFO_V1(ow_grant_worker);
+PG_FUNCTION_INFO_V1(ow_revoke_worker);
 
 static OwStatement grant_workflow = {
 	.sql =
@@ -175,4 +179,71 @@ Datum
 ow_revoke_activity(PG_FUNCTION_ARGS)
 {
 	return write_activity_grant(fcinfo, &revoke_activity);
+}
+
+/* What a worker calls; whoever may write workflows may let others work for them. */
+static OwStatement let_call = {
+	.sql =
+	"SELECT format('GRANT %s TO %s', p.privilege, $1)"
+	"  FROM (VALUES ('USAGE ON SCHEMA workflow'),"
+	"               ('EXECUTE ON FUNCTION workflow.poll_activity'),"
+	"               ('EXECUTE ON PROCEDURE workflow.wait_for_activity'),"
+	"               ('EXECUTE ON FUNCTION workflow.complete_and_poll'),"
+	"               ('EXECUTE ON FUNCTION workflow.complete_activity'),"
+	"               ('EXECUTE ON FUNCTION workflow.complete_activities'),"
+	"               ('EXECUTE ON FUNCTION workflow.fail_activity'),"
+	"               ('EXECUTE ON FUNCTION workflow.fail_activities'),"
+	"               ('EXECUTE ON FUNCTION workflow.cancel_activity'),"
+	"               ('EXECUTE ON FUNCTION workflow.heartbeat')) AS p (privilege)",
+	.argument_types = "regrole"
+};
+
+static void
+grant_calls(Oid role)
+{
+	Datum		values[1] = {ObjectIdGetDatum(role)};
+	uint64		count;
+	SPITupleTable *grants;
+
+	ow_store_open();
+	count = ow_store_execute(&let_call, values, NULL);
+	grants = SPI_tuptable;
+	for (uint64 row = 0; row < count; row++)
+	{
+		char	   *grant = SPI_getvalue(grants->vals[row], grants->tupdesc, 1);
+
+		if (SPI_execute(grant, false, 0) < 0)
+			elog(ERROR, "could not execute: %s", grant);
+	}
+	ow_store_close();
+}
+
+static Datum
+write_worker_grant(FunctionCallInfo fcinfo, bool grant)
+{
+	Oid			role;
+	char	   *task_queue;
+
+	check_arguments(fcinfo);
+	role = PG_GETARG_OID(0);
+	task_queue = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	ow_api_check_name("a task queue", task_queue);
+	ow_task_grant(role, task_queue, GetUserId(), grant);
+	if (grant)
+		grant_calls(role);
+	PG_RETURN_VOID();
+}
+
+/* workflow.grant_worker(role regrole, task_queue text) */
+Datum
+ow_grant_worker(PG_FUNCTION_ARGS)
+{
+	return write_worker_grant(fcinfo, true);
+}
+
+/* workflow.revoke_worker(role regrole, task_queue text) */
+Datum
+ow_revoke_worker(PG_FUNCTION_ARGS)
+{
+	return write_worker_grant(fcinfo, false);
 }

@@ -42,7 +42,7 @@ enum
 
 /* ---- checks ---- */
 
-/* Exactly one kind; of the kinds, only SQL functions can be run so far. */
+/* Exactly one kind, and none by url so far */
 static void
 check_kind(FunctionCallInfo fcinfo)
 {
@@ -55,12 +55,11 @@ check_kind(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("exactly one of function, task_queue and url must be given")));
-	if (PG_ARGISNULL(ARG_FUNCTION))
+	if (!PG_ARGISNULL(ARG_URL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("activities by %s are not supported yet",
-						PG_ARGISNULL(ARG_URL) ? "task_queue" : "url"),
-				 errhint("Give a function.")));
+				 errmsg("activities by url are not supported yet"),
+				 errhint("Give a function, or a task_queue.")));
 }
 
 /* Lists what has the name of a function, as it can be given: "pay(jsonb), pay(text,integer)".  NULL: nothing has. */
@@ -211,6 +210,21 @@ fill_function(OwActivityRow *row, Oid function)
 	ReleaseSysCache(tuple);
 }
 
+/* The queue is the activity's TaskQueue, which Defaults and states may replace. */
+static void
+fill_queue(OwActivityRow *row, char *task_queue)
+{
+	char	   *other = ow_json_get_string(row->options, "TaskQueue");
+
+	ow_api_check_name("a task queue", task_queue);
+	if (other != NULL && strcmp(other, task_queue) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"TaskQueue\" of activity \"%s\" is another than its task_queue", row->name)));
+	row->task_queue = task_queue;
+	row->options = ow_json_with_member(row->options, "TaskQueue", ow_json_text(task_queue));
+}
+
 static void
 register_activity(FunctionCallInfo fcinfo, char *name, Oid function)
 {
@@ -218,7 +232,10 @@ register_activity(FunctionCallInfo fcinfo, char *name, Oid function)
 
 	ow_api_check_name("an activity", name);
 	row.options = options_argument(fcinfo, name);
-	fill_function(&row, function);
+	if (PG_ARGISNULL(ARG_TASK_QUEUE))
+		fill_function(&row, function);
+	else
+		fill_queue(&row, text_to_cstring(PG_GETARG_TEXT_PP(ARG_TASK_QUEUE)));
 	if (!ow_registry_add_activity(&row))
 	{
 		if (!ow_registry_lock_activity(name, &row.owner))
@@ -241,7 +258,7 @@ ow_register_activity(PG_FUNCTION_ARGS)
 
 	check_kind(fcinfo);
 	PreventCommandIfReadOnly("workflow.register_activity()");
-	register_activity(fcinfo, name, PG_GETARG_OID(ARG_FUNCTION));
+	register_activity(fcinfo, name, PG_ARGISNULL(ARG_FUNCTION) ? InvalidOid : PG_GETARG_OID(ARG_FUNCTION));
 	PG_RETURN_VOID();
 }
 
@@ -253,7 +270,8 @@ ow_register_activity_text(PG_FUNCTION_ARGS)
 
 	check_kind(fcinfo);
 	PreventCommandIfReadOnly("workflow.register_activity()");
-	register_activity(fcinfo, name, find_function(text_to_cstring(PG_GETARG_TEXT_PP(ARG_FUNCTION))));
+	register_activity(fcinfo, name, PG_ARGISNULL(ARG_FUNCTION) ? InvalidOid :
+					  find_function(text_to_cstring(PG_GETARG_TEXT_PP(ARG_FUNCTION))));
 	PG_RETURN_VOID();
 }
 

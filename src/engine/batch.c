@@ -16,12 +16,14 @@
 #include "engine/chain.h"
 #include "engine/engine.h"
 #include "engine/guard.h"
+#include "engine/identity.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "settings.h"
 #include "storage/ipc.h"
 #include "store/store.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "worker/executor.h"
 #include "worker/pool.h"
@@ -47,7 +49,7 @@ has_something_to_write(const OwLoadedRun *loaded, bool was_ready)
 	int			branch;
 
 	return loaded->events != NIL || loaded->messages != NIL || loaded->ready != was_ready ||
-		ow_run_next_timer(&loaded->run, &branch)->due_at != loaded->stored_due_at;
+		loaded->lease_timers != NIL || ow_run_next_timer(&loaded->run, &branch) != loaded->stored_due_at;
 }
 
 static void
@@ -125,10 +127,10 @@ drive_one(OwLoadedRun *loaded, OwChainOptions *options, const OwFailure *stuck)
  * in the next transaction) and alone.
  */
 static int
-drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, MemoryContext context,
-	  OwDriveRest *rest)
+drive(const OwRunRef *refs, int count, OwChainOptions options, const OwFailure *stuck, OwDriveRest *rest)
 {
-	OwChainOptions options = {.context = context, .shared = shared, .stop_at = DT_NOEND};
+	bool		shared = options.shared;
+	MemoryContext context = options.context;
 	List	   *contended;
 	List	   *runs;
 	List	   *done = NIL;
@@ -141,6 +143,7 @@ drive(const OwRunRef *refs, int count, bool shared, const OwFailure *stuck, Memo
 	ow_store_close();
 	/* loading does not count: what takes long to load would otherwise be loaded the more often */
 	stop_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ow_batch_time_ms);
+	options.stop_at = DT_NOEND;
 	if (IsBackgroundWorker)
 		options.stop_at = stop_at;
 	foreach(cell, contended)
@@ -180,7 +183,78 @@ int
 ow_engine_drive(const OwRunRef *refs, int count, MemoryContext context, OwDriveRest *rest)
 {
 	memset(rest, 0, sizeof(*rest));
-	return drive(refs, count, false, NULL, context, rest);
+	return drive(refs, count, (OwChainOptions) {.context = context}, NULL, rest);
+}
+
+static void
+wake_executors(const List *refs, const OwRunRef *all, const Oid *owners, int count)
+{
+	ListCell   *cell;
+
+	foreach(cell, refs)
+	{
+		for (int i = 0; i < count; i++)
+		{
+			if (memcmp(&all[i].run_id, &((OwRunRef *) lfirst(cell))->run_id, UUID_LEN) != 0)
+				continue;
+			ow_wakeup_run(owners[i], &all[i]);
+			break;
+		}
+	}
+}
+
+/* False when something went wrong: as if nothing had been tried. */
+static bool
+drive_outside(const OwRunRef *refs, const Oid *owners, int count, MemoryContext context)
+{
+	ResourceOwner owner = CurrentResourceOwner;
+	OwChainOptions options = {.context = context, .outside = true};
+	volatile bool ok = true;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		OwDriveRest rest = {NIL};
+
+		MemoryContextSwitchTo(context);
+		(void) drive(refs, count, options, NULL, &rest);
+		wake_executors(rest.alone, refs, owners, count);
+		wake_executors(rest.left, refs, owners, count);
+		wake_executors(rest.contended, refs, owners, count);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		ok = false;
+	}
+	PG_END_TRY();
+	CurrentResourceOwner = owner;
+	return ok;
+}
+
+void
+ow_engine_continue(const OwRunRef *refs, const Oid *owners, int count)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "order_workflow batch", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext previous = CurrentMemoryContext;
+	bool		may_drive = ow_activity_current(NULL) == NULL && ow_chain_evaluating() == NULL &&
+		!IsolationUsesXactSnapshot() && !ow_identity_is_foreign();
+
+	if (!may_drive || !drive_outside(refs, owners, count, context))
+	{
+		for (int i = 0; i < count; i++)
+			ow_wakeup_run(owners[i], &refs[i]);
+	}
+	MemoryContextSwitchTo(previous);
+	MemoryContextDelete(context);
 }
 
 static void
@@ -213,7 +287,7 @@ drive_transaction(const OwRunRef *refs, int count, bool shared, const OwFailure 
 		ListCell   *cell;
 
 		MemoryContextSwitchTo(context);
-		(void) drive(refs, count, shared, stuck, context, &rest);
+		(void) drive(refs, count, (OwChainOptions) {.context = context, .shared = shared}, stuck, &rest);
 		collect(left, rest.left);
 		collect(alone, rest.alone);
 		alone->dangerous |= rest.dangerous;

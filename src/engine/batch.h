@@ -19,4 +19,10 @@ typedef struct OwDriveRest
 /* Drive the refs alone in the current transaction; the number of runs that moved is returned. */
 extern int	ow_engine_drive(const OwRunRef *refs, int count, MemoryContext context, OwDriveRest *rest);
 
+/*
+ * Drive runs, locked by this transaction, that answers have come for, as far as no code of their owner's runs:
+ * the rest, and all of them if anything goes wrong, is left to executors, who are woken.  From any session.
+ */
+extern void ow_engine_continue(const OwRunRef *refs, const Oid *owners, int count);
+
 #endif							/* OW_BATCH_H */

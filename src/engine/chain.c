@@ -82,7 +82,7 @@ ow_chain_has_room(void)
 }
 
 static const OwActivity *
-find_activity(void *arg, const char *name)
+find_activity(void *arg, const OwRun *run, const char *name)
 {
 	const OwCompiled *compiled = ((const Chain *) arg)->loaded->compiled;
 	const OwActivity *activity = ow_catalog_activity(name);
@@ -444,7 +444,9 @@ take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFail
 {
 	JsonbValue	value;
 
-	if (ow_run_find_task(&chain->loaded->run, &message->task_token, &input->branch) == NULL)
+	const OwToken *token = ow_run_find_task(&chain->loaded->run, &message->task_token, &input->branch);
+
+	if (token == NULL || (message->kind == OW_INPUT_HEARTBEAT && ow_token_is_queued(token)))
 		return false;
 	input->result = ow_json_get(message->payload, "result");
 	input->details = ow_json_get(message->payload, "details");
@@ -456,6 +458,7 @@ take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFail
 		failure->error = "";
 	failure->cause = ow_json_get_string(message->payload, "cause");
 	failure->details = ow_json_get(message->payload, "details");
+	failure->heartbeat = token->lease ? token->lease->details : NULL;
 	failure->non_retryable = ow_json_member(message->payload, "non_retryable", &value) && value.val.boolean;
 	failure->next_retry_delay_ms = OW_UNSET;
 	if (ow_json_member(message->payload, "next_retry_delay_ms", &value))
@@ -488,7 +491,7 @@ has_due_timer(const Chain *chain, int *branch)
 {
 	const OwRun *run = &chain->loaded->run;
 
-	return run->status == OW_STATUS_RUNNING && ow_run_next_timer(run, branch)->due_at <= ow_clock_now();
+	return run->status == OW_STATUS_RUNNING && ow_run_next_timer(run, branch) <= ow_clock_now();
 }
 
 /* The timer that is due, as an input.  A start delay that is over is the run's to forget. */
@@ -566,7 +569,9 @@ must_stop(Chain *chain, TryResult *result)
 {
 	const OwActivityCall *call = &chain->machine.call;
 
-	if (call->own_transaction && chain->options->shared)
+	if (chain->options->outside)
+		*result = FINISHED;
+	else if (call->own_transaction && chain->options->shared)
 		*result = NEXT_ALONE;
 	else if (chain->done > 0 && (call->own_transaction || out_of_time(chain) || ow_activity_sent_to_itself()))
 		*result = FINISHED;
@@ -665,6 +670,18 @@ one_try(Chain *chain, bool careful)
 	return result;
 }
 
+/* May anything else than JSONPath be evaluated between the run's activities, or has it crashed the server? */
+static bool
+needs_its_owner(const OwLoadedRun *loaded)
+{
+	const OwDefinition *definition = loaded->compiled->definition;
+
+	for (int i = 0; i < definition->nstates; i++)
+		if (definition->states[i].sql != NULL)
+			return true;
+	return definition->output_type != NULL || loaded->crashes > 0;
+}
+
 /*
  * Drive the run.  Called in a transaction, outside a store section, with the run's row locked.  After
  * it, loaded->events holds what history gains.
@@ -682,6 +699,12 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	 */
 	bool		careful = ow_clock_is_virtual() || loaded->crashes > 0;
 	TryResult	result;
+
+	if (options->outside && needs_its_owner(loaded))
+	{
+		MemoryContextSwitchTo(previous);
+		return OW_CHAIN_ALONE;
+	}
 
 	/*
 	 * Without an activity: what the machine itself does with this run's data is on the run's

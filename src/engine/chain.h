@@ -18,6 +18,7 @@ typedef struct OwChainOptions
 {
 	MemoryContext context;		/* the batch's: what the machine makes lives here until the flush */
 	bool		shared;			/* other runs share the transaction */
+	bool		outside;		/* not in a session of the owner: nothing of his is run here */
 	TimestampTz stop_at;		/* start no further activity after this real time; DT_NOEND: never */
 	const OwFailure *stuck;		/* do nothing but leave the run stuck for this reason; NULL */
 } OwChainOptions;

@@ -22,6 +22,7 @@ typedef struct OwFailure
 	char	   *state;			/* where it happened, when inside a branch */
 	char	   *activity;
 	int			attempt;		/* 0: no activity's */
+	Jsonb	   *heartbeat;		/* details of the attempt's last heartbeat; may be NULL */
 } OwFailure;
 
 /* ASL's names; https://states-language.net, "Appendix A: Predefined Error Codes" */
@@ -43,6 +44,7 @@ typedef struct OwFailure
 #define OW_ERROR_INVALID_INPUT "OW.InvalidInput"
 #define OW_ERROR_INVALID_OUTPUT "OW.InvalidOutput"
 #define OW_ERROR_CANCELED "OW.Canceled"
+#define OW_ERROR_NO_LEASE "OW.NoLease"
 #define OW_ERROR_TRANSITION_LIMIT "OW.TransitionLimitExceeded"
 
 /* Fills *failure and returns false, so that callers write: return ow_fail(failure, …) */

@@ -182,6 +182,8 @@ interrupt(OwMachine *machine)
 	ow_machine_cancel_branches(machine, true);
 	if (machine->token->phase == OW_PHASE_WAIT)
 		ow_machine_record(machine, "TimerCanceled", ow_machine_state(machine)->name, NULL);
+	else if (machine->token->phase == OW_PHASE_QUEUED)
+		ow_machine_record(machine, "ActivityTaskCanceled", ow_machine_state(machine)->name, NULL);
 	machine->token->due_at = DT_NOEND;
 }
 
@@ -199,7 +201,8 @@ cancel_run(OwMachine *machine)
 bool
 ow_token_is_compensating(const OwToken *token)
 {
-	return token->phase == OW_PHASE_COMPENSATE || token->phase == OW_PHASE_COMPENSATE_BACKOFF;
+	return token->phase == OW_PHASE_COMPENSATE || token->phase == OW_PHASE_COMPENSATE_BACKOFF ||
+		token->phase == OW_PHASE_COMPENSATE_QUEUED;
 }
 
 /* Does any of the run's tokens compensate, or has a stored result to be evaluated first? */
@@ -503,6 +506,10 @@ timer_fired(OwMachine *machine)
 			break;
 		case OW_PHASE_CALLBACK:
 			ow_machine_callback_timed_out(machine);
+			break;
+		case OW_PHASE_QUEUED:
+		case OW_PHASE_COMPENSATE_QUEUED:
+			ow_machine_queue_timed_out(machine);
 			break;
 		default:
 			token->due_at = DT_NOEND;	/* a start delay, or a timer that lost a race */

@@ -50,6 +50,8 @@ typedef enum OwPhase
 	OW_PHASE_EXIT,				/* a stored result waits to be evaluated (after a stuck transition) */
 	OW_PHASE_CALLBACK,			/* the activity has run; its task token waits for an answer */
 	OW_PHASE_BRANCHES,			/* branches of a Parallel or Map run, or can be opened */
+	OW_PHASE_QUEUED,			/* an attempt is in its task queue, or somebody outside is at it */
+	OW_PHASE_COMPENSATE_QUEUED, /* the same of compensation token.compensation */
 	OW_PHASE_CLOSED
 } OwPhase;
 
@@ -57,6 +59,14 @@ extern const char *ow_phase_name(OwPhase phase);
 extern OwPhase ow_phase_from_name(const char *name);
 
 typedef struct OwSpread OwSpread;
+
+/* Whoever has taken a queued task: of the task's own row, no part of the run's state */
+typedef struct OwLease
+{
+	TimestampTz started_at;
+	TimestampTz beat_at;		/* of the last heartbeat; DT_NOBEGIN: none has come */
+	Jsonb	   *details;		/* of the last heartbeat; NULL */
+} OwLease;
 
 /* One thread of control: the run's own, and one for each branch of a Parallel or item of a Map */
 typedef struct OwToken
@@ -72,7 +82,8 @@ typedef struct OwToken
 	int			transitions;	/* states entered since it last waited or ran an activity */
 	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
 	int			compensation;	/* sequence of the one that runs, 0 when none */
-	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs;
+	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs; QUEUED:
+								 * {"Task": what it is queued with};
 								 * BRANCHES: what is spread, see machine_spread.c; of a SQL state
 								 * these two, and what the task is called with, see machine_sql.c */
 	OwSpread   *spread;			/* the same unpacked, once asked for: valid while it is of kept */
@@ -85,6 +96,7 @@ typedef struct OwToken
 	Jsonb	   *variables;		/* {name: value}, from Assign in this scope; NULL: none */
 	bool		has_task_token; /* of an attempt that somebody will answer for */
 	pg_uuid_t	task_token;
+	OwLease    *lease;			/* QUEUED: as loaded; NULL: nobody has taken the task */
 } OwToken;
 
 typedef enum OwBranchStatus
@@ -175,6 +187,7 @@ typedef struct OwRun
 	List	   *ended_branches; /* of OwBranch *: their outputs are still wanted */
 	List	   *gone_branches;	/* of ids of branches that had a row and run no more */
 	List	   *gathered;		/* of ids of parents whose branches are all over: stored outputs go */
+	List	   *queued;			/* of OwQueuedTask *, handed to task queues since it was loaded */
 	int			next_branch_id; /* from 1 */
 	int			next_event_id;	/* from 1 */
 	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */
@@ -209,7 +222,7 @@ typedef struct OwActivity
 typedef struct OwHost
 {
 	/* NULL when no such activity is registered */
-	const OwActivity *(*find_activity) (void *arg, const char *name);
+	const OwActivity *(*find_activity) (void *arg, const OwRun *run, const char *name);
 
 	/* Fills outputs[index] of those of the parent's branches whose output has a row. */
 	void		(*read_outputs) (void *arg, int parent, Jsonb **outputs, int count);
@@ -225,6 +238,9 @@ typedef struct OwHost
 	 */
 	bool		(*evaluate) (void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSqlScope *scope,
 							 Jsonb **value, OwFailure *failure);
+
+	/* Replay: what the task was queued with, instead of asking its options; NULL when live */
+	const Jsonb *(*recorded_limits) (void *arg, const OwRun *run);
 
 	/* A task token that nobody can guess, for the attempt that is scheduled next */
 	void		(*new_task_token) (void *arg, const OwRun *run, pg_uuid_t *task_token);
@@ -264,6 +280,16 @@ typedef struct OwActivityCall
 	const pg_uuid_t *task_token;	/* NULL: nobody else answers for it */
 	bool		own_transaction;
 } OwActivityCall;
+
+/* An attempt handed to a task queue, for programs outside; limits as machine_queue.c has them */
+typedef struct OwQueuedTask
+{
+	pg_uuid_t	task_token;
+	int			branch;			/* id; 0: none */
+	TimestampTz queued_at;
+	OwActivityCall call;
+	const Jsonb *limits;
+} OwQueuedTask;
 
 /* A recorded history event */
 typedef struct OwHistoryEvent
@@ -347,8 +373,17 @@ extern bool ow_machine_heeds_deadline(const OwRun *run);
 /* A token's visits as stored: {state: times}, NULL when there are none */
 extern Jsonb *ow_machine_visits(const OwToken *token, const OwDefinition *definition);
 
-/* The token whose timer is due first, and when that is: DT_NOEND when no timer runs */
-extern const OwToken *ow_run_next_timer(const OwRun *run, int *branch);
+/* When the first of the tokens' timers is due, and whose it is: DT_NOEND when no timer runs */
+extern TimestampTz ow_run_next_timer(const OwRun *run, int *branch);
+
+/* When the token goes on by itself; of a queued task, as its lease has it */
+extern TimestampTz ow_token_due_at(const OwToken *token);
+
+/* Is it a task of a program outside, forward work or compensation? */
+extern bool ow_token_is_queued(const OwToken *token);
+
+/* What a queued task was queued with, member by member of OwQueuedTask.limits */
+extern const Jsonb *ow_token_limits(const OwToken *token);
 
 /* The token of that task token; NULL when none waits for its answer */
 extern const OwToken *ow_run_find_task(const OwRun *run, const pg_uuid_t *task_token, int *branch);

@@ -41,20 +41,21 @@ ow_run_find_branch(const OwRun *run, int id)
 	return NULL;
 }
 
-const OwToken *
+TimestampTz
 ow_run_next_timer(const OwRun *run, int *branch)
 {
-	const OwToken *first = &run->token;
+	TimestampTz first = ow_token_due_at(&run->token);
 	ListCell   *cell;
 
 	*branch = 0;
 	foreach(cell, run->branches)
 	{
 		const OwBranch *candidate = lfirst(cell);
+		TimestampTz due_at = ow_token_due_at(&candidate->token);
 
-		if (candidate->token.due_at >= first->due_at)
+		if (due_at >= first)
 			continue;
-		first = &candidate->token;
+		first = due_at;
 		*branch = candidate->id;
 	}
 	return first;
@@ -63,7 +64,7 @@ ow_run_next_timer(const OwRun *run, int *branch)
 static bool
 waits_for(const OwToken *token, const pg_uuid_t *task_token)
 {
-	return token->phase == OW_PHASE_CALLBACK && token->has_task_token &&
+	return (token->phase == OW_PHASE_CALLBACK || ow_token_is_queued(token)) && token->has_task_token &&
 		memcmp(&token->task_token, task_token, UUID_LEN) == 0;
 }
 
@@ -451,7 +452,8 @@ record_canceled(OwMachine *machine)
 
 	if (token->phase == OW_PHASE_WAIT)
 		ow_machine_record(machine, "TimerCanceled", name, NULL);
-	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF || token->phase == OW_PHASE_CALLBACK)
+	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF ||
+			 token->phase == OW_PHASE_CALLBACK || token->phase == OW_PHASE_QUEUED)
 		ow_machine_record(machine, "ActivityTaskCanceled", name, NULL);
 	ow_machine_record(machine, "BranchCanceled", name, NULL);
 }

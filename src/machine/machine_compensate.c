@@ -292,7 +292,7 @@ bool
 ow_machine_offer_compensation(OwMachine *machine)
 {
 	OwRecordedCompensation *compensation = running_compensation(machine);
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, compensation->activity);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
 	OwTaskOptions options;
 	char	   *forward_key;
 
@@ -309,7 +309,10 @@ ow_machine_offer_compensation(OwMachine *machine)
 	machine->call.compensates = compensation->compensates;
 	machine->call.compensation = compensation->sequence;
 	machine->call.idempotency_key = psprintf("%s:compensate", forward_key ? forward_key : "");
-	return true;
+	if (activity->kind != OW_ACTIVITY_QUEUE)
+		return true;
+	ow_machine_queue(machine, compensation->activity, &options);
+	return false;
 }
 
 /*
@@ -348,6 +351,7 @@ ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
 	ow_object_add_int(&object, "compensation", token->compensation);
 	ow_object_add(&object, "result", result);
 	ow_machine_record(machine, "ActivityTaskCompleted", running_compensation(machine)->state, ow_object_end(&object));
+	ow_machine_dequeue(machine);
 	compensation_done(machine, OW_COMPENSATION_COMPLETED, NULL);
 }
 
@@ -355,9 +359,10 @@ void
 ow_machine_compensation_failed(OwMachine *machine, const OwInput *input)
 {
 	OwRecordedCompensation *compensation = running_compensation(machine);
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, compensation->activity);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
 	OwTaskOptions options;
 
+	ow_machine_dequeue(machine);
 	compensation_options(machine, compensation, activity, &options);
 	compensation->attempts = machine->token->attempt;
 	compensation->failure = ow_failure_json(input->failure);

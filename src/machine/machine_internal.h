@@ -1,7 +1,7 @@
 /*
  * machine_internal.h
  *		Shared by the parts of the machine: machine.c (the step), machine_state.c (entering and leaving
- *		states), machine_task.c (attempts, retries, catches), machine_compensate.c, machine_context.c.
+ *		states), machine_task.c (attempts, retries, catches), machine_queue.c, machine_compensate.c, machine_context.c.
  */
 #ifndef OW_MACHINE_INTERNAL_H
 #define OW_MACHINE_INTERNAL_H
@@ -114,6 +114,11 @@ extern bool ow_machine_try_again(OwMachine *machine, const OwInput *input, const
 extern void ow_machine_stick_unrunnable(OwMachine *machine, const char *activity_name, const OwActivity *activity);
 extern Jsonb *ow_failure_json(const OwFailure *failure);
 extern void ow_failure_from_json(const Jsonb *json, OwFailure *failure);
+
+/* machine_queue.c */
+extern void ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *options);
+extern void ow_machine_dequeue(OwMachine *machine);
+extern void ow_machine_queue_timed_out(OwMachine *machine);
 
 /* machine_compensate.c */
 extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result,

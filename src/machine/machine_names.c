@@ -29,6 +29,8 @@ static const char *const phase_names[] = {
 	[OW_PHASE_EXIT] = "Exit",
 	[OW_PHASE_CALLBACK] = "Callback",
 	[OW_PHASE_BRANCHES] = "Branches",
+	[OW_PHASE_QUEUED] = "Queued",
+	[OW_PHASE_COMPENSATE_QUEUED] = "CompensateQueued",
 	[OW_PHASE_CLOSED] = "Closed"
 };
 

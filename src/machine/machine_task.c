@@ -3,6 +3,7 @@
  *		Task states: attempts, retries, catches, and storing the result before it is evaluated.
  *
  *		enter -> ACTIVITY -> completed -> leave
+ *					^  |  \-> QUEUED (done outside) -> answered -> leave
  *					^  |  \-> CALLBACK (.waitForTaskToken) -> answered -> leave
  *					|  |		 |
  *					|  \---------+-> failed, timed out -> BACKOFF (a retrier allows) -> next attempt
@@ -23,6 +24,7 @@ ow_failure_json(const OwFailure *failure)
 	ow_object_add_text(&object, "Error", failure->error);
 	ow_object_add_text(&object, "Cause", failure->cause);
 	ow_object_add(&object, "Details", failure->details);
+	ow_object_add(&object, "HeartbeatDetails", failure->heartbeat);
 	return ow_object_end(&object);
 }
 
@@ -196,12 +198,15 @@ ow_machine_call(OwMachine *machine, const OwActivity *activity, const OwTaskOpti
 	call->own_transaction = options->own_transaction == 1;
 }
 
-/* Offers the attempt of the current task to the shell; false when it cannot run. */
+/*
+ * Offers the attempt of the current task to the shell; false when it cannot run, or has been handed to a
+ * task queue.
+ */
 bool
 ow_machine_offer_task(OwMachine *machine)
 {
 	const OwState *state = ow_machine_state(machine);
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, state->activity);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, state->activity);
 	OwTaskOptions options;
 	OwFailure	failure;
 
@@ -217,6 +222,11 @@ ow_machine_offer_task(OwMachine *machine)
 		ow_machine_fail(machine, &failure);
 		return false;
 	}
+	if (activity->kind == OW_ACTIVITY_QUEUE && !heartbeat(machine, &options, &options.heartbeat_ms, &failure))
+	{
+		ow_machine_stick(machine, &failure);
+		return false;
+	}
 	ow_machine_call(machine, activity, &options);
 	machine->call.state = state->name;
 	machine->call.input = machine->task_input;
@@ -226,7 +236,10 @@ ow_machine_offer_task(OwMachine *machine)
 	/* while another branch undoes what it did, the run goes on beyond its deadline */
 	if (machine->run->deadline < machine->call.close_by && ow_machine_heeds_deadline(machine->run))
 		machine->call.close_by = machine->run->deadline;
-	return true;
+	if (activity->kind != OW_ACTIVITY_QUEUE)
+		return true;
+	ow_machine_queue(machine, state->activity, &options);
+	return false;
 }
 
 /* A task that waits for its token has an input of its own for each attempt. */
@@ -318,7 +331,7 @@ static Jsonb *
 callback_limits(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
 	const OwToken *token = machine->token;
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, state->activity);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, state->activity);
 	OwTaskOptions options;
 	int64		start_to_close_ms;
 	int64		heartbeat_ms;
@@ -441,6 +454,7 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
 	ow_machine_not_idle(machine);
 	token->due_at = DT_NOEND;
+	ow_machine_dequeue(machine);
 	if (state->sql == NULL)
 		token->kept = NULL;
 	(void) ow_machine_leave_task(machine, input->result);
@@ -528,6 +542,7 @@ record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *ans
 	ow_object_add_text(&object, "error", failure->error);
 	ow_object_add_text(&object, "cause", failure->cause);
 	ow_object_add(&object, "details", failure->details);
+	ow_object_add(&object, "heartbeat_details", failure->heartbeat);
 	if (token->compensation > 0)
 		ow_object_add_int(&object, "compensation", token->compensation);
 	if (answer->retry)
@@ -536,6 +551,17 @@ record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *ans
 		ow_object_add_int(&object, "retrier", answer->retrier);
 	}
 	ow_machine_record(machine, failed_event(machine, input), state, ow_object_end(&object));
+}
+
+/* What the next attempt is told; how far one got is not forgotten by another that sent no heartbeat. */
+static Jsonb *
+last_failure(const OwToken *token, const OwFailure *failure)
+{
+	OwFailure	told = *failure;
+
+	if (told.heartbeat == NULL && token->last_failure != NULL)
+		told.heartbeat = ow_json_get(token->last_failure, "HeartbeatDetails");
+	return ow_failure_json(&told);
 }
 
 /*
@@ -566,7 +592,7 @@ ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptio
 	if (!answer.retry)
 		return false;
 	token->retry_counts[answer.retrier]++;
-	token->last_failure = ow_failure_json(input->failure);
+	token->last_failure = last_failure(token, input->failure);
 	token->due_at = answer.at;
 	token->phase = backoff;
 	return true;
@@ -577,11 +603,13 @@ void
 ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 {
 	const OwState *state = ow_machine_state(machine);
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, state->activity);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, state->activity);
 	OwTaskOptions options;
 
-	Assert(machine->token->phase == OW_PHASE_ACTIVITY || machine->token->phase == OW_PHASE_CALLBACK);
+	Assert(machine->token->phase == OW_PHASE_ACTIVITY || machine->token->phase == OW_PHASE_CALLBACK ||
+		   machine->token->phase == OW_PHASE_QUEUED);
 	machine->token->due_at = DT_NOEND;
+	ow_machine_dequeue(machine);
 	if (state->sql == NULL)
 		machine->token->kept = NULL;
 	ow_task_options_merge(&options, &state->options, &machine->definition->defaults,

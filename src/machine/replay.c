@@ -7,7 +7,8 @@
  * is taken for an input:
  *
  *		WorkflowExecutionStarted			continue a new run
- *		StateEntered, MarkerRecorded, ActivityTaskScheduled	continue a run that had given others a turn
+ *		StateEntered, MarkerRecorded, ActivityTaskScheduled, ActivityTaskQueued
+ *											continue a run that had given others a turn
  *		ActivityTaskCompleted, Failed, TimedOut	the attempt's outcome, with the recorded retry decision
  *		ActivityTaskStarted					the activity of a task that waits for its token has ended
  *		ActivityTaskHeartbeat
@@ -31,14 +32,6 @@
 #include "machine/machine_internal.h"
 #include "utils/builtins.h"
 
-/* Stands for every activity: what mattered of the real ones was recorded */
-static OwActivity any_activity;
-
-static const OwActivity *
-find_any_activity(void *arg, const char *name)
-{
-	return &any_activity;
-}
 
 /* Replay stores nothing: what has ended is in memory still. */
 static void
@@ -60,6 +53,36 @@ next_attributes(List *events, const OwRun *run)
 	const OwHistoryEvent *next = next_event(events, run);
 
 	return next == NULL ? NULL : next->attributes;
+}
+
+/* The event of handing the activity's task to its queue, if that comes next; NULL */
+static const OwHistoryEvent *
+next_queued(List *events, const OwRun *run)
+{
+	const OwHistoryEvent *next = next_event(events, run);
+
+	return next != NULL && strcmp(next->type, "ActivityTaskQueued") == 0 ? next : NULL;
+}
+
+/* Stand for every activity: what mattered of the real ones was recorded */
+static const OwActivity *
+find_any_activity(void *arg, const OwRun *run, const char *name)
+{
+	static const OwActivity any_activity = {.kind = OW_ACTIVITY_SQL};
+	static const OwActivity queue_activity = {.kind = OW_ACTIVITY_QUEUE};
+	const OwHistoryEvent *queued = next_queued(arg, run);
+
+	if (queued != NULL && strcmp(ow_json_get_string(queued->attributes, "activity"), name) == 0)
+		return &queue_activity;
+	return &any_activity;
+}
+
+static const Jsonb *
+find_limits(void *arg, const OwRun *run)
+{
+	const OwHistoryEvent *queued = next_queued(arg, run);
+
+	return queued ? ow_json_get(queued->attributes, "limits") : ow_json_empty_object();
 }
 
 static int
@@ -101,6 +124,7 @@ read_failure(const OwHistoryEvent *event, bool upper_case, OwFailure *failure)
 	failure->error = ow_json_get_string(event->attributes, upper_case ? "Error" : "error");
 	failure->cause = ow_json_get_string(event->attributes, upper_case ? "Cause" : "cause");
 	failure->details = ow_json_get(event->attributes, upper_case ? "Details" : "details");
+	failure->heartbeat = ow_json_get(event->attributes, "heartbeat_details");
 	failure->next_retry_delay_ms = OW_UNSET;
 }
 
@@ -185,6 +209,7 @@ static const struct
 	{"WorkflowExecutionStarted", OW_INPUT_CONTINUE},
 	{"StateEntered", OW_INPUT_CONTINUE},
 	{"MarkerRecorded", OW_INPUT_CONTINUE},
+	{"ActivityTaskQueued", OW_INPUT_CONTINUE},
 	{"ActivityTaskCompleted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskStarted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskHeartbeat", OW_INPUT_HEARTBEAT},
@@ -406,6 +431,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 		.find_activity = find_any_activity,
 		.read_outputs = read_no_outputs,
 		.evaluate = find_value,
+		.recorded_limits = find_limits,
 		.new_task_token = find_task_token,
 		.arg = events,
 		.max_concurrency = find_concurrency,

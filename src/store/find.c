@@ -292,17 +292,18 @@ ow_find_has_failed_compensations(const OwFoundRun *run)
 }
 
 bool
-ow_message_send(const OwFoundRun *run, const char *kind, const pg_uuid_t *message_id, Jsonb *payload, Oid sender)
+ow_message_store(const OwRunRef *run, Oid owner, const char *kind, const pg_uuid_t *message_id, Jsonb *payload,
+				 Oid sender)
 {
 	pg_uuid_t	new_id;
 	Datum		values[8];
 	bool		sent;
 
-	ow_run_id_make(run->ref.shard_key, 0, &new_id);
-	values[0] = Int32GetDatum(run->ref.shard_key);
-	values[1] = UUIDPGetDatum(&run->ref.run_id);
+	ow_run_id_make(run->shard_key, 0, &new_id);
+	values[0] = Int32GetDatum(run->shard_key);
+	values[1] = UUIDPGetDatum(&run->run_id);
 	values[2] = UUIDPGetDatum(message_id ? message_id : &new_id);
-	values[3] = ObjectIdGetDatum(run->owner);
+	values[3] = ObjectIdGetDatum(owner);
 	values[4] = CStringGetTextDatum(kind);
 	values[5] = JsonbPGetDatum(payload);
 	values[6] = ObjectIdGetDatum(sender);
@@ -310,9 +311,16 @@ ow_message_send(const OwFoundRun *run, const char *kind, const pg_uuid_t *messag
 	ow_store_open();
 	sent = ow_store_execute(&insert_message, values, NULL) > 0;
 	ow_store_close();
-	if (!sent)
+	if (sent)
+		ow_activity_note_message(&run->run_id);
+	return sent;
+}
+
+bool
+ow_message_send(const OwFoundRun *run, const char *kind, const pg_uuid_t *message_id, Jsonb *payload, Oid sender)
+{
+	if (!ow_message_store(&run->ref, run->owner, kind, message_id, payload, sender))
 		return false;
-	ow_activity_note_message(&run->ref.run_id);
 	ow_wakeup_run(run->owner, &run->ref);
 	return true;
 }
@@ -355,23 +363,28 @@ may_lock_run(void)
 }
 
 bool
-ow_find_task(const pg_uuid_t *task_token, OwRunRef *run)
+ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
 {
 	bool		found;
-	Oid			owner;
 
 	if (is_task_running_here(task_token, run))
-		return true;
+	{
+		const OwFoundRun *current = ow_find_run(&run->run_id);
+
+		if (current != NULL)
+			*owner = current->owner;
+		return current != NULL && current->open;
+	}
 	run->shard_key = ow_task_token_shard_key(task_token);
 	ow_store_open();
-	found = find_stored_task(task_token, run, &owner);
+	found = find_stored_task(task_token, run, owner);
 	if (found && may_lock_run())
 	{
 		Datum		values[2] = {Int32GetDatum(run->shard_key), UUIDPGetDatum(&run->run_id)};
 
 		found = ow_store_execute(&lock_run, values, NULL) > 0;
-		ow_wakeup_locked(owner, run);
-		found = found && find_stored_task(task_token, run, &owner); /* as it is under the lock */
+		ow_wakeup_locked(*owner, run);
+		found = found && find_stored_task(task_token, run, owner);	/* as it is under the lock */
 	}
 	ow_store_close();
 	return found;

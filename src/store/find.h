@@ -60,10 +60,14 @@ extern bool ow_find_has_failed_compensations(const OwFoundRun *run);
 extern bool ow_message_send(const OwFoundRun *run, const char *kind, const pg_uuid_t *message_id, Jsonb *payload,
 							Oid sender);
 
+/* …without waking anybody, for one who sees to that himself */
+extern bool ow_message_store(const OwRunRef *run, Oid owner, const char *kind, const pg_uuid_t *message_id,
+							 Jsonb *payload, Oid sender);
+
 /*
  * The run that has given this task token away; false when nobody waits for its answer.  The run's row is
  * locked, so that none of other answers and its timeout can come in between (but see may_lock_run).
  */
-extern bool ow_find_task(const pg_uuid_t *task_token, OwRunRef *run);
+extern bool ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner);
 
 #endif							/* OW_FIND_H */

@@ -59,18 +59,19 @@ static OwStatement last_version = {
 static OwStatement add_activity = {
 	.sql =
 	"INSERT INTO workflow.activity"
-	"       (name, owner, kind, function_schema, function_name, function_arguments, options)"
-	" VALUES ($1, $2, 'sql', $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
-	.argument_types = "text,regrole,text,text,text,jsonb"
+	"       (name, owner, kind, function_schema, function_name, function_arguments, options, task_queue)"
+	" VALUES ($1, $2, CASE WHEN $7 IS NULL THEN 'sql' ELSE 'queue' END, $3, $4, $5, $6, $7)"
+	" ON CONFLICT (name) DO NOTHING",
+	.argument_types = "text,regrole,text,text,text,jsonb,text"
 };
 
 static OwStatement replace_activity = {
 	.sql =
 	"UPDATE workflow.activity"
-	"   SET kind = 'sql', function_schema = $3, function_name = $4, function_arguments = $5,"
-	"       options = $6, task_queue = NULL, registered_at = clock_timestamp()"
+	"   SET kind = CASE WHEN $7 IS NULL THEN 'sql' ELSE 'queue' END, function_schema = $3, function_name = $4,"
+	"       function_arguments = $5, options = $6, task_queue = $7, registered_at = clock_timestamp()"
 	" WHERE name = $1 AND owner = $2",
-	.argument_types = "text,regrole,text,text,text,jsonb"
+	.argument_types = "text,regrole,text,text,text,jsonb,text"
 };
 
 static OwStatement lock_activity = {
@@ -191,15 +192,23 @@ ow_registry_lock_current(const char *workflow, Oid *owner, int *current)
 static uint64
 write_activity(OwStatement *statement, const OwActivityRow *row)
 {
-	Datum		values[6] = {
-		CStringGetTextDatum(row->name), ObjectIdGetDatum(row->owner),
-		CStringGetTextDatum(row->function_schema), CStringGetTextDatum(row->function_name),
-		CStringGetTextDatum(row->function_arguments), JsonbPGetDatum(row->options)
+	Datum		values[7] = {
+		CStringGetTextDatum(row->name), ObjectIdGetDatum(row->owner), 0, 0, 0, JsonbPGetDatum(row->options), 0
 	};
+	const char *nulls = "  nnn  ";
 	uint64		count;
 
+	if (row->task_queue != NULL)
+		values[6] = CStringGetTextDatum(row->task_queue);
+	else
+	{
+		nulls = "      n";
+		values[2] = CStringGetTextDatum(row->function_schema);
+		values[3] = CStringGetTextDatum(row->function_name);
+		values[4] = CStringGetTextDatum(row->function_arguments);
+	}
 	ow_store_open();
-	count = ow_store_execute(statement, values, NULL);
+	count = ow_store_execute(statement, values, nulls);
 	ow_store_close();
 	return count;
 }

@@ -22,6 +22,7 @@ typedef struct OwActivityRow
 {
 	const char *name;
 	Oid			owner;
+	const char *task_queue;		/* of an activity done outside; else NULL, and these are set: */
 	const char *function_schema;
 	const char *function_name;
 	const char *function_arguments;

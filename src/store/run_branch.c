@@ -1,6 +1,6 @@
 /*
  * run_branch.c
- *		What hangs on a run while it is in Parallel or Map states, or waits for answers to task tokens.
+ *		What hangs on a run while it is in Parallel or Map states.
  *
  * A branch has a row while it runs and its transaction is over: most start and end within one, and leave
  * only their output.  Outputs are inserted once, one row each, and deleted when all of the Parallel or
@@ -70,16 +70,6 @@ static OwStatement delete_outputs_of_run = {
 	.argument_types = "int,uuid"
 };
 
-static OwStatement write_tasks = {
-	.sql = "INSERT INTO workflow.activity_task SELECT * FROM unnest($1)",
-	.argument_types = "workflow.activity_task[]"
-};
-
-static OwStatement delete_task = {
-	.sql = "DELETE FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2",
-	.argument_types = "int,uuid"
-};
-
 /* ---- loading ---- */
 
 static OwBranch *
@@ -98,25 +88,6 @@ read_branch(uint64 row)
 	branch->state_name = ow_store_text(row, BRANCH_TOKEN + TOKEN_STATE + 1);
 	ow_row_read_token(row, BRANCH_TOKEN, &branch->token);
 	return branch;
-}
-
-static int
-compare_tasks(const ListCell *a, const ListCell *b)
-{
-	return memcmp(lfirst(a), lfirst(b), UUID_LEN);
-}
-
-/* Task tokens that wait for an answer have rows; they stand in their order. */
-static void
-note_task(OwLoadedRun *loaded, const OwToken *token)
-{
-	pg_uuid_t  *task_token;
-
-	if (token->phase != OW_PHASE_CALLBACK)
-		return;
-	task_token = palloc(sizeof(pg_uuid_t));
-	*task_token = token->task_token;
-	loaded->stored_tasks = lappend(loaded->stored_tasks, task_token);
 }
 
 /* Only a run whose token stands in a Parallel or Map can have branches that run. */
@@ -164,7 +135,6 @@ read_all_branches(List *runs, MemoryContext context)
 		OwBranch   *branch = read_branch(row);
 
 		loaded->run.branches = lappend(loaded->run.branches, branch);
-		note_task(loaded, &branch->token);
 		MemoryContextSwitchTo(previous);
 	}
 }
@@ -173,22 +143,9 @@ void
 ow_branches_load(List *runs, MemoryContext context)
 {
 	List	   *with_some = runs_with_branches(runs);
-	MemoryContext previous;
-	ListCell   *cell;
 
 	if (with_some != NIL)
 		read_all_branches(with_some, context);
-	previous = MemoryContextSwitchTo(context);
-	foreach(cell, runs)
-	{
-		OwLoadedRun *loaded = lfirst(cell);
-		int			branch;
-
-		note_task(loaded, &loaded->run.token);
-		list_sort(loaded->stored_tasks, compare_tasks);
-		loaded->stored_due_at = ow_run_next_timer(&loaded->run, &branch)->due_at;
-	}
-	MemoryContextSwitchTo(previous);
 }
 
 void
@@ -265,21 +222,6 @@ output_row(const OwLoadedRun *loaded, const OwBranch *branch)
 	return ow_store_row("branch_output", row.values, row.nulls);
 }
 
-static Datum
-task_row(const OwLoadedRun *loaded, const OwToken *token)
-{
-	OwRow		row;
-
-	memset(&row, 0, sizeof(row));
-	ow_row_set(&row, TASK_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
-	ow_row_set(&row, TASK_TASK_TOKEN, UUIDPGetDatum(&token->task_token));
-	ow_row_set(&row, TASK_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
-	ow_row_set(&row, TASK_OWNER, ObjectIdGetDatum(loaded->owner));
-	ow_row_set_text(&row, TASK_ACTIVITY, loaded->compiled->definition->states[token->state].activity);
-	ow_row_set(&row, TASK_ATTEMPT, Int32GetDatum(token->attempt));
-	return ow_store_row("activity_task", row.values, row.nulls);
-}
-
 /* Deletes what rows are no longer wanted; a run that closes leaves none. */
 static void
 delete_gone(const OwLoadedRun *loaded)
@@ -326,65 +268,11 @@ collect_branches(const OwLoadedRun *loaded, OwRows *branches, OwRows *outputs)
 		ow_rows_add(outputs, output_row(loaded, lfirst(cell)));
 }
 
-/* ---- task tokens ---- */
-
-/* Is the token among those, which are in order? */
-static bool
-has_task(const List *tasks, const pg_uuid_t *task_token)
-{
-	int			low = 0;
-	int			high = list_length(tasks);
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-		int			order = memcmp(list_nth(tasks, middle), task_token, UUID_LEN);
-
-		if (order == 0)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
-static void
-collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, List **waiting)
-{
-	if (token->phase != OW_PHASE_CALLBACK)
-		return;
-	*waiting = lappend(*waiting, unconstify(pg_uuid_t *, &token->task_token));
-	if (!has_task(loaded->stored_tasks, &token->task_token))
-		ow_rows_add(tasks, task_row(loaded, token));
-}
-
-static void
-flush_tasks(const OwLoadedRun *loaded, OwRows *tasks)
-{
-	List	   *waiting = NIL;
-	ListCell   *cell;
-
-	collect_task(loaded, &loaded->run.token, tasks, &waiting);
-	foreach(cell, loaded->run.branches)
-		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, tasks, &waiting);
-	list_sort(waiting, compare_tasks);
-	foreach(cell, loaded->stored_tasks)
-	{
-		Datum		values[2] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(lfirst(cell))};
-
-		if (!has_task(waiting, lfirst(cell)))
-			ow_store_execute(&delete_task, values, NULL);
-	}
-}
-
 void
 ow_branches_flush(List *runs)
 {
 	OwRows		branches = {0};
 	OwRows		outputs = {0};
-	OwRows		tasks = {0};
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -393,9 +281,7 @@ ow_branches_flush(List *runs)
 
 		delete_gone(loaded);
 		collect_branches(loaded, &branches, &outputs);
-		flush_tasks(loaded, &tasks);
 	}
 	ow_rows_write(&write_branches, "branch", &branches);
 	ow_rows_write(&write_outputs, "branch_output", &outputs);
-	ow_rows_write(&write_tasks, "activity_task", &tasks);
 }

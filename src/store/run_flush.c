@@ -38,8 +38,7 @@ static OwStatement write_timers = {
 };
 
 static OwStatement delete_timers = {
-	.sql =
-	"DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3",
+	.sql = DELETE_TIMER,
 	.argument_types = "int,uuid,text"
 };
 
@@ -347,7 +346,7 @@ token_due_at(const OwLoadedRun *loaded)
 {
 	int			branch;
 
-	return is_closed(loaded) ? DT_NOEND : ow_run_next_timer(&loaded->run, &branch)->due_at;
+	return is_closed(loaded) ? DT_NOEND : ow_run_next_timer(&loaded->run, &branch);
 }
 
 static void
@@ -433,6 +432,7 @@ ow_run_flush(List *runs)
 	flush_history(runs);
 	ow_compensations_flush(runs);
 	ow_branches_flush(runs);
+	ow_tasks_flush(runs);
 	flush_timers(runs);
 	flush_messages(runs);
 	flush_runs(runs);
@@ -441,7 +441,7 @@ ow_run_flush(List *runs)
 		const OwLoadedRun *loaded = lfirst(cell);
 
 		if (is_closed(loaded))
-			ow_wakeup_closed(ow_wakeup_key(loaded->run.workflow_id));
+			ow_wakeup_waiters(ow_wakeup_key(loaded->run.workflow_id));
 		else if (loaded->ready)
 			ow_wakeup_run(loaded->owner, &loaded->ref);
 	}

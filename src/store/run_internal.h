@@ -1,6 +1,6 @@
 /*
  * run_internal.h
- *		What run_load.c and run_flush.c leave to run_branch.c (branches, their outputs, task tokens) and to
+ *		What run_load.c and run_flush.c leave to run_branch.c (branches and their outputs), to run_task.c and to
  *		run_compensation.c.
  */
 #ifndef OW_RUN_INTERNAL_H
@@ -14,8 +14,16 @@ extern void ow_branches_load(List *runs, MemoryContext context);
 /* Resolves the names of states that the branches stand in. */
 extern void ow_branches_bind(OwLoadedRun *loaded);
 
-/* Writes back what has changed of branches, outputs and task tokens. */
+/* Writes back what has changed of branches and outputs. */
 extern void ow_branches_flush(List *runs);
+
+/* Finds the tasks that have rows, and the leases of those that somebody has taken; after the branches. */
+extern void ow_tasks_load(List *runs, MemoryContext context);
+
+/* Writes tasks that wait for an answer now, and deletes those that do no longer. */
+extern void ow_tasks_flush(List *runs);
+
+#define DELETE_TIMER "DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3"
 
 /* Loads compensations, of those of the runs that need all of them; everything in context. */
 extern void ow_compensations_load(List *runs, MemoryContext context);

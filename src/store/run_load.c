@@ -300,6 +300,7 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 		load_messages(runs, context);
 		ow_compensations_load(runs, context);
 		ow_branches_load(runs, context);
+		ow_tasks_load(runs, context);
 	}
 	return runs;
 }

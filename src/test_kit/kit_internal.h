@@ -51,4 +51,7 @@ typedef struct OwTestKit
 extern OwTestKit *ow_test_kit(void);
 extern OwTestKit *ow_test_kit_required(void);
 
+/* Answer for the first task in a task queue that is mocked; false when there is none. */
+extern bool ow_test_kit_answer_queued(OwTestKit *kit);
+
 #endif							/* OW_KIT_INTERNAL_H */

@@ -11,6 +11,10 @@
 #include "funcapi.h"
 #include "machine/instant.h"
 #include "machine/json.h"
+#include "miscadmin.h"
+#include "store/catalog.h"
+#include "store/find.h"
+#include "store/task.h"
 #include "test_kit/kit_internal.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -192,22 +196,10 @@ check_input(const OwActivityCall *call, OwFailure *failure)
 	return false;
 }
 
-OwMockVerdict
-ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *outcome)
+/* What the mock answers, after its duration */
+static OwMockVerdict
+answer(OwMock *mock, const OwActivityCall *call, OwMockOutcome *outcome)
 {
-	OwTestKit  *kit = ow_test_kit();
-	OwMock	   *mock;
-
-	if (kit == NULL)
-		return OW_MOCK_NONE;
-	log_call(kit, call, run);
-	mock = find_mock(kit, call);
-	if (mock == NULL)
-	{
-		if (!is_allowed(kit, call->activity->name))
-			raise_unexpected(call, run);
-		return OW_MOCK_ALLOWED;
-	}
 	if (!check_input(call, &outcome->failure))
 		return OW_MOCK_ERROR;
 	if (mock->left > 0)
@@ -227,6 +219,92 @@ ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *ou
 		return OW_MOCK_RESULT;
 	}
 	return OW_MOCK_ERROR;
+}
+
+OwMockVerdict
+ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *outcome)
+{
+	OwTestKit  *kit = ow_test_kit();
+	OwMock	   *mock;
+
+	if (kit == NULL)
+		return OW_MOCK_NONE;
+	log_call(kit, call, run);
+	mock = find_mock(kit, call);
+	if (mock != NULL)
+		return answer(mock, call, outcome);
+	if (!is_allowed(kit, call->activity->name))
+		raise_unexpected(call, run);
+	return OW_MOCK_ALLOWED;
+}
+
+/* ---- tasks of programs outside ---- */
+
+static void
+send_answer(const OwTaskInQueue *task, OwMockVerdict verdict, const OwMockOutcome *outcome)
+{
+	const OwFailure *failure = &outcome->failure;
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add_text(&payload, "task_token", ow_uuid_to_cstring(&task->task_token));
+	if (verdict == OW_MOCK_RESULT)
+		ow_object_add(&payload, "result", outcome->result);
+	else
+	{
+		ow_object_add_text(&payload, "error", failure->error);
+		ow_object_add_text(&payload, "cause", failure->cause);
+		ow_object_add(&payload, "details", failure->details);
+		ow_object_add_bool(&payload, "non_retryable", failure->non_retryable);
+	}
+	(void) ow_message_store(&task->run, task->owner, verdict == OW_MOCK_RESULT ? "ActivityCompleted" : "ActivityFailed",
+							&task->task_token, ow_object_end(&payload), GetUserId());
+}
+
+/* The mock takes the task as a worker does; if it is not done in time, the lease ends. */
+static bool
+answer_task(OwTestKit *kit, const OwTaskInQueue *task)
+{
+	OwActivity	activity = {.name = task->activity};
+	const OwActivity *registered = ow_catalog_activity(task->activity);
+	OwActivityCall call = {
+		.activity = registered ? registered : &activity,
+		.state = task->state,
+		.input = task->input,
+		.attempt = task->attempt,
+		.compensation = task->compensation,
+		.scheduled_at = task->scheduled_at,
+		.start_to_close_ms = task->start_to_close_ms,
+		.close_by = task->close_by
+	};
+	OwRun		run = {.workflow_id = task->workflow_id};
+	OwMockOutcome outcome = {NULL};
+	OwMockVerdict verdict;
+	OwMock	   *mock = find_mock(kit, &call);
+
+	if (mock == NULL)
+		return false;
+	log_call(kit, &call, &run);
+	ow_task_take_one(task, "mock");
+	verdict = answer(mock, &call, &outcome);
+	if (!outcome.timed_out)
+		send_answer(task, verdict, &outcome);
+	return true;
+}
+
+bool
+ow_test_kit_answer_queued(OwTestKit *kit)
+{
+	ListCell   *cell;
+
+	if (kit->mocks == NIL)
+		return false;
+	foreach(cell, ow_task_list(ow_test_kit_runs()))
+	{
+		if (answer_task(kit, lfirst(cell)))
+			return true;
+	}
+	return false;
 }
 
 /* calls(): every call of an activity in this test, in order. */

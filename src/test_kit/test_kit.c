@@ -4,7 +4,9 @@
  *
  * run() does, until idle: drive every run that is ready, has messages or a timer due; else execute
  * the commands due; else move the clock to the next timer or command.  The clock moves only when
- * nothing can be done at the current time (and by the duration of a mocked activity).
+ * nothing can be done at the current time (and by the duration of a mocked activity).  Tasks in task queues
+ * that a mock answers are taken and answered one by one, when no run can move; others wait for
+ * workflow.poll_activity in the test.
  */
 #include "postgres.h"
 
@@ -86,6 +88,21 @@ ow_test_kit_started(const OwRunRef *ref)
 	previous = MemoryContextSwitchTo(current->context);
 	current->runs = lappend(current->runs, memcpy(palloc(sizeof(OwRunRef)), ref, sizeof(OwRunRef)));
 	MemoryContextSwitchTo(previous);
+}
+
+Datum
+ow_test_kit_runs(void)
+{
+	OwTestKit  *current = ow_test_kit();
+	pg_uuid_t  *run_ids;
+	ListCell   *cell;
+
+	if (current == NULL)
+		return (Datum) 0;
+	run_ids = palloc(sizeof(pg_uuid_t) * Max(list_length(current->runs), 1));
+	foreach(cell, current->runs)
+		run_ids[foreach_current_index(cell)] = ((OwRunRef *) lfirst(cell))->run_id;
+	return ow_store_uuid_array(run_ids, list_length(current->runs));
 }
 
 /* A run this transaction has reopened belongs to the test as one it started. */
@@ -227,6 +244,8 @@ run_until(OwTestKit *current, TimestampTz until)
 			moved += drive_runs(runs, context);
 			continue;
 		}
+		if (ow_test_kit_answer_queued(current))
+			continue;
 		if (current->commands != NIL)
 			next = Min(next, ((OwTestCommand *) linitial(current->commands))->at);
 		if (next == DT_NOEND || next > until)

@@ -17,6 +17,9 @@ extern void ow_test_kit_started(const OwRunRef *ref);
 /* A run of this test has something to do (message, reopened): drive it again. */
 extern void ow_test_kit_ready(const OwRunRef *ref);
 
+/* The runs of this test as uuid[]; 0: no test in this session */
+extern Datum ow_test_kit_runs(void);
+
 /* What a test says about an activity that is about to run */
 typedef enum OwMockVerdict
 {

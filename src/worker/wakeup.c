@@ -132,9 +132,14 @@ ow_wakeup_at(Oid owner, TimestampTz due_at)
  * Owes a wake-up of those who wait for the key.
  */
 void
-ow_wakeup_closed(uint32 key)
+ow_wakeup_waiters(uint32 key)
 {
-	if (ow_shared != NULL)
+	Debt	   *last;
+
+	if (ow_shared == NULL)
+		return;
+	last = last_debt(DEBT_CLOSED, InvalidOid);
+	if (last == NULL || last->what.key != key)
 		add_debt(DEBT_CLOSED, InvalidOid)->what.key = key;
 }
 

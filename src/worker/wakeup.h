@@ -21,8 +21,8 @@ extern void ow_wakeup_run(Oid owner, const OwRunRef *run);
 /* At commit: a timer of owner falls due then. */
 extern void ow_wakeup_at(Oid owner, TimestampTz due_at);
 
-/* At commit: the workflow has closed; key from ow_wakeup_key(workflow_id). */
-extern void ow_wakeup_closed(uint32 key);
+/* At commit: what those wait for who have this key; of a close, it is ow_wakeup_key(workflow_id). */
+extern void ow_wakeup_waiters(uint32 key);
 extern uint32 ow_wakeup_key(const char *workflow_id);
 
 /* At commit or abort: the run's row lock held by this transaction is gone. */

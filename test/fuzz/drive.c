@@ -57,7 +57,7 @@ typedef struct Drive
 
 /* Every activity exists, but for those called Missing…, until an operator comes. */
 static const OwActivity *
-find_activity(void *arg, const char *name)
+find_activity(void *arg, const OwRun *run, const char *name)
 {
 	const Drive *drive = arg;
 
@@ -184,7 +184,7 @@ check_step(const Drive *drive)
 		fuzz_finding("a step says %d in status %s", drive->step, ow_status_name(run->status));
 	if (drive->step == OW_STEP_CLOSED && (run->status < OW_STATUS_COMPLETED || !run->outcome.decided))
 		fuzz_finding("a run is closed in status %s", ow_status_name(run->status));
-	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch)->due_at == DT_NOEND &&
+	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch) == DT_NOEND &&
 		waiting_task(run, &branch) == NULL)
 		fuzz_finding("a run waits for nothing in phase %s", ow_phase_name(run->token.phase));
 	if (drive->step == OW_STEP_ACTIVITY && (drive->machine.call.activity == NULL || drive->machine.call.input == NULL))
@@ -291,9 +291,8 @@ feed_timer(Drive *drive)
 {
 	OwRun	   *run = drive->machine.run;
 	OwInput		input = {.kind = OW_INPUT_TIMER_FIRED};
-	const OwToken *token = ow_run_next_timer(run, &input.branch);
 
-	drive->now = Max(drive->now, token->due_at);
+	drive->now = Max(drive->now, ow_run_next_timer(run, &input.branch));
 	feed(drive, &input);
 }
 

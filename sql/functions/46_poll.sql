@@ -1,0 +1,60 @@
+-- Tasks of programs outside: taking them from task queues.
+--
+-- A worker is any program with a connection.  It takes tasks with poll_activity, tells of long ones with
+-- heartbeat, and answers with complete_activity or fail_activity (45_answer.sql), each in a transaction of its own.
+-- A task that is not answered within its timeouts is handed out again as Retry says, with another token; the
+-- answer of the one before is then refused.  So an activity may be done more than once: idempotency_key is the same
+-- for all attempts.
+
+-- poll_activity: takes up to max_tasks tasks, by priority (the lower, the sooner), then by age
+--   worker      a name for views
+--   wait        how long to wait for a task if there is none; holds the snapshot of the calling statement all the
+--               while, which keeps vacuum from its work: wait for seconds, or use wait_for_activity
+--   activities  only tasks of these; NULL: of any
+-- Gives those of runs whose owner the caller is, or is a member of, and what grant_worker grants; nothing when
+-- there are none.
+--   heartbeat_timeout  how long the worker may be silent; NULL: as long as it likes
+--   heartbeat_details  of the last heartbeat of an earlier attempt
+--   deadline           when the attempt is over at the latest; NULL: heartbeats keep it alive
+--   compensates        {state, input, result, idempotency_key} of the work that this one undoes
+-- Raises OW301 on a copy of another database, until workflow.resume_engine(); object_not_in_prerequisite_state for a
+-- wait inside an activity or a REPEATABLE READ or SERIALIZABLE transaction.
+CREATE FUNCTION workflow.poll_activity(
+    task_queue text, worker text, max_tasks int DEFAULT 1, wait interval DEFAULT '0', activities text[] DEFAULT NULL)
+    RETURNS TABLE (
+        task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
+        heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
+        deadline timestamptz, idempotency_key text, compensates jsonb)
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_poll_activity';
+COMMENT ON FUNCTION workflow.poll_activity(text, text, int, interval, text[]) IS 'Takes tasks from a task queue';
+
+-- wait_for_activity: waits until poll_activity would find a task; commits first, and holds nothing while it waits
+--   available  OUT: false after the timeout; another worker may be faster even if it is true
+-- Raises invalid_transaction_termination in a transaction block or a function.
+CREATE PROCEDURE workflow.wait_for_activity(task_queue text, timeout interval DEFAULT '30s',
+    IN OUT available boolean DEFAULT NULL)
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'ow_wait_for_activity';
+COMMENT ON PROCEDURE workflow.wait_for_activity(text, interval, boolean) IS
+    'Commits, and waits until a task queue has a task';
+
+-- complete_and_poll: complete_activities, then poll_activity, in one transaction and round trip
+-- It does not wait: the results would not be seen until it has ended.
+CREATE FUNCTION workflow.complete_and_poll(
+    task_tokens uuid[], results jsonb[], task_queue text, worker text, max_tasks int DEFAULT 1,
+    activities text[] DEFAULT NULL)
+    RETURNS TABLE (
+        task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
+        heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
+        deadline timestamptz, idempotency_key text, compensates jsonb)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM workflow.complete_activities(task_tokens, results);
+    RETURN QUERY SELECT * FROM workflow.poll_activity(task_queue, worker, max_tasks, '0', activities);
+END
+$$;
+COMMENT ON FUNCTION workflow.complete_and_poll(uuid[], jsonb[], text, text, int, text[]) IS
+    'Completes attempts, and takes tasks from a task queue';

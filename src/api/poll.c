@@ -1,0 +1,239 @@
+/*
+ * poll.c
+ *		SQL-callable: taking tasks from task queues, and waiting for one.
+ *
+ * Waiting goes as in wait.c: enter shared memory as a waiter for the queue, look, sleep on the latch until
+ * whoever puts a task into the queue has committed, look again.  The function holds the snapshot of the
+ * statement that called it all the while; the procedure commits before every sleep, and holds nothing.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "api/api.h"
+#include "engine/activity.h"
+#include "engine/clock.h"
+#include "engine/identity.h"
+#include "errors.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "store/task.h"
+#include "test_kit/test_kit.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "worker/wakeup.h"
+
+PG_FUNCTION_INFO_V1(ow_poll_activity);
+PG_FUNCTION_INFO_V1(ow_wait_for_activity);
+
+#define MAX_TASKS 10000
+
+/* Longer waits than this are slept in parts */
+#define LONGEST_SLEEP_MS (60 * 60 * 1000)
+
+/* Nothing with an effect outside is done for a copy of another database. */
+static void
+check_quarantine(void)
+{
+	if (ow_identity_is_foreign())
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_ENGINE_QUARANTINED),
+				 errmsg("tasks cannot be taken because this is a copy of another database"),
+				 errhint("Call workflow.resume_engine() if workflows are to run here from now on.")));
+}
+
+static void
+check_can_wait(void)
+{
+	if (ow_activity_current(NULL) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot wait for a task inside an activity")));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot wait in a transaction whose isolation level is REPEATABLE READ or SERIALIZABLE"),
+				 errdetail("It would never see the task."),
+				 errhint("Use READ COMMITTED.")));
+}
+
+static void
+check_range(int max_tasks)
+{
+	if (max_tasks < 1 || max_tasks > MAX_TASKS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_tasks must be between 1 and %d", MAX_TASKS)));
+}
+
+static OwTaskRequest
+request_for(char *task_queue)
+{
+	check_quarantine();
+	return (OwTaskRequest) {
+		.task_queue = task_queue,
+			.role = GetUserId(),
+			.runs = ow_test_kit_runs(),
+			.max_tasks = 1
+	};
+}
+
+/* True when a waiter has slept, and may look again; false when the time is over. */
+static bool
+sleep_until(TimestampTz until)
+{
+	long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+
+	if (remaining <= 0)
+		return false;
+	InvalidateCatalogSnapshot();
+	ow_waiter_sleep(Min(remaining, LONGEST_SLEEP_MS));
+	return true;
+}
+
+static void
+receive_task(void *arg, Datum *values, bool *nulls)
+{
+	ReturnSetInfo *result = arg;
+
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* Takes tasks; if there are none, waits for some.  The key is entered before the look that counts. */
+static void
+take_or_wait(const OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
+{
+	MemoryContext look_context;
+	MemoryContext previous;
+
+	if (ow_task_take(request, receive_task, result) > 0 || until == DT_NOBEGIN)
+		return;
+	look_context = AllocSetContextCreate(CurrentMemoryContext, "order_workflow wait", ALLOCSET_SMALL_SIZES);
+	previous = MemoryContextSwitchTo(look_context);
+	PG_TRY();
+	{
+		ow_waiter_begin(ow_task_queue_key(request->task_queue));
+		while (ow_task_take(request, receive_task, result) == 0 && sleep_until(until))
+			MemoryContextReset(look_context);
+	}
+	PG_FINALLY();
+	{
+		ow_waiter_end();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(previous);
+	MemoryContextDelete(look_context);
+}
+
+/* On a test's clock no time passes while one waits. */
+static TimestampTz
+wait_argument(FunctionCallInfo fcinfo, int argument)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz until = PG_ARGISNULL(argument) ? now : ow_api_add_interval(now, PG_GETARG_DATUM(argument));
+
+	if (until <= now || ow_clock_is_virtual())
+		return DT_NOBEGIN;
+	check_can_wait();
+	return until;
+}
+
+/*
+ * poll_activity(task_queue text, worker text, max_tasks int, wait interval, activities text[]): takes tasks,
+ * as a set of rows.
+ */
+Datum
+ow_poll_activity(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	OwTaskRequest request;
+
+	PreventCommandIfReadOnly("workflow.poll_activity()");
+	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
+	request.worker = ow_api_text(fcinfo, 1, "worker");
+	request.max_tasks = PG_ARGISNULL(2) ? 1 : PG_GETARG_INT32(2);
+	request.activities = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
+	check_range(request.max_tasks);
+	InitMaterializedSRF(fcinfo, 0);
+	take_or_wait(&request, wait_argument(fcinfo, 3), result);
+	return (Datum) 0;
+}
+
+/* ---- the procedure ---- */
+
+static void
+check_may_commit(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!((CallContext *) fcinfo->context)->atomic)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+			 errmsg("workflow.wait_for_activity() cannot be called in a transaction block or from a function"),
+			 errdetail("It commits, so as not to hold a snapshot while it waits."),
+			 errhint("Call it by itself, or let workflow.poll_activity() wait.")));
+}
+
+static bool
+wait_until_available(const OwTaskRequest *request, TimestampTz until)
+{
+	bool		available;
+
+	for (;;)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		available = ow_task_is_available(request);
+		PopActiveSnapshot();
+		SPI_commit();
+		if (available || !sleep_until(until))
+			return available;
+	}
+}
+
+/* The procedure's row: its output argument */
+static Datum
+procedure_row(FunctionCallInfo fcinfo, bool available)
+{
+	TupleDesc	descriptor;
+	Datum		value = BoolGetDatum(available);
+	bool		isnull = false;
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type of wait_for_activity must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), &value, &isnull));
+}
+
+/* wait_for_activity(task_queue text, timeout interval, INOUT available boolean) */
+Datum
+ow_wait_for_activity(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	OwTaskRequest request;
+	TimestampTz until;
+	volatile bool available = false;
+
+	check_may_commit(fcinfo);
+	check_can_wait();
+	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
+	until = PG_ARGISNULL(1) ? DT_NOEND : ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	SPI_commit();
+	PG_TRY();
+	{
+		ow_waiter_begin(ow_task_queue_key(request.task_queue));
+		available = wait_until_available(&request, until);
+	}
+	PG_FINALLY();
+	{
+		ow_waiter_end();
+	}
+	PG_END_TRY();
+	SPI_finish();
+	MemoryContextSwitchTo(caller);
+	return procedure_row(fcinfo, available);
+}
