@@ -107,6 +107,13 @@ INSERT INTO probe VALUES
     ('complete_activity(uuid,jsonb)', $$workflow.complete_activity('00000000-0000-8000-8000-000000000000', '{}')$$),
     ('fail_activity(uuid,text,text,jsonb,boolean,interval)', $$workflow.fail_activity('00000000-0000-8000-8000-000000000000', 'No')$$),
     ('heartbeat(uuid,jsonb)', $$ok FROM workflow.heartbeat('00000000-0000-8000-8000-000000000000')$$),
+    ('cancel_activity(uuid,jsonb)', $$workflow.cancel_activity('00000000-0000-8000-8000-000000000000')$$),
+    ('complete_activities(uuid[],jsonb[])', $$workflow.complete_activities('{00000000-0000-8000-8000-000000000000}', '{1}')$$),
+    ('fail_activities(uuid[],text[],text[],jsonb[])', $$workflow.fail_activities('{00000000-0000-8000-8000-000000000000}', '{No}')$$),
+    ('poll_activity(text,text,integer,interval,text[])', $$count(*) FROM workflow.poll_activity('q', 'w')$$),
+    ('complete_and_poll(uuid[],jsonb[],text,text,integer,text[])', $$count(*) FROM workflow.complete_and_poll(NULL, NULL, 'q', 'w')$$),
+    ('grant_worker(regrole,text)', $$workflow.grant_worker('regress_stranger', 'q')$$),
+    ('revoke_worker(regrole,text)', $$workflow.revoke_worker('regress_stranger', 'q')$$),
     ('set_current(text,integer)', $$workflow.set_current('Order', 1)$$),
     ('validate(jsonb)', $$count(*) FROM workflow.validate('1'::jsonb)$$),
     ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
@@ -168,6 +175,7 @@ INSERT INTO probe VALUES
     ('describe_dot(text)', $$workflow.describe_dot('{"States": {}}')$$),
     ('describe_states(text)', $$workflow.describe_states('{"States": {}}')$$),
     -- These are not to be called in a transaction.
+    ('wait_for_activity(text,interval,boolean)', NULL),
     ('wait_for_close(text,interval,workflow.execution_result)', NULL),
     ('wait_for_close(uuid,interval,workflow.execution_result)', NULL);
 UPDATE probe SET call = replace(call, '$run', quote_literal(:'run') || '::uuid');

@@ -116,7 +116,7 @@ SELECT code, regexp_replace(message, 'pg_temp_\d+', 'pg_temp') AS message, detai
 FROM raised($$ SELECT workflow.register_activity('no', 'pg_temp.gone_soon(int)') $$);
 
 -- Kinds and options
-SELECT r.* FROM unnest(ARRAY['', $$, 'whole(jsonb)', task_queue => 'q'$$, $$, task_queue => 'q'$$, $$, url => 'http://x'$$,
+SELECT r.* FROM unnest(ARRAY['', $$, 'whole(jsonb)', task_queue => 'q'$$, $$, task_queue => ''$$, $$, url => 'http://x'$$,
     $$, 'whole(jsonb)', options => '[]'$$, $$, 'whole(jsonb)', options => '{"Retri": [], "StartToCloseSeconds": 0}'$$]) AS arguments,
     raised(format($$ SELECT workflow.register_activity('no' %s) $$, arguments)) r;
 -- A function as text needs its types, and is found on the search path or by its schema.
