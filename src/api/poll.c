@@ -74,7 +74,8 @@ static OwTaskRequest
 request_for(char *task_queue)
 {
 	check_quarantine();
-	return (OwTaskRequest) {
+	return (OwTaskRequest)
+	{
 		.task_queue = task_queue,
 			.role = GetUserId(),
 			.runs = ow_test_kit_runs(),

@@ -83,9 +83,9 @@ typedef struct OwToken
 	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
 	int			compensation;	/* sequence of the one that runs, 0 when none */
 	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs; QUEUED:
-								 * {"Task": what it is queued with};
-								 * BRANCHES: what is spread, see machine_spread.c; of a SQL state
-								 * these two, and what the task is called with, see machine_sql.c */
+								 * {"Task": what it is queued with}; BRANCHES: what is spread, see
+								 * machine_spread.c; of a SQL state these two, and what the task is
+								 * called with, see machine_sql.c */
 	OwSpread   *spread;			/* the same unpacked, once asked for: valid while it is of kept */
 	int			opened;			/* BRANCHES: how many were opened */
 	int			failed;			/* BRANCHES: how many failed and were tolerated */

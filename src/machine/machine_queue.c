@@ -216,7 +216,7 @@ ow_machine_dequeue(OwMachine *machine)
 	token->due_at = DT_NOEND;
 	token->lease = NULL;
 	if (token->phase == OW_PHASE_COMPENSATE_QUEUED || !(ow_machine_state(machine)->callback ||
-														 ow_machine_state(machine)->synchronous))
+														ow_machine_state(machine)->synchronous))
 		token->has_task_token = false;
 }
 

@@ -17,7 +17,8 @@ typedef struct OwTaskRequest
 	const char *worker;
 	Oid			role;			/* whose rights count */
 	Datum		activities;		/* text[] of those wanted; 0: any */
-	Datum		runs;			/* uuid[] of the runs whose tasks can be taken; 0: any (but see test_kit.h) */
+	Datum		runs;			/* uuid[] of the runs whose tasks can be taken; 0: any (but see
+								 * test_kit.h) */
 	int			max_tasks;
 } OwTaskRequest;
 
