@@ -102,6 +102,42 @@ is_path_of(const char *path, const OwState *state)
 	return length == tail || path[length - tail - 1] == '.';
 }
 
+/* A task that programs outside do needs a limit after which its worker is taken to be gone. */
+static void
+check_lease(const OwDefinition *definition, const OwState *state, const char *name, const OwTaskOptions *options,
+			const char *field, OwProblems *problems)
+{
+	const OwActivity *activity = name ? ow_catalog_activity(name) : NULL;
+	char	   *where = ow_where_member("States", state->name);
+	OwTaskOptions merged;
+
+	if (activity == NULL || activity->kind != OW_ACTIVITY_QUEUE)
+		return;
+	ow_task_options_merge(&merged, options, &definition->defaults, &activity->options);
+	if (merged.start_to_close_ms != OW_UNSET || merged.start_to_close_path != NULL ||
+		merged.heartbeat_ms != OW_UNSET || merged.heartbeat_path != NULL)
+		return;
+	ow_problem_add(problems, OW_SEVERITY_ERROR, "NoLease", field ? ow_where_member(where, field) : where,
+				   "Set one of them here, in \"Defaults\" or in the activity's registration.",
+				   "activity \"%s\" of state \"%s\" is done outside, and has neither \"StartToCloseSeconds\" nor \"HeartbeatSeconds\"",
+				   name, state->name);
+}
+
+static void
+check_leases(const OwDefinition *definition, OwProblems *problems)
+{
+	for (int i = 0; i < definition->nstates; i++)
+	{
+		const OwState *state = &definition->states[i];
+
+		if (state->sql == NULL || (state->sql->timeout_seconds == NULL && state->sql->heartbeat_seconds == NULL))
+			check_lease(definition, state, state->activity, &state->options, NULL, problems);
+		if (state->compensation != NULL)
+			check_lease(definition, state, state->compensation->resource, &state->compensation->options,
+						"Compensate", problems);
+	}
+}
+
 /* Is this a warning that a state has no timeout, while its activity was registered with one? */
 static bool
 has_registered_timeout(const OwDefinition *definition, const OwProblem *problem)
@@ -116,7 +152,8 @@ has_registered_timeout(const OwDefinition *definition, const OwProblem *problem)
 		if (state->activity == NULL || !is_path_of(problem->path, state))
 			continue;
 		activity = ow_catalog_activity(state->activity);
-		return activity != NULL && activity->options.start_to_close_ms != OW_UNSET;
+		return activity != NULL &&
+			(activity->options.start_to_close_ms != OW_UNSET || activity->options.heartbeat_ms != OW_UNSET);
 	}
 	return false;
 }
@@ -135,6 +172,7 @@ check_source(const Source *source, Oid owner, OwProblems *problems)
 	if (definition == NULL)
 		return;
 	check_activities(definition, owner, problems);
+	check_leases(definition, problems);
 	ow_payload_verify(definition->input_type, owner, "Input", "", problems);
 	ow_payload_verify(definition->output_type, owner, "Output", "", problems);
 	foreach(cell, problems->list)

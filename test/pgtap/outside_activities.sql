@@ -249,8 +249,15 @@ SELECT is(pg_temp.ended('mixed'), 'Completed "asked"', 'an executor goes on');
 
 \echo # Without a lease, nothing is queued
 \o /dev/null
-SELECT pg_temp.start('bare', activity => 'Bare');
+SELECT workflow.register_activity('Bare', task_queue => 'bare', options => '{"HeartbeatSeconds": 5}');
+SELECT workflow.register('bare', '{"StartAt": "Do", "States": {"Do": {"Type": "Task", "Resource": "Bare", "End": true}}}');
+SELECT workflow.register_activity('Bare', task_queue => 'bare');
+SELECT workflow.start('bare', workflow_id => 'bare');
+SELECT workflow_test.run(workflow_test.now());
 \o
+SELECT results_eq($$ SELECT severity, code, path FROM workflow.validate('{"StartAt": "Do", "States": {"Do": {"Type": "Task", "Resource": "Bare",
+	"Compensate": {"Resource": "Bare", "HeartbeatSeconds": 3}, "Next": "Undone"}, "Undone": {"Type": "Task", "Resource": "Pay", "Compensate": "Bare", "End": true}}}'::jsonb)
+	WHERE severity = 'error' $$, $$ VALUES ('error', 'NoLease', 'States.Do'), ('error', 'NoLease', 'States.Undone.Compensate') $$, 'a definition says so');
 SELECT is((SELECT stuck->>'Error' FROM workflow.execution WHERE workflow_id = 'bare'), 'OW.NoLease', 'the run is stuck');
 \o /dev/null
 SELECT workflow.register_activity('Bare', task_queue => 'bare', options => '{"HeartbeatSeconds": 5}');
