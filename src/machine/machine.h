@@ -284,7 +284,7 @@ typedef struct OwActivityCall
 /* An attempt handed to a task queue, for programs outside; limits as machine_queue.c has them */
 typedef struct OwQueuedTask
 {
-	pg_uuid_t	task_token;
+	pg_uuid_t	task_token;		/* first: they are sorted by it */
 	int			branch;			/* id; 0: none */
 	TimestampTz queued_at;
 	OwActivityCall call;

@@ -196,7 +196,7 @@ ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *
 	token->phase = token->phase == OW_PHASE_ACTIVITY ? OW_PHASE_QUEUED : OW_PHASE_COMPENSATE_QUEUED;
 	token->kept = ow_json_with_member(base, TASK, task->limits);
 	token->lease = NULL;
-	token->transitions = 0;
+	ow_machine_not_idle(machine);
 	token->due_at = first_limit_due(token);
 	task->task_token = token->task_token;
 	task->branch = machine->branch ? machine->branch->id : 0;

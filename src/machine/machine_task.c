@@ -616,8 +616,9 @@ ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 						  activity ? &activity->options : NULL);
 	if (ow_machine_try_again(machine, input, &options, state->name, OW_PHASE_BACKOFF))
 		return;
-	/* whoever was given a task token may have done something */
-	if (state->compensation != NULL && state->compensation->when_scheduled && !state->callback)
+	/* whoever was given a task token, or the task, may have done something */
+	if (state->compensation != NULL && state->compensation->when_scheduled && !state->callback &&
+		!ow_token_is_queued(machine->token))
 		ow_machine_drop_scheduled_compensation(machine, state);
 	if (!ow_machine_catch(machine, state, input->failure))
 		ow_machine_fail(machine, input->failure);

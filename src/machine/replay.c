@@ -305,6 +305,7 @@ can_go_on(const OwToken *token, const OwState *state, const OwState *found)
 	{
 		case OW_PHASE_ACTIVITY:
 		case OW_PHASE_CALLBACK:
+		case OW_PHASE_QUEUED:
 			return state->callback == found->callback;
 		case OW_PHASE_BRANCHES:
 			return ow_machine_spreads_alike(state, found);

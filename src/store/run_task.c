@@ -63,6 +63,12 @@ waits_for_answer(const OwToken *token)
 	return token->phase == OW_PHASE_CALLBACK || ow_token_is_queued(token);
 }
 
+static int
+compare_tasks(const ListCell *a, const ListCell *b)
+{
+	return memcmp(lfirst(a), lfirst(b), UUID_LEN);
+}
+
 /* Attempts that wait for an answer have rows; *queued: some may be taken by somebody. */
 static void
 note_task(OwLoadedRun *loaded, const OwToken *token, bool *queued)
@@ -87,6 +93,7 @@ note_tasks(OwLoadedRun *loaded)
 	note_task(loaded, &loaded->run.token, &queued);
 	foreach(cell, loaded->run.branches)
 		note_task(loaded, &((OwBranch *) lfirst(cell))->token, &queued);
+	list_sort(loaded->stored_tasks, compare_tasks);
 	loaded->stored_due_at = ow_run_next_timer(&loaded->run, &branch);
 	return queued;
 }
@@ -229,32 +236,36 @@ task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *ta
 	return ow_store_row("activity_task", row.values, row.nulls);
 }
 
+/*
+ * Finds what begins with the token in a list that is in the order of tokens (so do pg_uuid_t and OwQueuedTask);
+ * NULL: nothing does.
+ */
+static const void *
+find_in_order(const List *tasks, const pg_uuid_t *task_token)
+{
+	int			low = 0;
+	int			high = list_length(tasks);
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+		const void *found = list_nth(tasks, middle);
+		int			order = memcmp(found, task_token, UUID_LEN);
+
+		if (order == 0)
+			return found;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
 static bool
 has_task(const List *tasks, const pg_uuid_t *task_token)
 {
-	ListCell   *cell;
-
-	foreach(cell, tasks)
-	{
-		if (memcmp(lfirst(cell), task_token, UUID_LEN) == 0)
-			return true;
-	}
-	return false;
-}
-
-static const OwQueuedTask *
-find_queued(const OwRun *run, const pg_uuid_t *task_token)
-{
-	ListCell   *cell;
-
-	foreach(cell, run->queued)
-	{
-		const OwQueuedTask *task = lfirst(cell);
-
-		if (memcmp(&task->task_token, task_token, UUID_LEN) == 0)
-			return task;
-	}
-	return NULL;
+	return find_in_order(tasks, task_token) != NULL;
 }
 
 static void
@@ -269,7 +280,7 @@ collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, Lis
 		return;
 	if (ow_token_is_queued(token))
 	{
-		task = find_queued(&loaded->run, &token->task_token);
+		task = find_in_order(loaded->run.queued, &token->task_token);
 		if (task == NULL)
 			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
 		ow_wakeup_waiters(ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")));
@@ -306,9 +317,11 @@ flush_tasks(const OwLoadedRun *loaded, OwRows *tasks)
 	List	   *waiting = NIL;
 	ListCell   *cell;
 
+	list_sort(loaded->run.queued, compare_tasks);
 	collect_task(loaded, &loaded->run.token, tasks, &waiting);
 	foreach(cell, loaded->run.branches)
 		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, tasks, &waiting);
+	list_sort(waiting, compare_tasks);
 	foreach(cell, loaded->stored_tasks)
 	{
 		if (!has_task(waiting, lfirst(cell)))
