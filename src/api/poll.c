@@ -208,7 +208,7 @@ procedure_row(FunctionCallInfo fcinfo, bool available)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), &value, &isnull));
 }
 
-/* wait_for_activity(task_queue text, timeout interval, INOUT available boolean) */
+/* wait_for_activity(task_queue text, timeout interval, IN OUT available boolean) */
 Datum
 ow_wait_for_activity(PG_FUNCTION_ARGS)
 {

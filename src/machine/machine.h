@@ -382,9 +382,6 @@ extern TimestampTz ow_token_due_at(const OwToken *token);
 /* Is it a task of a program outside, forward work or compensation? */
 extern bool ow_token_is_queued(const OwToken *token);
 
-/* What a queued task was queued with, member by member of OwQueuedTask.limits */
-extern const Jsonb *ow_token_limits(const OwToken *token);
-
 /* The token of that task token; NULL when none waits for its answer */
 extern const OwToken *ow_run_find_task(const OwRun *run, const pg_uuid_t *task_token, int *branch);
 

@@ -30,8 +30,9 @@ ow_token_is_queued(const OwToken *token)
 	return token->phase == OW_PHASE_QUEUED || token->phase == OW_PHASE_COMPENSATE_QUEUED;
 }
 
-const Jsonb *
-ow_token_limits(const OwToken *token)
+/* What the task was queued with */
+static const Jsonb *
+limits_of(const OwToken *token)
 {
 	Assert(ow_token_is_queued(token));
 	return ow_json_get(token->kept, TASK);
@@ -79,7 +80,7 @@ static const char *const limit_names[] = {
 static TimestampTz
 limit_due(const OwToken *token, QueueLimit limit)
 {
-	const Jsonb *limits = ow_token_limits(token);
+	const Jsonb *limits = limits_of(token);
 	const OwLease *lease = token->lease;
 
 	switch (limit)
@@ -244,7 +245,7 @@ describe_timeout(const OwToken *token, QueueLimit limit, OwFailure *failure)
 			break;
 		case SCHEDULE_TO_START:
 			(void) ow_fail(failure, OW_ERROR_TIMEOUT, "nobody took the task from task queue \"%s\" in time",
-						   ow_json_get_string(ow_token_limits(token), "task_queue"));
+						   ow_json_get_string(limits_of(token), "task_queue"));
 			break;
 		case START_TO_CLOSE:
 			(void) ow_fail(failure, OW_ERROR_TIMEOUT, "the attempt took longer than its start-to-close timeout");

@@ -8,7 +8,7 @@
  *		! Error cause	it fails; "!n" not to be retried, "!+250" to be retried after 250 ms
  *		t				it times out
  *		a = JSON		whoever has the first task token answers, or with "a ! Error cause"
- *		h JSON			they are still at it
+ *		h JSON			they are still at it; of a task outside: somebody takes it, then is still at it
  *		c reason		the run is canceled
  *		x reason		it is terminated
  *		d				it runs into its deadline
@@ -19,6 +19,8 @@
  *		l				it is stored and loaded again
  *		w 3600			time passes
  *		v				history must lead to where it is now (as it must in the end)
+ *
+ * In half of the cases, activities whose names have an odd length are done outside.
  *
  * An outcome waits for the next activity.  Where the script says nothing, activities complete with their
  * input, timers fire, task tokens are answered, and a run that is stuck is retried.
@@ -44,6 +46,8 @@ typedef struct Drive
 	OwRun		run;
 	OwHost		host;
 	OwActivity	activity;
+	OwActivity	outside;
+	bool		some_outside;
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
 	bool		operator_came;	/* what was missing has been registered */
@@ -61,7 +65,9 @@ find_activity(void *arg, const OwRun *run, const char *name)
 {
 	const Drive *drive = arg;
 
-	return strncmp(name, "Missing", 7) == 0 && !drive->operator_came ? NULL : &drive->activity;
+	if (strncmp(name, "Missing", 7) == 0 && !drive->operator_came)
+		return NULL;
+	return drive->some_outside && strlen(name) % 2 == 1 ? &drive->outside : &drive->activity;
 }
 
 /* What is stored is in memory only if nothing was stored. */
@@ -158,14 +164,14 @@ waiting_task(const OwRun *run, int *branch)
 	ListCell   *cell;
 
 	*branch = 0;
-	if (run->token.phase == OW_PHASE_CALLBACK)
+	if (run->token.phase == OW_PHASE_CALLBACK || ow_token_is_queued(&run->token))
 		return &run->token;
 	foreach(cell, run->branches)
 	{
 		const OwBranch *candidate = lfirst(cell);
 
 		*branch = candidate->id;
-		if (candidate->token.phase == OW_PHASE_CALLBACK)
+		if (candidate->token.phase == OW_PHASE_CALLBACK || ow_token_is_queued(&candidate->token))
 			return &candidate->token;
 	}
 	return NULL;
@@ -406,12 +412,30 @@ feed_answer(Drive *drive, const char *words)
 		feed_outcome(drive, branch, words);
 }
 
+/* Is no step of the run */
+static void
+beat_outside(const Drive *drive, OwToken *token, Jsonb *details)
+{
+	if (token->lease == NULL)
+	{
+		token->lease = palloc0(sizeof(OwLease));
+		token->lease->started_at = drive->now;
+		token->lease->beat_at = DT_NOBEGIN;
+		return;
+	}
+	token->lease->beat_at = drive->now;
+	token->lease->details = details;
+}
+
 static void
 feed_heartbeat(Drive *drive, const char *words)
 {
 	OwInput		input = {.kind = OW_INPUT_HEARTBEAT, .details = ow_json_parse(words)};
+	const OwToken *token = waiting_task(drive->machine.run, &input.branch);
 
-	if (waiting_task(drive->machine.run, &input.branch) != NULL && drive->step != OW_STEP_STUCK)
+	if (token != NULL && ow_token_is_queued(token))
+		beat_outside(drive, unconstify(OwToken *, token), input.details);
+	else if (token != NULL && drive->step != OW_STEP_STUCK)
 		feed(drive, &input);
 }
 
@@ -533,6 +557,12 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	drive.in_database = fuzz_case->hash % 8 >= 6;
 	drive.activity.name = "any";
 	ow_task_options_init(&drive.activity.options);
+	drive.some_outside = fuzz_case->hash & 4;
+	drive.outside = drive.activity;
+	drive.outside.kind = OW_ACTIVITY_QUEUE;
+	drive.outside.options.task_queue = "outside";
+	drive.outside.options.heartbeat_ms = 10000;
+	drive.outside.options.start_to_close_ms = 60000;
 	drive.host = (OwHost) {
 		.find_activity = find_activity,
 		.read_outputs = read_outputs,

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use File::Basename;
+use POSIX ();
 use OrderTest;
 use PostgreSQL::Test::Utils;
 use WorkerTest;
@@ -41,6 +42,19 @@ $node->safe_psql(
 	SELECT workflow.grant_worker('worker', 'work');
 	SELECT workflow.grant_worker('idler', 'other')});
 
+# Runs code in another process, which must not stop the server when it ends, or dies.
+sub in_background
+{
+	my ($code) = @_;
+	my $pid = fork // die;
+
+	return $pid if $pid;
+	setpgrp;
+	open STDERR, '>', '/dev/null';
+	eval { $code->() };
+	POSIX::_exit(0);
+}
+
 # What a role may that has no grant on the queue, or none at all
 $node->safe_psql('shop', q{SET ROLE shop; SELECT workflow.start('order', workflow_id => 'first')});
 ok( $node->poll_query_until('shop', q{SELECT count(*) = 1 FROM workflow.activity_task}), 'a task is in the queue');
@@ -54,63 +68,58 @@ like($error, qr/permission denied/, 'and starts nothing');
 # A waiting poll wakes up when a task comes, without holding anything up.
 {
 	my $began = time;
-	my $pid   = fork // die;
+	my $pid   = in_background(
+		sub {
+			usleep(500_000);
+			$node->psql('shop', q{SET ROLE shop; SELECT workflow.start('order', workflow_id => 'second')});
+		});
 
-	if ($pid == 0)
-	{
-		usleep(500_000);
-		$node->psql('shop', q{SET ROLE shop; SELECT workflow.start('order', workflow_id => 'second')});
-		POSIX::_exit(0);
-	}
 	is($node->safe_psql('shop', q{SET ROLE worker; SELECT count(*) FROM workflow.poll_activity('work', 'w')}), 1, 'the first is taken');
 	is($node->safe_psql('shop', q{SET ROLE worker; SELECT count(*) FROM workflow.poll_activity('work', 'w', wait => '20s')}),
 		1, 'a poll waits for a task');
 	cmp_ok(time - $began, '<', 15, 'and not longer');
 	waitpid($pid, 0);
-	$pid = fork // die;
-	if ($pid == 0)
-	{
-		$node->psql('shop', q{CALL workflow.wait_for_activity('empty', '10s')});
-		POSIX::_exit(0);
-	}
+	$pid = in_background(sub { $node->psql('shop', q{CALL workflow.wait_for_activity('empty', '10s')}) });
 	ok( $node->poll_query_until('shop', q{SELECT count(*) = 1 FROM pg_stat_activity
-			WHERE query LIKE 'CALL workflow.wait_for_activity%' AND wait_event = 'Extension' AND backend_xmin IS NULL AND xact_start IS NULL OR
-				query LIKE 'CALL workflow.wait_for_activity%' AND wait_event = 'Extension' AND backend_xmin IS NULL}),
+			WHERE query LIKE 'CALL workflow.wait_for_activity%' AND wait_event = 'Extension' AND backend_xmin IS NULL}),
 		'wait_for_activity holds no snapshot');
 	$node->safe_psql('shop', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL workflow.wait_for_activity%'});
 	waitpid($pid, 0);
 }
 
-# A worker: takes a few, notes that it does them, beats, answers. Whatever fails, it goes on.
+# A worker: takes a few, notes that it does them, beats, answers.
 sub work
 {
 	my ($name) = @_;
+	my ($rc, $stdout) = $node->psql('shop',
+		qq{SET ROLE worker; SELECT task_token, idempotency_key FROM workflow.poll_activity('work', '$name', 5, '200ms')});
+	my @tasks = map { [ split /\|/ ] } split /\n/, $stdout // '';
 
-	while (1)
-	{
-		my ($rc, $stdout) = $node->psql('shop',
-			qq{SET ROLE worker; SELECT task_token, idempotency_key FROM workflow.poll_activity('work', '$name', 5, '200ms')});
-		my @tasks = map { [ split /\|/ ] } split /\n/, $stdout // '';
-
-		$node->psql('shop', join ';', 'SET ROLE worker',
-			map { "INSERT INTO public.done VALUES ('$_->[0]', '$_->[1]'); SELECT workflow.heartbeat('$_->[0]', '1')" } @tasks) if @tasks;
-		usleep(rand 50_000);
-		my $tokens = join ',', map { $_->[0] } @tasks;
-		$node->psql('shop', "SET ROLE worker; SELECT workflow.complete_activities('{$tokens}')") if @tasks;
-		usleep(20_000) if $rc;
-	}
+	usleep(20_000) if $rc;
+	return if !@tasks;
+	$node->psql(
+		'shop',
+		join ';',
+		'SET ROLE worker',
+		map { "INSERT INTO public.done VALUES ('$_->[0]', '$_->[1]'); SELECT workflow.heartbeat('$_->[0]', '1')" } @tasks);
+	usleep(rand 50_000);
+	my $tokens = join ',', map { $_->[0] } @tasks;
+	$node->psql('shop', "SET ROLE worker; SELECT workflow.complete_activities('{$tokens}')");
+	return;
 }
 
+# Whatever fails, it goes on.
 sub start_worker
 {
 	my ($name) = @_;
-	my $pid = fork // die;
 
-	return $pid if $pid;
-	setpgrp;
-	open STDERR, '>', '/dev/null';
-	work($name);
-	POSIX::_exit(0);
+	return in_background(
+		sub {
+			while (1)
+			{
+				eval { work($name) };
+			}
+		});
 }
 
 $node->safe_psql('shop', qq{SET ROLE shop; SELECT count(workflow.start('order', workflow_id => 'order ' || n)) FROM generate_series(1, $runs) n});
