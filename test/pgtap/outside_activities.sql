@@ -207,6 +207,13 @@ SELECT ok(workflow.complete_activity(pg_temp.take('refund')), 'and is tried agai
 SELECT is(pg_temp.ended('saga'), 'Failed NoShip', 'then the run closes');
 SELECT is((SELECT array_agg(concat_ws(' ', state, status, attempts)) FROM workflow.compensations WHERE workflow_id = 'saga'), '{Pay Completed 2}', 'undone');
 
+\o /dev/null
+SELECT pg_temp.start('maybe', '{"Compensate": {"Resource": "Refund", "When": "Scheduled"}}');
+SELECT workflow.fail_activity(pg_temp.take('maybe'), 'Unsure');
+\o
+SELECT ok(workflow.complete_activity(pg_temp.take('refund')), 'what a worker failed at may have happened: it is undone if so recorded');
+SELECT is(pg_temp.ended('maybe'), 'Failed Unsure', 'before the run closes');
+
 \echo # Branches
 \o /dev/null
 SELECT workflow.register('each', '{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true, "ItemProcessor": {"StartAt": "Do", "States": {
