@@ -16,6 +16,9 @@ set -euo pipefail
 # shellcheck source=dev/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+# Left out where they clash with what is there, as node-pg does with a nodejs that is not Debian's; the
+# tests that need them say so and do without.
+optional=()
 demo=(build-essential postgresql-15 postgresql-server-dev-15)
 packages=()
 for purpose in "${@:-test}"; do
@@ -24,6 +27,7 @@ for purpose in "${@:-test}"; do
 	test)
 		packages+=("${demo[@]}" postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
 			postgresql-15-cron python3-psycopg2 python3-jsonschema graphviz)
+		optional+=(nodejs node-pg)
 		;;
 	fuzz) packages+=("${demo[@]}" clang libclang-rt-14-dev llvm) ;;
 	lint) packages+=(cppcheck pg-bsd-indent shellcheck codespell) ;;
@@ -39,15 +43,23 @@ is_installed() {
 	[[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
 
+can_install() {
+	apt-get install -s --no-install-recommends "$@" >/dev/null 2>&1
+}
+
 missing=()
 for package in "${packages[@]}"; do
 	is_installed "$package" || missing+=("$package")
 done
-((${#missing[@]})) || exit 0
+extra=()
+for package in "${optional[@]}"; do
+	is_installed "$package" || extra+=("$package")
+done
+((${#missing[@]})) || { ((${#extra[@]})) && can_install "${extra[@]}"; } || exit 0
 
 as_root=()
 ((EUID == 0)) || as_root=(sudo)
-[[ ${#as_root[@]} == 0 || -n $(command -v sudo) ]] || die "become root to install: ${missing[*]}"
+[[ ${#as_root[@]} == 0 || -n $(command -v sudo) ]] || die "become root to install: ${missing[*]} ${extra[*]}"
 
 # The server's package looks here whether to create a cluster.
 no_cluster=/etc/postgresql-common/createcluster.d/order_workflow.conf
@@ -57,4 +69,6 @@ if ! is_installed postgresql-15; then
 	"${as_root[@]}" tee "$no_cluster" >/dev/null <<<'create_main_cluster = false'
 fi
 "${as_root[@]}" apt-get update -q
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+can_install "${missing[@]}" "${extra[@]}" || extra=()
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+	apt-get install -qy --no-install-recommends "${missing[@]}" "${extra[@]}"

@@ -36,6 +36,7 @@ async function sql(query, ...values) {
             return (await client.query(query, values)).rows;
         } catch (error) {
             if (error.severity === 'ERROR' || stopping) throw error;
+            console.error(error.message);
             client?.end().catch(() => {});
             client = null;
         }

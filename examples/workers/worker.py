@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A worker in Python: takes tasks of OrderSagaOutside, does them, and answers.
 
     worker.py [TASK_QUEUE]     (orders)
@@ -13,21 +13,17 @@ from psycopg2.extras import Json, NamedTupleCursor
 
 queue = sys.argv[1] if len(sys.argv) > 1 else 'orders'
 world = pathlib.Path(os.environ['OUTSIDE'])
-connection = None
-stopping = False
+connection, stopping = None, False
 
 
-class Failure(Exception):
-    """Fails the task with an error that the workflow knows, and a message."""
+class CardDeclined(Exception): pass    # what the workflow calls these errors
+class NoCarrier(Exception): pass
+class Withdrawn(Exception): pass       # the task is no longer ours
 
 
-class Withdrawn(Exception):
-    """The task is no longer ours: it took too long, or the run was canceled."""
-
-
+# Gives the rows. When the connection is lost, it is made anew, and the query tried again, which
+# nothing here is harmed by.
 def sql(query, *arguments):
-    """Gives the rows. When the connection is lost, it is made anew, and the query tried again,
-    which nothing here is harmed by."""
     global connection
     pause = 1
     while True:
@@ -38,29 +34,26 @@ def sql(query, *arguments):
             with connection.cursor() as cursor:
                 cursor.execute(query, arguments)
                 return cursor.fetchall()
-        except psycopg2.OperationalError:
+        except psycopg2.OperationalError as error:
             if stopping:
                 raise
+            print(error, file=sys.stderr)
         time.sleep(pause)
         pause = min(pause * 2, 8)
 
 
-def do(task):
-    def beat():
-        if not sql('SELECT ok FROM workflow.heartbeat(%s)', task.task_token)[0].ok:
-            raise Withdrawn
-
+def perform(task):
     if task.compensates:                         # ReturnGoods, RefundCard
-        (world / task.compensates['idempotency_key']).unlink(missing_ok=True)
-        return
+        return (world / task.compensates['idempotency_key']).unlink(missing_ok=True)
     if task.activity == 'ChargeCard' and task.input['amount'] > 100:
-        raise Failure('CardDeclined', f"no credit for {task.input['amount']}")
+        raise CardDeclined(f"no credit for {task.input['amount']}")
     if task.activity == 'SendParcel' and task.input['carrier'] == 'phantom':
-        raise Failure('NoCarrier', 'phantom never comes')
+        raise NoCarrier('phantom never comes')
     if task.activity == 'SendParcel' and task.input['carrier'] == 'tardy':
         for _ in range(2):
             time.sleep(1)
-            beat()
+            if not sql('SELECT ok FROM workflow.heartbeat(%s)', task.task_token)[0].ok:
+                raise Withdrawn
     (world / task.idempotency_key).write_text(task.activity)
 
 
@@ -75,11 +68,12 @@ while not stopping:
                 ['ReserveGoods', 'ReturnGoods', 'ChargeCard', 'RefundCard', 'SendParcel'])
     for task in tasks:
         try:
-            do(task)
-            sql('SELECT workflow.complete_activity(%s, %s)', task.task_token, Json({'by': 'python'}))
-        except Failure as failure:
-            sql('SELECT workflow.fail_activity(%s, %s, %s)', task.task_token, *failure.args)
+            perform(task)
         except Withdrawn:
-            pass
+            continue
+        except Exception as error:
+            sql('SELECT workflow.fail_activity(%s, %s, %s)', task.task_token, type(error).__name__, str(error))
+        else:
+            sql('SELECT workflow.complete_activity(%s, %s)', task.task_token, Json({'by': 'python'}))
     if not tasks:
         sql("CALL workflow.wait_for_activity(%s, '5s')", queue)
