@@ -110,8 +110,8 @@ is( $node->safe_psql('shop', q{SELECT s.activity, count(*), count(DISTINCT s.wor
 		[ RefundCard => $orders / 10 ], [ ReserveGoods => $orders ], [ ReturnGoods => 2 * $orders / 10 ], [ SendParcel => 8 * $orders / 10 ]),
 	'each activity was completed exactly once');
 is( join("\n", sort map { slurp_file($_) =~ s/\s//gr . ' ' . basename($_) } glob "$world/*"),
-	$node->safe_psql('shop', q{SELECT string_agg(activity || ' ' || run_id || ':' || activity || ':' || visit, E'\n' ORDER BY activity COLLATE "C", run_id)
-		FROM workflow.executions, (VALUES ('ReserveGoods', 1), ('ChargeCard', 2), ('SendParcel', 3)) AS step (activity, visit)
+	$node->safe_psql('shop', q{SELECT string_agg(activity || ' ' || run_id || ':' || activity || ':1', E'\n' ORDER BY activity COLLATE "C", run_id)
+		FROM workflow.executions, unnest('{ReserveGoods,ChargeCard,SendParcel}'::text[]) AS activity
 		WHERE status = 'Completed'}),
 	'what was done in the world is what the completed orders tell, each once');
 foreach my $language (sort keys %needs)
