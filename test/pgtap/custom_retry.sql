@@ -36,7 +36,9 @@ SELECT workflow.register('order', $asl${
 	"Defaults": {"StartToCloseSeconds": 60, "ResultPath": "$.{State}"},
 	"States": {
 		"Validate": {"Type": "Task", "Resource": "ValidateOrder", "Next": "Pay"},
-		"Pay": {"Type": "Task", "Resource": "ProcessPayment", "Next": "Ship"},
+		"Pay": {"Type": "Task", "Resource": "ProcessPayment", "Next": "Ship", "Retry": [
+			{"ErrorEquals": ["CardDeclined"], "MaxAttempts": 0},
+			{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 2.0, "MaximumAttempts": 3}]},
 		"Ship": {"Type": "Task", "Resource": "ShipOrder", "End": true},
 
 		"HandleOrderError": {"Type": "Choice", "Default": "Failed", "Choices": [

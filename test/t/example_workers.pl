@@ -55,7 +55,6 @@ sub start_worker
 	POSIX::_exit(127);
 }
 
-# Those who are there, and the killed ones, do not come back by themselves.
 my @languages = grep { system("$needs{$_} >/dev/null 2>&1") == 0 } sort keys %needs;
 my @workers = map { { language => $_, pid => start_worker($_) } } @languages, 'sh';
 my %killed = (workers => 0, server => 0);
@@ -89,7 +88,7 @@ foreach my $worker (@workers)
 {
 	kill 'TERM', $worker->{pid};
 	my $ended = 0;
-	foreach my $attempt (1 .. 100)
+	foreach my $attempt (1 .. 200)
 	{
 		last if $ended = waitpid($worker->{pid}, WNOHANG);
 		usleep(100_000);
