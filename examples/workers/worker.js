@@ -12,6 +12,7 @@ const { setTimeout: sleep } = require('timers/promises');
 const { Client } = require('pg');
 
 const queue = process.argv[2] ?? 'orders';
+const activities = ['ReserveGoods', 'ReturnGoods', 'ChargeCard', 'RefundCard', 'SendParcel'];
 const world = process.env.OUTSIDE;
 let client = null;
 let stopping = false;
@@ -62,7 +63,7 @@ async function perform(task) {
 async function work() {
     while (!stopping) {
         const tasks = await sql('SELECT * FROM workflow.poll_activity($1, $2, activities => $3)', queue,
-            `node ${process.pid}`, ['ReserveGoods', 'ReturnGoods', 'ChargeCard', 'RefundCard', 'SendParcel']);
+            `node ${process.pid}`, activities);
         for (const task of tasks) {
             const token = task.task_token;
             await perform(task).then(
@@ -70,7 +71,7 @@ async function work() {
                 (error) => error instanceof Withdrawn ||
                     sql('SELECT workflow.fail_activity($1, $2, $3)', token, error.name, error.message));
         }
-        if (!tasks.length) await sql("CALL workflow.wait_for_activity($1, '5s')", queue);
+        if (!tasks.length) await sql("CALL workflow.wait_for_activity($1, '5s', $2)", queue, activities);
     }
 }
 

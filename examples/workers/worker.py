@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extras import Json, NamedTupleCursor
 
 queue = sys.argv[1] if len(sys.argv) > 1 else 'orders'
+activities = ['ReserveGoods', 'ReturnGoods', 'ChargeCard', 'RefundCard', 'SendParcel']
 world = pathlib.Path(os.environ['OUTSIDE'])
 connection, stopping = None, False
 
@@ -64,8 +65,7 @@ def stop(*_):
 
 signal.signal(signal.SIGTERM, stop)
 while not stopping:
-    tasks = sql('SELECT * FROM workflow.poll_activity(%s, %s, activities => %s)', queue, f'python {os.getpid()}',
-                ['ReserveGoods', 'ReturnGoods', 'ChargeCard', 'RefundCard', 'SendParcel'])
+    tasks = sql('SELECT * FROM workflow.poll_activity(%s, %s, activities => %s)', queue, f'python {os.getpid()}', activities)
     for task in tasks:
         try:
             perform(task)
@@ -76,4 +76,4 @@ while not stopping:
         else:
             sql('SELECT workflow.complete_activity(%s, %s)', task.task_token, Json({'by': 'python'}))
     if not tasks:
-        sql("CALL workflow.wait_for_activity(%s, '5s')", queue)
+        sql("CALL workflow.wait_for_activity(%s, '5s', %s)", queue, activities)

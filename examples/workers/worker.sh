@@ -11,6 +11,7 @@
 set -uo pipefail
 
 readonly queue=${1:-orders} world=${OUTSIDE:?is to be a directory} separator=$'\x1f'
+readonly activities='{ReserveGoods,ReturnGoods,ChargeCard,RefundCard,SendParcel}'
 stopping=
 trap 'stopping=yes' TERM INT
 
@@ -59,11 +60,11 @@ while [[ ! $stopping ]]; do
 	sql "SELECT task_token, activity, idempotency_key, compensates->>'idempotency_key',
 			input->>'amount', input->>'carrier'
 		FROM workflow.poll_activity(:'queue', :'worker',
-			activities => '{ReserveGoods,ReturnGoods,ChargeCard,RefundCard,SendParcel}')" \
-		-v queue="$queue" -v worker="bash $$"
+			activities => :'activities')" \
+		-v queue="$queue" -v worker="bash $$" -v activities="$activities"
 	if IFS=$separator read -r token activity key undone amount carrier <<<"$rows" && [[ $token ]]; then
 		perform && sql "SELECT workflow.complete_activity(:'token', '{\"by\": \"bash\"}')" -v token="$token"
 	else
-		sql "CALL workflow.wait_for_activity(:'queue', '5s')" -v queue="$queue"
+		sql "CALL workflow.wait_for_activity(:'queue', '5s', :'activities')" -v queue="$queue" -v activities="$activities"
 	fi
 done

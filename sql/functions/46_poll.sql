@@ -30,13 +30,14 @@ CREATE FUNCTION workflow.poll_activity(
 COMMENT ON FUNCTION workflow.poll_activity(text, text, int, interval, text[]) IS 'Takes tasks from a task queue';
 
 -- wait_for_activity: waits until poll_activity would find a task; commits first, and holds nothing while it waits
---   available  OUT: false after the timeout; another worker may be faster even if it is true
+--   activities  as of poll_activity
+--   available   OUT: false after the timeout; another worker may be faster even if it is true
 -- Raises invalid_transaction_termination in a transaction block or a function.
 CREATE PROCEDURE workflow.wait_for_activity(task_queue text, timeout interval DEFAULT '30s',
-    IN OUT available boolean DEFAULT NULL)
+    activities text[] DEFAULT NULL, IN OUT available boolean DEFAULT NULL)
     LANGUAGE c
     AS 'MODULE_PATHNAME', 'ow_wait_for_activity';
-COMMENT ON PROCEDURE workflow.wait_for_activity(text, interval, boolean) IS
+COMMENT ON PROCEDURE workflow.wait_for_activity(text, interval, text[], boolean) IS
     'Commits, and waits until a task queue has a task';
 
 -- complete_and_poll: complete_activities, then poll_activity, in one transaction and round trip

@@ -208,7 +208,7 @@ procedure_row(FunctionCallInfo fcinfo, bool available)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), &value, &isnull));
 }
 
-/* wait_for_activity(task_queue text, timeout interval, IN OUT available boolean) */
+/* wait_for_activity(task_queue text, timeout interval, activities text[], IN OUT available boolean) */
 Datum
 ow_wait_for_activity(PG_FUNCTION_ARGS)
 {
@@ -220,6 +220,8 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	check_may_commit(fcinfo);
 	check_can_wait();
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
+	if (!PG_ARGISNULL(2))
+		request.activities = PointerGetDatum(PG_GETARG_ARRAYTYPE_P_COPY(2));
 	until = PG_ARGISNULL(1) ? DT_NOEND : ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -175,7 +175,7 @@ INSERT INTO probe VALUES
     ('describe_dot(text)', $$workflow.describe_dot('{"States": {}}')$$),
     ('describe_states(text)', $$workflow.describe_states('{"States": {}}')$$),
     -- These are not to be called in a transaction.
-    ('wait_for_activity(text,interval,boolean)', NULL),
+    ('wait_for_activity(text,interval,text[],boolean)', NULL),
     ('wait_for_close(text,interval,workflow.execution_result)', NULL),
     ('wait_for_close(uuid,interval,workflow.execution_result)', NULL);
 UPDATE probe SET call = replace(call, '$run', quote_literal(:'run') || '::uuid');
