@@ -19,7 +19,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../dev/common.sh"
 
 readonly cluster=bench database=bench role=bench
 all_sections=(memory throughput branches latency idle) # memory while the executors are fresh
-[[ -z ${BASELINE:-} ]] || all_sections+=(baseline)
+# First: both builds begin with empty tables.
+[[ -z ${BASELINE:-} ]] || all_sections=(baseline "${all_sections[@]}")
 readonly all_sections
 readonly settings=(
 	shared_buffers=2GB
