@@ -4,13 +4,16 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "api/api.h"
 #include "catalog/pg_type_d.h"
 #include "engine/clock.h"
 #include "errors.h"
+#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "store/registry.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -311,4 +314,28 @@ ow_api_check_activities(const OwCompiled *compiled)
 						compiled->workflow, missing.data),
 				 errhint("Register them with workflow.register_activity(). Those of another role must have been "
 						 "registered, and granted, before the definition is.")));
+}
+
+void
+ow_api_check_may_commit(FunctionCallInfo fcinfo, const char *procedure, const char *instead)
+{
+	if (fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!((CallContext *) fcinfo->context)->atomic)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+			 errmsg("%s cannot be called in a transaction block or from a function", procedure),
+			 errdetail("It commits, so as not to hold a snapshot while it waits."),
+			 errhint("Call it by itself, or %s.", instead)));
+}
+
+Datum
+ow_api_procedure_row(FunctionCallInfo fcinfo, Datum value)
+{
+	TupleDesc	descriptor;
+	bool		isnull = false;
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type of a procedure must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), &value, &isnull));
 }

@@ -35,6 +35,12 @@ extern TimestampTz ow_api_add_interval(TimestampTz start, Datum interval);
 /* next_retry_delay in milliseconds; OW_UNSET when null */
 extern int64 ow_api_retry_delay(FunctionCallInfo fcinfo, int argument);
 
+/* Raise unless a procedure may commit here; instead is what its user can do. */
+extern void ow_api_check_may_commit(FunctionCallInfo fcinfo, const char *procedure, const char *instead);
+
+/* The row of a procedure with one output argument */
+extern Datum ow_api_procedure_row(FunctionCallInfo fcinfo, Datum value);
+
 /* A role's name for messages, also when it has been dropped */
 extern char *ow_api_role_name(Oid role);
 

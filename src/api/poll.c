@@ -17,7 +17,6 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "store/task.h"
 #include "test_kit/test_kit.h"
 #include "utils/array.h"
@@ -166,19 +165,6 @@ ow_poll_activity(PG_FUNCTION_ARGS)
 
 /* ---- the procedure ---- */
 
-static void
-check_may_commit(FunctionCallInfo fcinfo)
-{
-	if (fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
-		!((CallContext *) fcinfo->context)->atomic)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-			 errmsg("workflow.wait_for_activity() cannot be called in a transaction block or from a function"),
-			 errdetail("It commits, so as not to hold a snapshot while it waits."),
-			 errhint("Call it by itself, or let workflow.poll_activity() wait.")));
-}
-
 static bool
 wait_until_available(const OwTaskRequest *request, TimestampTz until)
 {
@@ -195,19 +181,6 @@ wait_until_available(const OwTaskRequest *request, TimestampTz until)
 	}
 }
 
-/* The procedure's row: its output argument */
-static Datum
-procedure_row(FunctionCallInfo fcinfo, bool available)
-{
-	TupleDesc	descriptor;
-	Datum		value = BoolGetDatum(available);
-	bool		isnull = false;
-
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type of wait_for_activity must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), &value, &isnull));
-}
-
 /* wait_for_activity(task_queue text, timeout interval, activities text[], IN OUT available boolean) */
 Datum
 ow_wait_for_activity(PG_FUNCTION_ARGS)
@@ -217,7 +190,7 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	TimestampTz until;
 	volatile bool available = false;
 
-	check_may_commit(fcinfo);
+	ow_api_check_may_commit(fcinfo, "workflow.wait_for_activity()", "let workflow.poll_activity() wait");
 	check_can_wait();
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
 	if (!PG_ARGISNULL(2))
@@ -238,5 +211,5 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	PG_END_TRY();
 	SPI_finish();
 	MemoryContextSwitchTo(caller);
-	return procedure_row(fcinfo, available);
+	return ow_api_procedure_row(fcinfo, BoolGetDatum(available));
 }

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "api/api.h"
 #include "catalog/namespace.h"
@@ -21,7 +20,6 @@
 #include "funcapi.h"
 #include "machine/json.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "portability/instr_time.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -265,31 +263,6 @@ ow_wait(PG_FUNCTION_ARGS)
 	return result_row(wait_for_run(fcinfo, false));
 }
 
-static void
-check_may_commit(FunctionCallInfo fcinfo)
-{
-	if (fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
-		!((CallContext *) fcinfo->context)->atomic)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-			 errmsg("workflow.wait_for_close() cannot be called in a transaction block or from a function"),
-			 errdetail("It commits, so as not to hold a snapshot while it waits."),
-			 errhint("Call it by itself, or use workflow.wait().")));
-}
-
-/* The procedure's row: its output argument, which is the run's row */
-static Datum
-procedure_row(FunctionCallInfo fcinfo, Datum row)
-{
-	TupleDesc	descriptor;
-	bool		isnull = false;
-
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type of wait_for_close must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), &row, &isnull));
-}
-
 /* wait_for_close(workflow_id text | run_id uuid, timeout interval, execution) */
 Datum
 ow_wait_for_close(PG_FUNCTION_ARGS)
@@ -298,13 +271,13 @@ ow_wait_for_close(PG_FUNCTION_ARGS)
 	MemoryContext previous;
 	Datum		row;
 
-	check_may_commit(fcinfo);
+	ow_api_check_may_commit(fcinfo, "workflow.wait_for_close()", "use workflow.wait()");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	SPI_commit();
 	row = result_row(wait_for_run(fcinfo, true));
 	previous = MemoryContextSwitchTo(caller);
-	row = procedure_row(fcinfo, row);
+	row = ow_api_procedure_row(fcinfo, row);
 	MemoryContextSwitchTo(previous);
 	SPI_finish();
 	return row;
