@@ -517,6 +517,8 @@ feed_waiting(Chain *chain)
 	OwInput		input = {.kind = OW_INPUT_CONTINUE};
 	ListCell   *cell;
 
+	foreach(cell, loaded->messages)
+		((OwMessage *) lfirst(cell))->taken = false;
 	if (chain->options->stuck != NULL)
 	{
 		input.kind = OW_INPUT_STUCK;
@@ -525,7 +527,10 @@ feed_waiting(Chain *chain)
 	}
 	foreach(cell, loaded->messages)
 	{
-		if (feed_message(chain, lfirst(cell)) == OW_STEP_CLOSED)
+		OwMessage  *message = lfirst(cell);
+
+		message->taken = true;
+		if (feed_message(chain, message) == OW_STEP_CLOSED)
 			return OW_STEP_CLOSED;
 	}
 	if (run->deadline <= ow_clock_now() && ow_machine_heeds_deadline(run))

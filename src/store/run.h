@@ -22,6 +22,7 @@ typedef struct OwMessage
 	int			definition_id;	/* Retry: move to this definition; 0: stay */
 	pg_uuid_t	task_token;		/* ACTIVITY_COMPLETED and _FAILED: what is answered */
 	Jsonb	   *payload;
+	bool		taken;			/* on flush: the run has taken it in */
 } OwMessage;
 
 /* A loaded run: the machine's state, and what only the shell knows */

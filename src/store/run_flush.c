@@ -368,7 +368,7 @@ flush_timers(List *runs)
 	ow_rows_execute_each(&delete_timers, gone, 3);
 }
 
-/* Messages that were taken in, and those a closed run can no longer take */
+/* Messages that were taken in, and those a closed run can no longer take; a run that is stuck may take them later. */
 static void
 flush_messages(List *runs)
 {
@@ -384,6 +384,8 @@ flush_messages(List *runs)
 		{
 			const OwMessage *message = lfirst(inner);
 
+			if (!message->taken && !is_closed(loaded))
+				continue;
 			ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
 			ow_rows_add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
 			ow_rows_add(&gone[2], UUIDPGetDatum(&message->message_id));

@@ -195,5 +195,21 @@ is(query("SELECT count(*) FROM workflow.executions WHERE workflow_id LIKE 'victi
 	'120', 'and complete');
 is(query('SELECT sum(crashes) FROM workflow.activity'), '0', 'nor is an activity');
 
+# What was answered before a run is found out is not lost.
+query(q{
+	SET ROLE alice;
+	SELECT workflow.register_activity('Outside', task_queue => 'outside', options => '{"StartToCloseSeconds": 600}');
+	SELECT workflow.register('Ask', '{"StartAt": "O", "States": {"O": {"Type": "Task", "Resource": "Outside", "End": true}}}'::jsonb);
+	SELECT workflow.start('Ask', workflow_id => 'asked')});
+my $token = query(q{SET ROLE alice; SELECT task_token FROM workflow.poll_activity('outside', 'w', wait => '60 s')});
+set_enabled($node, 'off');
+query("UPDATE workflow.execution SET crashes = $limit");
+is(query(qq{SELECT workflow.complete_activity('$token', '"done"')}), 't', 'a run that has crashed the server too often is answered');
+set_enabled($node, 'on');
+ok($node->poll_query_until('postgres', q{SELECT status = 'Stuck' FROM workflow.executions WHERE workflow_id = 'asked'}), 'it is stuck');
+query(q{SELECT workflow.retry('asked')});
+ok($node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM workflow.execution'), 'a retry lets it go on');
+is(query(q{SELECT output FROM workflow.executions WHERE workflow_id = 'asked'}), '"done"', 'with the answer');
+
 $node->stop;
 done_testing();
