@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 /*
@@ -78,7 +79,10 @@ drop_temporary_objects(void)
 	if (!OidIsValid(schema))
 		return;
 	ow_session_fire_constraints();
+	/* catalog rows that are deleted may have to be fetched from their TOAST tables */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	ResetTempTableNamespace();
+	PopActiveSnapshot();
 }
 
 void

@@ -97,7 +97,7 @@ static Node *
 resolve_name(ParseState *pstate, ColumnRef *reference, Node *column)
 {
 	const OwSqlPlan *plan = pstate->p_ref_hook_state;
-	const Node *first = linitial(reference->fields);
+	Node	   *first = linitial(reference->fields);
 	int			variable = IsA(first, String) ? find_variable(strVal(first)) : -1;
 	const char *name;
 
@@ -106,7 +106,7 @@ resolve_name(ParseState *pstate, ColumnRef *reference, Node *column)
 	name = variables[variable].name;
 	if (list_length(reference->fields) > 1)
 	{
-		const Node *second = lsecond(reference->fields);
+		Node	   *second = lsecond(reference->fields);
 
 		if (column == NULL && IsA(second, String))
 			ereport(ERROR,
