@@ -23,6 +23,7 @@ CREATE TABLE workflow.execution (
     cancel_requested boolean NOT NULL,
     sticky_status    text NOT NULL,
     compensations    int NOT NULL,
+    signals          int NOT NULL DEFAULT 0,
     -- its token, in the same columns as that of a branch
     state            text,
     phase            text NOT NULL,
@@ -64,6 +65,7 @@ COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the to
 COMMENT ON COLUMN workflow.execution.opened IS 'Branches that the Parallel or Map the token stands in has opened';
 COMMENT ON COLUMN workflow.execution.failed IS 'How many of them have failed, which the Map tolerates';
 COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the limits of a task token (Callback); of a SQL state, also what its task is called with';
+COMMENT ON COLUMN workflow.execution.signals IS 'How many signals are buffered';
 COMMENT ON COLUMN workflow.execution.compensations IS 'How many compensations have been recorded, those dropped again included: the sequence of the last';
 
 -- The token of each branch (of a Parallel) or iteration (of a Map) that runs.  Those that start and end within
@@ -188,7 +190,7 @@ CREATE TABLE workflow.message (
     message_id uuid NOT NULL,
     owner      regrole NOT NULL,
     kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations',
-                                             'ActivityCompleted', 'ActivityFailed', 'Heartbeat')),
+                                             'ActivityCompleted', 'ActivityFailed', 'Heartbeat', 'Signal')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,
@@ -196,6 +198,43 @@ CREATE TABLE workflow.message (
 );
 CREATE INDEX message_unread ON workflow.message (owner, run_id);
 COMMENT ON TABLE workflow.message IS 'Requests on their way to an open run';
+
+-- Signals that a run has taken in, and no Await state has consumed.
+CREATE TABLE workflow.signal (
+    shard_key  int NOT NULL,
+    run_id     uuid NOT NULL,
+    event_id   int NOT NULL,
+    owner      regrole NOT NULL,
+    signal     text NOT NULL,
+    payload    jsonb NOT NULL,
+    sent_at    timestamptz NOT NULL,
+    PRIMARY KEY (shard_key, run_id, event_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE workflow.signal IS 'Signals that wait in their run for an Await state';
+COMMENT ON COLUMN workflow.signal.event_id IS 'Of its WorkflowExecutionSignaled: signals are consumed in this order';
+
+-- Signals whose run had closed when they were committed, and was not continued.
+CREATE TABLE workflow.undeliverable_signal (
+    shard_key  int NOT NULL,
+    run_id     uuid NOT NULL,
+    message_id uuid NOT NULL,
+    owner      regrole NOT NULL,
+    payload    jsonb NOT NULL,
+    sent_by    regrole NOT NULL,
+    sent_at    timestamptz NOT NULL,
+    PRIMARY KEY (shard_key, run_id, message_id)
+);
+COMMENT ON TABLE workflow.undeliverable_signal IS 'Signals that came too late for their run';
+
+-- The request ids of signals, while the chain of runs that they were sent to is open.
+CREATE TABLE workflow.signal_request (
+    shard_key  int NOT NULL,
+    chain_id   uuid NOT NULL,
+    request_id text NOT NULL,
+    owner      regrole NOT NULL,
+    PRIMARY KEY (shard_key, chain_id, request_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE workflow.signal_request IS 'Request ids of signals that have been sent';
 
 -- Large documents, such as the items of a Map, are loaded with each transaction of their run.
 DO $$

@@ -52,6 +52,9 @@ BEGIN
                      ('workflow.worker_grant', format(mine, 'grantee')),
                      ('workflow.timer', format(mine, 'owner')),
                      ('workflow.message', format(mine, 'owner')),
+                     ('workflow.signal', format(mine, 'owner')),
+                     ('workflow.undeliverable_signal', format(mine, 'owner')),
+                     ('workflow.signal_request', format(mine, 'owner')),
                      ('workflow.closed_execution', format(started, 'owner', 'started_by')),
                      ('workflow.history_batch', format(started, 'owner', 'started_by')),
                      ('workflow.compensation', format(started, 'owner', 'started_by'))) AS p (relation, condition)

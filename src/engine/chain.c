@@ -197,6 +197,7 @@ copy_loaded(const OwLoadedRun *loaded)
 	copy.run.compensations = copy_elements(loaded->run.compensations, sizeof(OwRecordedCompensation));
 	copy.run.ended_compensations = copy_elements(loaded->run.ended_compensations, sizeof(OwRecordedCompensation));
 	copy.run.branches = copy_elements(loaded->run.branches, sizeof(OwBranch));
+	copy.run.signals = list_copy(loaded->run.signals);
 	return copy;
 }
 
@@ -467,6 +468,15 @@ take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFail
 	return true;
 }
 
+static void
+take_signal(const OwMessage *message, OwInput *input)
+{
+	input->signal = ow_json_get_string(message->payload, "signal");
+	input->details = ow_json_get(message->payload, "payload");
+	input->request_id = ow_json_get_string(message->payload, "request_id");
+	input->sent_at = message->sent_at;
+}
+
 static OwStep
 feed_message(Chain *chain, const OwMessage *message)
 {
@@ -474,6 +484,8 @@ feed_message(Chain *chain, const OwMessage *message)
 	OwInput		input = {.kind = message->kind, .reason = message->reason, .requested_by = message->sent_by};
 	OwFailure	failure;
 
+	if (message->kind == OW_INPUT_SIGNAL)
+		take_signal(message, &input);
 	if (is_answer(message) && !take_answer(chain, message, &input, &failure))
 		return OW_STEP_PARKED;
 	if (message->kind == OW_INPUT_RETRY)

@@ -20,7 +20,7 @@ static const OwField top_fields[] = {
 	{"OnCancel", OW_STRING, OW_OPTIONAL},
 	{"OnTimeout", OW_STRING, OW_OPTIONAL},
 	{"Public", OW_OBJECT, OW_OPTIONAL},
-	{"Signals", OW_NOT_YET, OW_OPTIONAL},
+	{"Signals", OW_OBJECT, OW_OPTIONAL},
 	{"Queries", OW_NOT_YET, OW_OPTIONAL},
 	{"Updates", OW_NOT_YET, OW_OPTIONAL},
 	{"SearchAttributes", OW_NOT_YET, OW_OPTIONAL},
@@ -296,6 +296,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	definition->output_type = ow_payload_type_compile(source, "Output", "", compiler->problems);
 	compiler->has_templates = ow_field_get(source, "Templates", OW_OBJECT, &compiler->templates);
 	compile_defaults(compiler, source);
+	ow_compile_signals(compiler, source);
 	ow_compile_machines(compiler, source);
 	definition->on_error = ow_compile_target(compiler, source, "OnError", "");
 	definition->on_cancel = ow_compile_target(compiler, source, "OnCancel", "");

@@ -22,6 +22,7 @@
 #define OW_NO_STATE (-1)
 #define OW_UNSET (-1)			/* a duration or count that was not given */
 #define OW_MAX_RETRIERS 16		/* per state */
+#define OW_MAX_AWAITED 100		/* in one Await state */
 
 typedef enum OwStateType
 {
@@ -33,7 +34,8 @@ typedef enum OwStateType
 	OW_STATE_FAIL,
 	OW_STATE_COMPENSATE,
 	OW_STATE_PARALLEL,
-	OW_STATE_MAP
+	OW_STATE_MAP,
+	OW_STATE_AWAIT
 } OwStateType;
 
 extern const char *ow_state_type_name(OwStateType type);	/* "Pass", "Task", … */
@@ -128,6 +130,40 @@ typedef struct OwItemBatcher
 	OwSqlTemplate *sql_batch_input; /* the same in SQL */
 } OwItemBatcher;
 
+/* When a timer fires: exactly one of these */
+typedef struct OwMoment
+{
+	int64		ms;				/* from when the state is entered; OW_UNSET */
+	OwPath	   *seconds_path;
+	bool		has_timestamp;
+	TimestampTz timestamp;
+	OwPath	   *timestamp_path;
+	OwSqlTemplate *sql_seconds; /* SQL */
+	OwSqlTemplate *sql_timestamp;
+	const char *field;			/* the name of the field that has the path */
+} OwMoment;
+
+/* One of the things that an Await state waits for: a signal, or a moment */
+typedef struct OwAwaited
+{
+	char	   *signal;			/* NULL: the moment */
+	OwMoment	moment;
+	OwChoiceRule *condition;	/* over the payload; NULL: any */
+	OwSqlTemplate *sql_condition;	/* the same in SQL */
+	OwPath	   *result_path;	/* where the payload goes; NULL: nowhere */
+	OwTemplate *assign;			/* over the payload, or the input after a moment; NULL: none */
+	OwSqlTemplate *sql_output;	/* SQL: NULL: the input */
+	OwSqlTemplate *sql_assign;	/* SQL: NULL: none */
+	int			next;			/* OW_NO_STATE: all are awaited */
+} OwAwaited;
+
+/* A signal that runs of the definition can be sent */
+typedef struct OwSignalType
+{
+	char	   *name;
+	OwPayloadType *payload;		/* NULL: any */
+} OwSignalType;
+
 /* What a state of the SQL language has in the place of paths and templates; NULL where nothing was said */
 typedef struct OwSqlState
 {
@@ -138,8 +174,6 @@ typedef struct OwSqlState
 	OwSqlTemplate *heartbeat_seconds;
 	OwSqlTemplate *items;		/* Map: NULL: the input */
 	OwSqlTemplate *item_selector;
-	OwSqlTemplate *seconds;		/* Wait */
-	OwSqlTemplate *timestamp;
 	OwSqlTemplate *error;		/* Fail */
 	OwSqlTemplate *cause;
 } OwSqlState;
@@ -179,12 +213,12 @@ typedef struct OwState
 	OwChoiceBranch *branches;
 	int			default_next;	/* Choice: OW_NO_STATE when none */
 
-	/* Wait: exactly one of four */
-	int64		wait_ms;		/* OW_UNSET */
-	OwPath	   *wait_seconds_path;
-	bool		has_timestamp;
-	TimestampTz timestamp;
-	OwPath	   *timestamp_path;
+	OwMoment	wait;			/* Wait */
+
+	/* Await: any one of what is awaited, or all of it */
+	bool		await_all;
+	int			nawaited;
+	OwAwaited  *awaited;
 
 	/* Fail */
 	char	   *error;
@@ -233,6 +267,8 @@ typedef struct OwDefinition
 	OwPublicError *public_error;
 	OwPayloadType *input_type;	/* NULL: any */
 	OwPayloadType *output_type;
+	int			nsignals;
+	OwSignalType *signals;
 	int			nactivities;	/* distinct names of activities used, compensations included */
 	char	  **activities;
 } OwDefinition;
@@ -256,6 +292,12 @@ extern void ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *st
 
 /* OW_NO_STATE when there is none; also finds states of nested machines. */
 extern int	ow_definition_find_state(const OwDefinition *definition, const char *name);
+
+/* The signal of that name; NULL: it is not declared */
+extern const OwSignalType *ow_definition_find_signal(const OwDefinition *definition, const char *name);
+
+/* The declared signal that was probably meant; NULL */
+extern const char *ow_definition_nearest_signal(const OwDefinition *definition, const char *name);
 
 /* Where a run begins */
 extern int	ow_definition_start(const OwDefinition *definition);

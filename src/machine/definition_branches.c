@@ -218,7 +218,7 @@ compile_number(OwCompiler *compiler, OwNumber *number, const JsonbValue *source,
 
 	ow_fields_exclusive(source, names, false, where, compiler->problems);
 	if (compiler->sql)
-		number->expression = ow_compile_sql_expression(compiler, source, name, "a number", where);
+		number->expression = ow_compile_sql_expression(compiler, source, name, "a number", 0, where);
 	else
 		number->path = ow_field_path(source, path_name, true, NULL, where, compiler->problems);
 	number->given = number->path != NULL || number->expression != NULL;
@@ -282,7 +282,7 @@ ow_compile_map(OwCompiler *compiler, OwState *state, const JsonbValue *source, c
 	if (compiler->sql)
 	{
 		state->sql->items = ow_field_string(source, "Items") ?
-			ow_compile_sql_expression(compiler, source, "Items", "an array or an object", where) :
+			ow_compile_sql_expression(compiler, source, "Items", "an array or an object", 0, where) :
 			ow_compile_sql(compiler, source, "Items", 0, where);
 		state->sql->item_selector = ow_compile_sql(compiler, source, "ItemSelector", 0, where);
 	}

@@ -125,6 +125,14 @@ extern void ow_compile_map(OwCompiler *compiler, OwState *state, const JsonbValu
 /* definition_state.c: fills the state at index compiler->current, whose name is set */
 extern void ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *where);
 
+/* Reads Next or End: exactly one of them. */
+extern void ow_compile_transition(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
+
+/* definition_wait.c: Wait and Await, and the signals that are declared */
+extern void ow_compile_signals(OwCompiler *compiler, const JsonbValue *source);
+extern void ow_compile_wait(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
+extern void ow_compile_await(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
+
 /* "ResultPath": a Reference Path over "$"; NULL when absent, bad or null (is_null) */
 extern OwPath *ow_compile_result_path(OwCompiler *compiler, const JsonbValue *source, bool *is_null,
 									  const char *where);
@@ -145,7 +153,9 @@ extern const OwField ow_sql_only_fields[];
 extern OwSqlTemplate *ow_compile_sql(OwCompiler *compiler, const JsonbValue *source, const char *name, int names,
 									 const char *where);
 extern OwSqlTemplate *ow_compile_sql_expression(OwCompiler *compiler, const JsonbValue *source, const char *name,
-												const char *other, const char *where);
+												const char *other, int names, const char *where);
+extern OwSqlTemplate *ow_compile_sql_condition(OwCompiler *compiler, const JsonbValue *source, int names,
+											   const char *where);
 extern OwSqlTemplate *ow_compile_sql_assign(OwCompiler *compiler, const JsonbValue *source, int names,
 											const char *where);
 extern void ow_compile_sql_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *source,

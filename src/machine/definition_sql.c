@@ -73,7 +73,7 @@ ow_compile_sql(OwCompiler *compiler, const JsonbValue *source, const char *name,
 
 OwSqlTemplate *
 ow_compile_sql_expression(OwCompiler *compiler, const JsonbValue *source, const char *name, const char *other,
-						  const char *where)
+						  int names, const char *where)
 {
 	char	   *text = ow_field_string(source, name);
 	int			errors = compiler->problems->errors;
@@ -81,7 +81,7 @@ ow_compile_sql_expression(OwCompiler *compiler, const JsonbValue *source, const 
 
 	if (text == NULL)
 		return NULL;
-	template = ow_compile_sql(compiler, source, name, 0, where);
+	template = ow_compile_sql(compiler, source, name, names, where);
 	if (ow_sql_template_is_expression(template))
 		return template;
 	if (compiler->problems->errors == errors)
@@ -103,15 +103,21 @@ ow_compile_sql_assign(OwCompiler *compiler, const JsonbValue *source, int names,
 	return ow_compile_sql(compiler, source, "Assign", names, where);
 }
 
+OwSqlTemplate *
+ow_compile_sql_condition(OwCompiler *compiler, const JsonbValue *source, int names, const char *where)
+{
+	return ow_field_string(source, "Condition") ?
+		ow_compile_sql_expression(compiler, source, "Condition", "true, false", names, where) :
+		ow_compile_sql(compiler, source, "Condition", names, where);
+}
+
 /* A rule of a Choice, but for its Next */
 void
 ow_compile_sql_branch(OwCompiler *compiler, OwChoiceBranch *branch, const JsonbValue *source, const char *where)
 {
 	if (!ow_fields_check(source, where, rule_tables, compiler->problems))
 		return;
-	branch->condition = ow_field_string(source, "Condition") ?
-		ow_compile_sql_expression(compiler, source, "Condition", "true, false", where) :
-		ow_compile_sql(compiler, source, "Condition", 0, where);
+	branch->condition = ow_compile_sql_condition(compiler, source, 0, where);
 	branch->sql_output = ow_compile_sql(compiler, source, "Output", 0, where);
 	branch->sql_assign = ow_compile_sql_assign(compiler, source, 0, where);
 }

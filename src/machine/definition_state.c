@@ -8,7 +8,6 @@
 
 #include "fmgr.h"
 #include "machine/definition_internal.h"
-#include "machine/instant.h"
 #include "machine/json.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -67,6 +66,12 @@ static const OwField wait_fields[] = {
 	{"SecondsPath", OW_STRING, OW_OPTIONAL},
 	{"Timestamp", OW_STRING, OW_OPTIONAL},
 	{"TimestampPath", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField await_fields[] = {
+	{"Any", OW_ARRAY, OW_OPTIONAL},
+	{"All", OW_ARRAY, OW_OPTIONAL},
 	{NULL}
 };
 
@@ -189,9 +194,8 @@ compile_flow(OwCompiler *compiler, OwState *state, const JsonbValue *source, con
 	state->assign = ow_compile_assign(compiler, source, where);
 }
 
-/* Reads Next or End: exactly one of them. */
-static void
-compile_transition(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+void
+ow_compile_transition(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
 {
 	JsonbValue	end;
 	bool		ends = ow_field_get(source, "End", OW_BOOLEAN, &end) && end.val.boolean;
@@ -319,35 +323,6 @@ compile_choice(OwCompiler *compiler, OwState *state, const JsonbValue *source, c
 }
 
 static void
-compile_wait(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
-{
-	static const char *const ways[] = {"Seconds", "SecondsPath", "Timestamp", "TimestampPath", NULL};
-	char	   *timestamp = ow_field_string(source, "Timestamp");
-
-	ow_fields_exclusive(source, ways, true, where, compiler->problems);
-	if (compiler->sql)
-	{
-		state->sql->seconds = ow_compile_sql_expression(compiler, source, "Seconds", "a number", where);
-		state->sql->timestamp = timestamp && strstr(timestamp, "{%") ?
-			ow_compile_sql(compiler, source, "Timestamp", 0, where) : NULL;
-	}
-	state->wait_ms = ow_field_seconds_ms(source, "Seconds", 0, where, compiler->problems);
-	state->wait_seconds_path = ow_field_path(source, "SecondsPath", true, NULL, where,
-											 compiler->problems);
-	state->timestamp_path = ow_field_path(source, "TimestampPath", true, NULL, where,
-										  compiler->problems);
-	if (timestamp == NULL || (state->sql != NULL && state->sql->timestamp != NULL))
-		return;
-	state->has_timestamp = ow_instant_parse(timestamp, &state->timestamp);
-	if (!state->has_timestamp)
-		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidValue",
-					   ow_where_member(where, "Timestamp"),
-					   "Write it as in \"2030-01-31T12:00:00Z\" or \"2030-01-31T12:00:00+01:00\".",
-					   "field \"Timestamp\" in state \"%s\" is no RFC 3339 timestamp: \"%s\"",
-					   state->name, timestamp);
-}
-
-static void
 compile_succeed(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
 {
 	compiler->ends[state->index] = true;
@@ -403,9 +378,12 @@ static const OwStateKind state_kinds[] = {
 	{"Choice", OW_STATE_CHOICE, false, compile_choice, false,
 		{common_fields, flow_fields, assign_fields, choice_fields, ow_sql_only_fields, NULL},
 	{common_fields, sql_flow_fields, assign_fields, choice_fields, ow_jsonpath_only_fields, NULL}},
-	{"Wait", OW_STATE_WAIT, true, compile_wait, false,
+	{"Wait", OW_STATE_WAIT, true, ow_compile_wait, false,
 		{common_fields, flow_fields, next_fields, assign_fields, wait_fields, ow_sql_only_fields, NULL},
 	{common_fields, sql_flow_fields, next_fields, assign_fields, sql_wait_fields, ow_jsonpath_only_fields, NULL}},
+	{"Await", OW_STATE_AWAIT, false, ow_compile_await, true,
+		{common_fields, flow_fields, next_fields, await_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, next_fields, assign_fields, await_fields, ow_jsonpath_only_fields, NULL}},
 	{"Succeed", OW_STATE_SUCCEED, false, compile_succeed, false,
 		{common_fields, flow_fields, ow_sql_only_fields, NULL},
 	{common_fields, sql_flow_fields, ow_jsonpath_only_fields, NULL}},
@@ -423,7 +401,7 @@ static const OwStateKind state_kinds[] = {
 	{common_fields, sql_flow_fields, next_fields, assign_fields, ow_map_sql_fields, ow_jsonpath_only_fields, NULL}}
 };
 
-static const char *const later_types[] = {"Await", "ContinueAsNew", "Version"};
+static const char *const later_types[] = {"ContinueAsNew", "Version"};
 
 const char *
 ow_state_type_name(OwStateType type)
@@ -522,7 +500,7 @@ init_state(OwState *state)
 {
 	state->next = OW_NO_STATE;
 	state->default_next = OW_NO_STATE;
-	state->wait_ms = OW_UNSET;
+	state->wait.ms = OW_UNSET;
 	ow_task_options_init(&state->options);
 }
 
@@ -570,5 +548,5 @@ ow_compile_state(OwCompiler *compiler, const JsonbValue *source, const char *whe
 	if (kind->compile != NULL)
 		kind->compile(compiler, state, &body, where);
 	if (kind->has_transition)
-		compile_transition(compiler, state, &body, where);
+		ow_compile_transition(compiler, state, &body, where);
 }

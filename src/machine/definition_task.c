@@ -351,12 +351,12 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 	if (compiler->sql)
 	{
 		state->sql->timeout_seconds = ow_compile_sql_expression(compiler, source, "StartToCloseSeconds", "a number",
-																where);
+																0, where);
 		if (state->sql->timeout_seconds == NULL)
 			state->sql->timeout_seconds = ow_compile_sql_expression(compiler, source, "TimeoutSeconds", "a number",
-																	where);
+																	0, where);
 		state->sql->heartbeat_seconds = ow_compile_sql_expression(compiler, source, "HeartbeatSeconds", "a number",
-																  where);
+																   0, where);
 	}
 	else
 		ow_read_task_option_paths(&state->options, source, where, problems);

@@ -180,8 +180,8 @@ static void
 interrupt(OwMachine *machine)
 {
 	ow_machine_cancel_branches(machine, true);
-	if (machine->token->phase == OW_PHASE_WAIT)
-		ow_machine_record(machine, "TimerCanceled", ow_machine_state(machine)->name, NULL);
+	if (machine->token->phase == OW_PHASE_WAIT || machine->token->phase == OW_PHASE_AWAIT)
+		ow_machine_cancel_timers(machine);
 	else if (machine->token->phase == OW_PHASE_QUEUED)
 		ow_machine_record(machine, "ActivityTaskCanceled", ow_machine_state(machine)->name, NULL);
 	machine->token->due_at = DT_NOEND;
@@ -316,6 +316,8 @@ is_runnable(const OwRun *run, OwToken *token)
 			return true;
 		case OW_PHASE_BRANCHES:
 			return ow_machine_can_spread(token);
+		case OW_PHASE_AWAIT:
+			return ow_machine_has_unseen_signal(run, token);
 		default:
 			return false;
 	}
@@ -442,6 +444,9 @@ advance(OwMachine *machine)
 			case OW_PHASE_BRANCHES:
 				ow_machine_spread(machine);
 				break;
+			case OW_PHASE_AWAIT:
+				ow_machine_await(machine);
+				break;
 			default:
 				pg_unreachable();
 		}
@@ -499,6 +504,9 @@ timer_fired(OwMachine *machine)
 			ow_machine_record(machine, "TimerFired", ow_machine_state(machine)->name, NULL);
 			token->due_at = DT_NOEND;
 			ow_machine_leave(machine, NULL);
+			break;
+		case OW_PHASE_AWAIT:
+			ow_machine_await(machine);
 			break;
 		case OW_PHASE_BACKOFF:
 		case OW_PHASE_COMPENSATE_BACKOFF:
@@ -629,6 +637,9 @@ apply_input(OwMachine *machine, const OwInput *input)
 			break;
 		case OW_INPUT_RETRY_COMPENSATIONS:
 			retry_compensations(machine, input);
+			break;
+		case OW_INPUT_SIGNAL:
+			ow_machine_signal(machine, input);
 			break;
 		case OW_INPUT_TRANSITION_LIMIT:
 			reach_transition_limit(machine);

@@ -52,6 +52,7 @@ typedef enum OwPhase
 	OW_PHASE_BRANCHES,			/* branches of a Parallel or Map run, or can be opened */
 	OW_PHASE_QUEUED,			/* an attempt is in its task queue, or somebody outside is at it */
 	OW_PHASE_COMPENSATE_QUEUED, /* the same of compensation token.compensation */
+	OW_PHASE_AWAIT,				/* an Await state: until a signal comes, or token.due_at */
 	OW_PHASE_CLOSED
 } OwPhase;
 
@@ -157,6 +158,16 @@ typedef struct OwRecordedCompensation
 	bool		dirty;			/* must be written at flush */
 } OwRecordedCompensation;
 
+/* A signal that has come, and no Await state has consumed */
+typedef struct OwBufferedSignal
+{
+	int			event_id;		/* of its WorkflowExecutionSignaled */
+	char	   *name;
+	Jsonb	   *payload;		/* JSON null: none */
+	TimestampTz sent_at;
+	bool		stored;			/* has a row already */
+} OwBufferedSignal;
+
 /* How the run will close once its remaining compensations have run */
 typedef struct OwOutcome
 {
@@ -188,6 +199,8 @@ typedef struct OwRun
 	List	   *gone_branches;	/* of ids of branches that had a row and run no more */
 	List	   *gathered;		/* of ids of parents whose branches are all over: stored outputs go */
 	List	   *queued;			/* of OwQueuedTask *, handed to task queues since it was loaded */
+	List	   *signals;		/* of OwBufferedSignal *, in the order in which they came */
+	List	   *consumed_signals;	/* of the event ids of those that had a row: it goes */
 	int			next_branch_id; /* from 1 */
 	int			next_event_id;	/* from 1 */
 	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */
@@ -316,6 +329,7 @@ typedef enum OwInputKind
 	OW_INPUT_STUCK,				/* the shell cannot go on: failure says why */
 	OW_INPUT_RETRY,				/* an operator lets a stuck run try again */
 	OW_INPUT_RETRY_COMPENSATIONS,	/* an operator lets failed compensations try again */
+	OW_INPUT_SIGNAL,
 	OW_INPUT_TRANSITION_LIMIT	/* replay: the token had entered too many states without waiting */
 } OwInputKind;
 
@@ -327,12 +341,15 @@ typedef struct OwInput
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
 	const char *reason;			/* CANCEL, TERMINATE; may be NULL */
-	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*; may be NULL */
+	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*, SIGNAL; may be NULL */
 	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
 	const OwRetryAnswer *recorded_retry;
 	/* Replay: what a task token's answer was limited by, instead of asking the task's options */
 	const Jsonb *recorded_limits;
-	Jsonb	   *details;		/* HEARTBEAT; may be NULL */
+	Jsonb	   *details;		/* HEARTBEAT, and the payload of a SIGNAL; may be NULL */
+	const char *signal;			/* SIGNAL: its name */
+	const char *request_id;		/* SIGNAL; may be NULL */
+	TimestampTz sent_at;		/* SIGNAL */
 } OwInput;
 
 typedef enum OwStep

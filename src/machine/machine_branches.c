@@ -450,8 +450,8 @@ record_canceled(OwMachine *machine)
 	const OwToken *token = machine->token;
 	const char *name = token->state == OW_NO_STATE ? NULL : ow_machine_state(machine)->name;
 
-	if (token->phase == OW_PHASE_WAIT)
-		ow_machine_record(machine, "TimerCanceled", name, NULL);
+	if (token->phase == OW_PHASE_WAIT || token->phase == OW_PHASE_AWAIT)
+		ow_machine_cancel_timers(machine);
 	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF ||
 			 token->phase == OW_PHASE_CALLBACK || token->phase == OW_PHASE_QUEUED)
 		ow_machine_record(machine, "ActivityTaskCanceled", name, NULL);

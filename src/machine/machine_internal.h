@@ -64,6 +64,9 @@ extern bool ow_machine_map_item(const OwMachine *machine, int *index, JsonbValue
 /* machine_state.c */
 extern void ow_machine_enter(OwMachine *machine);
 extern void ow_machine_leave(OwMachine *machine, Jsonb *output);
+extern bool ow_machine_leave_to(OwMachine *machine, const OwState *state, int next, Jsonb *output, OwFailure *failure);
+extern bool ow_machine_apply_output_path(OwMachine *machine, const OwState *state, Jsonb *data, Jsonb **output,
+										 OwFailure *failure);
 extern bool ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure);
 extern bool ow_machine_assign(OwMachine *machine, const OwTemplate *assign, Jsonb *data, OwEvaluation what,
 							  OwFailure *failure);
@@ -79,8 +82,11 @@ extern bool ow_machine_evaluate_number(OwMachine *machine, const OwSqlTemplate *
 									   bool whole, double *number, OwFailure *failure);
 extern bool ow_machine_evaluate_text(OwMachine *machine, const OwSqlTemplate *template, const char **text,
 									 OwFailure *failure);
-extern bool ow_machine_evaluate_time(OwMachine *machine, const OwSqlState *sql, TimestampTz *until,
-									 OwFailure *failure);
+extern bool ow_machine_evaluate_time(OwMachine *machine, const OwMoment *moment, TimestampTz *at, OwFailure *failure);
+extern bool ow_machine_evaluate_condition(OwMachine *machine, const OwSqlTemplate *template, const Jsonb *result,
+										  bool *matches, OwFailure *failure);
+extern bool ow_machine_sql_awaited(OwMachine *machine, const OwAwaited *awaited, const Jsonb *payload, Jsonb **output,
+								   OwFailure *failure);
 extern bool ow_machine_evaluate_items(OwMachine *machine, const OwState *state, JsonbValue *items, OwFailure *failure);
 extern bool ow_machine_sql_output(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output,
 								  OwFailure *failure);
@@ -114,6 +120,15 @@ extern bool ow_machine_try_again(OwMachine *machine, const OwInput *input, const
 extern void ow_machine_stick_unrunnable(OwMachine *machine, const char *activity_name, const OwActivity *activity);
 extern Jsonb *ow_failure_json(const OwFailure *failure);
 extern void ow_failure_from_json(const Jsonb *json, OwFailure *failure);
+
+/* machine_wait.c */
+extern bool ow_machine_enter_wait(OwMachine *machine, const OwState *state, OwFailure *failure);
+extern bool ow_machine_enter_await(OwMachine *machine, const OwState *state, OwFailure *failure);
+extern void ow_machine_await(OwMachine *machine);
+extern void ow_machine_signal(OwMachine *machine, const OwInput *input);
+extern bool ow_machine_has_unseen_signal(const OwRun *run, const OwToken *token);
+extern void ow_machine_cancel_timers(OwMachine *machine);
+extern bool ow_machine_awaits_alike(const OwState *state, const OwState *other);
 
 /* machine_queue.c */
 extern void ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *options);

@@ -111,37 +111,37 @@ ow_machine_evaluate_text(OwMachine *machine, const OwSqlTemplate *template, cons
 	return true;
 }
 
-/* When the Wait ends */
 bool
-ow_machine_evaluate_time(OwMachine *machine, const OwSqlState *sql, TimestampTz *until, OwFailure *failure)
+ow_machine_evaluate_time(OwMachine *machine, const OwMoment *moment, TimestampTz *at, OwFailure *failure)
 {
 	const char *text = NULL;
 	double		seconds;
 
-	if (sql->seconds != NULL)
+	if (moment->sql_seconds != NULL)
 	{
-		if (!ow_machine_evaluate_number(machine, sql->seconds, 0, PG_INT32_MAX, true, &seconds, failure))
+		if (!ow_machine_evaluate_number(machine, moment->sql_seconds, 0, PG_INT32_MAX, true, &seconds, failure))
 			return false;
-		*until = ow_instant_add_ms(machine->now, (int64) seconds * 1000);
+		*at = ow_instant_add_ms(machine->now, (int64) seconds * 1000);
 		return true;
 	}
-	if (!ow_machine_evaluate_text(machine, sql->timestamp, &text, failure))
+	if (!ow_machine_evaluate_text(machine, moment->sql_timestamp, &text, failure))
 		return false;
-	if (text == NULL || !ow_instant_parse(text, until))
+	if (text == NULL || !ow_instant_parse(text, at))
 		return ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "%s: it must be an RFC 3339 timestamp, not %s",
-					   ow_where_subject(sql->timestamp->where), text ? text : "null");
+					   ow_where_subject(moment->sql_timestamp->where), text ? text : "null");
 	return true;
 }
 
 /* NULL does not match, as in WHERE. */
-static bool
-evaluate_condition(OwMachine *machine, const OwSqlTemplate *template, bool *matches, OwFailure *failure)
+bool
+ow_machine_evaluate_condition(OwMachine *machine, const OwSqlTemplate *template, const Jsonb *result, bool *matches,
+							  OwFailure *failure)
 {
 	JsonbValue	value;
 	Jsonb	   *json;
 
 	*matches = false;
-	if (!ow_machine_evaluate(machine, template, &json, failure))
+	if (!evaluate(machine, template, (OwSqlScope) {.result = result}, &json, failure))
 		return false;
 	ow_json_as_value(json, &value);
 	if (value.type != jbvBool && value.type != jbvNull)
@@ -227,6 +227,15 @@ ow_machine_sql_output(OwMachine *machine, const OwState *state, Jsonb *result, J
 							 result ? result : machine->token->data, output, failure);
 }
 
+/* Of one thing that an Await waited for; the payload is NULL when it was a moment. */
+bool
+ow_machine_sql_awaited(OwMachine *machine, const OwAwaited *awaited, const Jsonb *payload, Jsonb **output,
+					   OwFailure *failure)
+{
+	return assign_and_output(machine, awaited->sql_assign, awaited->sql_output, (OwSqlScope) {.result = payload},
+							 machine->token->data, output, failure);
+}
+
 bool
 ow_machine_sql_catch(OwMachine *machine, const OwCatcher *catcher, Jsonb *error, Jsonb **output, OwFailure *failure)
 {
@@ -247,7 +256,7 @@ ow_machine_sql_choose(OwMachine *machine, const OwState *state, int *next, Jsonb
 		const OwChoiceBranch *branch = &state->branches[i];
 		bool		matches;
 
-		if (!evaluate_condition(machine, branch->condition, &matches, failure))
+		if (!ow_machine_evaluate_condition(machine, branch->condition, NULL, &matches, failure))
 			return false;
 		if (!matches)
 			continue;

@@ -33,6 +33,12 @@ apply_path(OwMachine *machine, const OwPath *path, bool is_null, Jsonb *data, Js
 	return true;
 }
 
+bool
+ow_machine_apply_output_path(OwMachine *machine, const OwState *state, Jsonb *data, Jsonb **output, OwFailure *failure)
+{
+	return apply_path(machine, state->output_path, state->output_path_null, data, output, failure);
+}
+
 /* The effective input of the current state: raw input through InputPath and Parameters. */
 bool
 ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure)
@@ -281,15 +287,11 @@ choose(OwMachine *machine, const OwState *state, int *chosen, Jsonb **output, Ow
 		apply_path(machine, state->output_path, state->output_path_null, input, output, failure);
 }
 
-static bool
-enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
+/* Leaves the state for the one it has chosen; what it assigns has been evaluated. */
+bool
+ow_machine_leave_to(OwMachine *machine, const OwState *state, int next, Jsonb *output, OwFailure *failure)
 {
-	int			next;
-	Jsonb	   *output;
-
-	if (!(state->sql ? ow_machine_sql_choose(machine, state, &next, &output, failure) :
-		  choose(machine, state, &next, &output, failure)) ||
-		!check_size(machine, state, output, failure))
+	if (!check_size(machine, state, output, failure))
 		return false;
 	ow_machine_keep_assigned(machine);
 	ow_machine_go(machine, next, output);
@@ -297,72 +299,14 @@ enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
 }
 
 static bool
-read_scalar(OwMachine *machine, const OwPath *path, Jsonb *input, JsonbValue *value, OwFailure *failure)
+enter_choice(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
-	OwScope		scope;
-	const char *missing;
+	int			next;
+	Jsonb	   *output;
 
-	ow_machine_scope(machine, input, OW_EVALUATE_INPUT, &scope);
-	if (!ow_path_get(path, &scope, value, &missing))
-		return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
-	return true;
-}
-
-/* When a Wait ends, by whichever of its four forms it has */
-static bool
-wait_until(OwMachine *machine, const OwState *state, Jsonb *input, TimestampTz *until, OwFailure *failure)
-{
-	JsonbValue	value;
-	int64		seconds;
-
-	if (state->sql != NULL && (state->sql->seconds != NULL || state->sql->timestamp != NULL))
-		return ow_machine_evaluate_time(machine, state->sql, until, failure);
-	if (state->has_timestamp)
-		*until = state->timestamp;
-	else if (state->wait_ms != OW_UNSET)
-		*until = ow_instant_add_ms(machine->now, state->wait_ms);
-	else if (state->wait_seconds_path != NULL)
-	{
-		if (!read_scalar(machine, state->wait_seconds_path, input, &value, failure))
-			return false;
-		if (!ow_json_value_int64(&value, &seconds) || seconds < 0 || seconds > PG_INT32_MAX)
-			return ow_fail(failure, OW_ERROR_RUNTIME, "SecondsPath of state \"%s\" is not a whole number of seconds from 0 to %d",
-						   state->name, PG_INT32_MAX);
-		*until = ow_instant_add_ms(machine->now, seconds * 1000);
-	}
-	else
-	{
-		if (!read_scalar(machine, state->timestamp_path, input, &value, failure))
-			return false;
-		if (value.type != jbvString || !ow_instant_parse(ow_json_value_cstring(&value), until))
-			return ow_fail(failure, OW_ERROR_RUNTIME, "TimestampPath of state \"%s\" is not an RFC 3339 timestamp",
-						   state->name);
-	}
-	return true;
-}
-
-static bool
-enter_wait(OwMachine *machine, const OwState *state, OwFailure *failure)
-{
-	OwToken    *token = machine->token;
-	Jsonb	   *input;
-	TimestampTz until;
-	OwObject	object;
-
-	if (!ow_machine_input(machine, state, &input, failure) ||
-		!wait_until(machine, state, input, &until, failure))
-		return false;
-	if (until <= machine->now)
-	{
-		ow_machine_leave(machine, NULL);
-		return true;
-	}
-	ow_object_begin(&object);
-	ow_object_add_text(&object, "fire_at", ow_instant_format(until));
-	ow_machine_record(machine, "TimerStarted", state->name, ow_object_end(&object));
-	token->phase = OW_PHASE_WAIT;
-	token->due_at = until;
-	return true;
+	return (state->sql ? ow_machine_sql_choose(machine, state, &next, &output, failure) :
+			choose(machine, state, &next, &output, failure)) &&
+		ow_machine_leave_to(machine, state, next, output, failure);
 }
 
 static bool
@@ -457,7 +401,7 @@ ow_machine_enter(OwMachine *machine)
 			ok = enter_choice(machine, state, &failure);
 			break;
 		case OW_STATE_WAIT:
-			ok = enter_wait(machine, state, &failure);
+			ok = ow_machine_enter_wait(machine, state, &failure);
 			break;
 		case OW_STATE_SUCCEED:
 			ok = enter_succeed(machine, state, &failure);
@@ -471,6 +415,9 @@ ow_machine_enter(OwMachine *machine)
 		case OW_STATE_PARALLEL:
 		case OW_STATE_MAP:
 			ok = ow_machine_enter_branches(machine, state, &failure);
+			break;
+		case OW_STATE_AWAIT:
+			ok = ow_machine_enter_await(machine, state, &failure);
 			break;
 		case OW_STATE_TASK:
 			pg_unreachable();

@@ -18,6 +18,7 @@
  *		WorkflowTaskFailed					the shell could not go on
  *		WorkflowTaskScheduled				an operator retried the stuck run
  *		CompensationRetryRequested
+ *		WorkflowExecutionSignaled
  *		TransitionLimitReached
  *
  * The machine is stopped where the step that made the events was: before the next event that came from
@@ -222,6 +223,7 @@ static const struct
 	{"WorkflowTaskFailed", OW_INPUT_STUCK},
 	{"WorkflowTaskScheduled", OW_INPUT_RETRY},
 	{"CompensationRetryRequested", OW_INPUT_RETRY_COMPENSATIONS},
+	{"WorkflowExecutionSignaled", OW_INPUT_SIGNAL},
 	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT}
 };
 
@@ -235,11 +237,24 @@ find_input_kind(const OwHistoryEvent *event, OwInputKind *kind)
 		*kind = plain_inputs[i].kind;
 		if (strcmp(event->type, "ActivityTaskScheduled") == 0 && is_first_attempt(event))
 			*kind = OW_INPUT_CONTINUE;
-		if (strcmp(event->type, "TimerFired") == 0 && event->attributes != NULL)
+		if (strcmp(event->type, "TimerFired") == 0 && event->state == NULL)
 			*kind = OW_INPUT_DEADLINE_REACHED;
 		return true;
 	}
 	return false;
+}
+
+static void
+read_signal(const OwHistoryEvent *event, OwInput *input)
+{
+	char	   *sent_at = ow_json_get_string(event->attributes, "sent_at");
+
+	if (input->kind != OW_INPUT_SIGNAL)
+		return;
+	input->signal = ow_json_get_string(event->attributes, "signal");
+	input->request_id = ow_json_get_string(event->attributes, "request_id");
+	if (input->signal == NULL || sent_at == NULL || !ow_instant_parse(sent_at, &input->sent_at))
+		elog(ERROR, "malformed signal in history event %d", event->event_id);
 }
 
 /* The input that left this event; false when the event is not an input's. */
@@ -260,7 +275,8 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	if (input->kind == OW_INPUT_ACTIVITY_COMPLETED)
 		input->result = ow_json_get(event->attributes, "result");
 	input->recorded_limits = ow_json_get(event->attributes, "limits");
-	input->details = ow_json_get(event->attributes, "details");
+	input->details = ow_json_get(event->attributes, input->kind == OW_INPUT_SIGNAL ? "payload" : "details");
+	read_signal(event, input);
 	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT)
 	{
 		read_retry(event, &recorded->retry);
@@ -309,6 +325,8 @@ can_go_on(const OwToken *token, const OwState *state, const OwState *found)
 			return state->callback == found->callback;
 		case OW_PHASE_BRANCHES:
 			return ow_machine_spreads_alike(state, found);
+		case OW_PHASE_AWAIT:
+			return ow_machine_awaits_alike(state, found);
 		default:
 			return true;
 	}

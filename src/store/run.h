@@ -21,6 +21,8 @@ typedef struct OwMessage
 	char	   *sent_by;
 	int			definition_id;	/* Retry: move to this definition; 0: stay */
 	pg_uuid_t	task_token;		/* ACTIVITY_COMPLETED and _FAILED: what is answered */
+	TimestampTz sent_at;
+	bool		taken;			/* on flush: the run has taken it in */
 	Jsonb	   *payload;
 	bool		taken;			/* on flush: the run has taken it in */
 } OwMessage;
@@ -42,6 +44,7 @@ typedef struct OwLoadedRun
 	bool		ready;			/* on flush: has more to do at once */
 	int			crashes;		/* server crashes while its activity ran */
 	List	   *messages;		/* of OwMessage *, in the order sent */
+	int			stored_signals; /* how many signals are buffered in rows */
 	TimestampTz stored_due_at;	/* the timers that have rows */
 	TimestampTz stored_deadline;
 	const Jsonb *stored_data;	/* the token's documents, as loaded */

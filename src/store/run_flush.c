@@ -2,7 +2,7 @@
  * run_flush.c
  *		Writing a batch of runs back: one statement per table, fed by arrays of rows.
  *
- * Order of writes: history, compensations, branches and tasks, timers, messages, then the runs' own rows (which this
+ * Order of writes: history, compensations, branches and tasks, timers, signals, messages, then the runs' own rows (which this
  * transaction has locked since loading).  The wake-ups that follow are owed until commit.
  */
 #include "postgres.h"
@@ -42,6 +42,14 @@ static OwStatement delete_timers = {
 	.argument_types = "int,uuid,text"
 };
 
+static OwStatement keep_undeliverable = {
+	.sql =
+	"INSERT INTO workflow.undeliverable_signal"
+	" SELECT shard_key, run_id, message_id, owner, payload, sent_by, sent_at FROM workflow.message"
+	" WHERE shard_key = $1 AND run_id = $2 AND message_id = $3",
+	.argument_types = "int,uuid,uuid"
+};
+
 static OwStatement delete_messages = {
 	.sql =
 	"DELETE FROM workflow.message WHERE shard_key = $1 AND run_id = $2 AND message_id = $3",
@@ -55,7 +63,7 @@ static OwStatement delete_messages = {
 	"       attempt = n.attempt, transitions = n.transitions, next_event_id = n.next_event_id," \
 	"       next_branch_id = n.next_branch_id, handler_taken = n.handler_taken," \
 	"       cancel_requested = n.cancel_requested, sticky_status = n.sticky_status," \
-	"       compensation = n.compensation, compensations = n.compensations, opened = n.opened," \
+	"       compensation = n.compensation, compensations = n.compensations, signals = n.signals, opened = n.opened," \
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
 	"       visits = n.visits," documents " error = n.error, outcome = n.outcome, stuck = n.stuck" \
@@ -160,6 +168,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, EXECUTION_CANCEL_REQUESTED, BoolGetDatum(run->cancel_requested));
 	ow_row_set_text(&row, EXECUTION_STICKY_STATUS, ow_status_name(run->sticky_status));
 	ow_row_set(&row, EXECUTION_COMPENSATIONS, Int32GetDatum(run->last_compensation));
+	ow_row_set(&row, EXECUTION_SIGNALS, Int32GetDatum(list_length(run->signals)));
 	ow_row_set_token(&row, EXECUTION_TOKEN, &run->token, loaded->compiled->definition, !documents_stored(loaded));
 	ow_row_set_json(&row, EXECUTION_ERROR, run->error);
 	ow_row_set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
@@ -368,11 +377,20 @@ flush_timers(List *runs)
 	ow_rows_execute_each(&delete_timers, gone, 3);
 }
 
-/* Messages that were taken in, and those a closed run can no longer take; a run that is stuck may take them later. */
+static void
+add_message(OwRows *rows, const OwLoadedRun *loaded, const OwMessage *message)
+{
+	ow_rows_add(&rows[0], Int32GetDatum(loaded->run.shard_key));
+	ow_rows_add(&rows[1], UUIDPGetDatum(&loaded->run.run_id));
+	ow_rows_add(&rows[2], UUIDPGetDatum(&message->message_id));
+}
+
+/* Messages that were taken in, and those a closed run can no longer take: a signal among them is kept for people to see. */
 static void
 flush_messages(List *runs)
 {
 	OwRows		gone[3] = {{0}};
+	OwRows		late[3] = {{0}};
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -384,13 +402,13 @@ flush_messages(List *runs)
 		{
 			const OwMessage *message = lfirst(inner);
 
-			if (!message->taken && !is_closed(loaded))
-				continue;
-			ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
-			ow_rows_add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
-			ow_rows_add(&gone[2], UUIDPGetDatum(&message->message_id));
+			if (message->taken || is_closed(loaded))
+				add_message(gone, loaded, message);
+			if (message->kind == OW_INPUT_SIGNAL && !message->taken && is_closed(loaded))
+				add_message(late, loaded, message);
 		}
 	}
+	ow_rows_execute_each(&keep_undeliverable, late, 3);
 	ow_rows_execute_each(&delete_messages, gone, 3);
 }
 
@@ -436,6 +454,7 @@ ow_run_flush(List *runs)
 	ow_branches_flush(runs);
 	ow_tasks_flush(runs);
 	flush_timers(runs);
+	ow_signals_flush(runs);
 	flush_messages(runs);
 	flush_runs(runs);
 	foreach(cell, runs)

@@ -1,6 +1,6 @@
 /*
  * run_internal.h
- *		What run_load.c and run_flush.c leave to run_branch.c (branches and their outputs), to run_task.c and to
+ *		What run_load.c and run_flush.c leave to run_branch.c (branches and their outputs), run_task.c, run_signal.c and
  *		run_compensation.c.
  */
 #ifndef OW_RUN_INTERNAL_H
@@ -22,6 +22,12 @@ extern void ow_tasks_load(List *runs, MemoryContext context);
 
 /* Writes tasks that wait for an answer now, and deletes those that do no longer. */
 extern void ow_tasks_flush(List *runs);
+
+/* Loads the signals that are buffered, of those of the runs that have any. */
+extern void ow_signals_load(List *runs, MemoryContext context);
+
+/* Writes signals that have come, and deletes those consumed, and those of runs that have closed. */
+extern void ow_signals_flush(List *runs);
 
 #define DELETE_TIMER "DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3"
 

@@ -42,14 +42,18 @@ static OwStatement find_open = {
 /* Row by row: the plan of a join might go through all messages. */
 static OwStatement delete_undeliverable = {
 	.sql =
+	"WITH gone AS ("
 	"DELETE FROM workflow.message WHERE shard_key = $1 AND run_id = $2"
-	" AND NOT EXISTS (SELECT FROM workflow.execution e WHERE e.shard_key = $1 AND e.run_id = $2)",
+	" AND NOT EXISTS (SELECT FROM workflow.execution e WHERE e.shard_key = $1 AND e.run_id = $2)"
+	" RETURNING shard_key, run_id, message_id, owner, kind, payload, sent_by, sent_at)"
+	" INSERT INTO workflow.undeliverable_signal"
+	" SELECT shard_key, run_id, message_id, owner, payload, sent_by, sent_at FROM gone WHERE kind = 'Signal'",
 	.argument_types = "int,uuid"
 };
 
 static OwStatement read_messages = {
 	.sql =
-	"SELECT m.run_id, m.message_id, m.kind, m.payload, m.sent_by::text"
+	"SELECT m.run_id, m.message_id, m.kind, m.payload, m.sent_by::text, m.sent_at"
 	"  FROM unnest($1, $2) AS wanted (shard_key, run_id),"
 	"       LATERAL (SELECT * FROM workflow.message r"
 	"                 WHERE r.shard_key = wanted.shard_key AND r.run_id = wanted.run_id OFFSET 0) AS m"
@@ -128,6 +132,7 @@ read_loaded(uint64 row)
 	loaded->stored_deadline = read_bool(row, EXECUTION_DEADLINE_TIMER) ? loaded->run.deadline : DT_NOEND;
 	loaded->stored_compensation = loaded->run.last_compensation;
 	loaded->stored_event_id = loaded->run.next_event_id;
+	loaded->stored_signals = read_int(row, EXECUTION_SIGNALS);
 	return loaded;
 }
 
@@ -188,6 +193,8 @@ message_input(const char *kind)
 		return OW_INPUT_ACTIVITY_FAILED;
 	if (strcmp(kind, "Heartbeat") == 0)
 		return OW_INPUT_HEARTBEAT;
+	if (strcmp(kind, "Signal") == 0)
+		return OW_INPUT_SIGNAL;
 	Assert(strcmp(kind, "RetryCompensations") == 0);
 	return OW_INPUT_RETRY_COMPENSATIONS;
 }
@@ -225,6 +232,7 @@ load_messages(List *runs, MemoryContext context)
 		message->kind = message_input(read_text(row, 2));
 		message->reason = ow_json_get_string(payload, "reason");
 		message->sent_by = read_text(row, 4);
+		message->sent_at = read_time(row, 5);
 		if (ow_json_member(payload, "definition_id", &value) && ow_json_value_int64(&value, &definition_id))
 			message->definition_id = definition_id;
 		read_task_token(message, payload);
@@ -301,6 +309,7 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 		ow_compensations_load(runs, context);
 		ow_branches_load(runs, context);
 		ow_tasks_load(runs, context);
+		ow_signals_load(runs, context);
 	}
 	return runs;
 }
