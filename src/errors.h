@@ -22,6 +22,7 @@
 #define ERRCODE_OW_WAIT_TIMEOUT				MAKE_SQLSTATE('O','W','0','1','0')
 #define ERRCODE_OW_INVALID_STATUS			MAKE_SQLSTATE('O','W','0','1','2')
 #define ERRCODE_OW_INVALID_PAYLOAD			MAKE_SQLSTATE('O','W','0','1','3')
+#define ERRCODE_OW_SIGNAL_NOT_DECLARED		MAKE_SQLSTATE('O','W','0','1','4')
 
 /* OW1xx: how an execution ended, raised to those who ask for its result */
 #define ERRCODE_OW_WORKFLOW_FAILED			MAKE_SQLSTATE('O','W','1','0','1')

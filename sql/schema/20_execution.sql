@@ -24,6 +24,7 @@ CREATE TABLE workflow.execution (
     sticky_status    text NOT NULL,
     compensations    int NOT NULL,
     signals          int NOT NULL DEFAULT 0,
+    signal_requests  boolean NOT NULL DEFAULT false,
     -- its token, in the same columns as that of a branch
     state            text,
     phase            text NOT NULL,
@@ -66,6 +67,7 @@ COMMENT ON COLUMN workflow.execution.opened IS 'Branches that the Parallel or Ma
 COMMENT ON COLUMN workflow.execution.failed IS 'How many of them have failed, which the Map tolerates';
 COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the limits of a task token (Callback); of a SQL state, also what its task is called with';
 COMMENT ON COLUMN workflow.execution.signals IS 'How many signals are buffered';
+COMMENT ON COLUMN workflow.execution.signal_requests IS 'Signals with a request id have come: see workflow.signal_request';
 COMMENT ON COLUMN workflow.execution.compensations IS 'How many compensations have been recorded, those dropped again included: the sequence of the last';
 
 -- The token of each branch (of a Parallel) or iteration (of a Map) that runs.  Those that start and end within

@@ -88,6 +88,23 @@ FROM workflow.readable_execution e
 JOIN workflow.timer t ON t.shard_key = e.shard_key AND t.run_id = e.run_id;
 COMMENT ON VIEW workflow.readable_timer IS 'Timers of the runs the current user may read';
 
+CREATE VIEW workflow.readable_signal WITH (security_barrier) AS
+SELECT r.workflow_id, r.workflow, s.shard_key, s.run_id, s.event_id, s.owner, s.signal, 'Buffered' AS status, s.sent_at,
+       CASE WHEN NOT r.redacted THEN s.payload END AS payload
+FROM workflow.readable_execution r
+JOIN workflow.signal s ON s.shard_key = r.shard_key AND s.run_id = r.run_id
+UNION ALL
+SELECT r.workflow_id, r.workflow, m.shard_key, m.run_id, NULL, m.owner, m.payload->>'signal', 'Sent', m.sent_at,
+       CASE WHEN NOT r.redacted THEN m.payload->'payload' END
+FROM workflow.readable_execution r
+JOIN workflow.message m ON m.shard_key = r.shard_key AND m.run_id = r.run_id AND m.kind = 'Signal'
+UNION ALL
+SELECT r.workflow_id, r.workflow, u.shard_key, u.run_id, NULL, u.owner, u.payload->>'signal', 'Undeliverable', u.sent_at,
+       CASE WHEN NOT r.redacted THEN u.payload->'payload' END
+FROM workflow.readable_closed_execution r
+JOIN workflow.undeliverable_signal u ON u.shard_key = r.shard_key AND u.run_id = r.run_id;
+COMMENT ON VIEW workflow.readable_signal IS 'Signals to the runs the current user may read';
+
 -- Definitions and activities are no secrets of a run: whoever may do anything with them reads them whole.
 CREATE VIEW workflow.readable_definition WITH (security_barrier) AS
 SELECT d.definition_id, d.workflow, d.version, t.current_version, t.owner, d.source, d.definition, d.created_by,

@@ -113,6 +113,22 @@ COMMENT ON COLUMN workflow.timers.due_at IS 'When it ends';
 COMMENT ON COLUMN workflow.timers.owner IS 'The role that the run runs as';
 COMMENT ON COLUMN workflow.timers.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
+CREATE VIEW workflow.signals WITH (security_invoker) AS
+SELECT workflow_id, run_id, workflow, signal, status, event_id, sent_at, payload, owner, shard_key
+FROM workflow.readable_signal;
+COMMENT ON VIEW workflow.signals IS 'Signals that no Await state has consumed; those that were are in workflow.history';
+COMMENT ON COLUMN workflow.signals.workflow_id IS 'Of the run';
+COMMENT ON COLUMN workflow.signals.run_id IS 'The run';
+COMMENT ON COLUMN workflow.signals.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.signals.signal IS 'Its name, as the definition declares it';
+COMMENT ON COLUMN workflow.signals.status IS
+    'Sent (on its way), Buffered (the run has it), or Undeliverable: the run had closed when it was committed';
+COMMENT ON COLUMN workflow.signals.event_id IS 'Of its WorkflowExecutionSignaled in workflow.history';
+COMMENT ON COLUMN workflow.signals.sent_at IS 'When it was sent';
+COMMENT ON COLUMN workflow.signals.payload IS 'What was sent with it';
+COMMENT ON COLUMN workflow.signals.owner IS 'The role that the run runs as';
+COMMENT ON COLUMN workflow.signals.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
+
 CREATE VIEW workflow.compensations WITH (security_invoker) AS
 SELECT workflow_id, run_id, workflow, sequence, state, activity, status, attempts, recorded_at, closed_at,
        input, compensates, failure, owner, shard_key

@@ -217,6 +217,17 @@ ow_api_run(FunctionCallInfo fcinfo)
 	return ow_api_run_for(fcinfo, OW_PRIVILEGE_READ);
 }
 
+void
+ow_api_check_open(const OwFoundRun *run)
+{
+	if (run->open)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_ALREADY_CLOSED),
+			 errmsg("workflow id \"%s\" has no open run", run->workflow_id),
+			 errdetail("Its latest run has closed with status %s.", ow_status_name(run->status))));
+}
+
 /* ---- definitions ---- */
 
 static void

@@ -23,17 +23,6 @@ PG_FUNCTION_INFO_V1(ow_retry);
 PG_FUNCTION_INFO_V1(ow_retry_compensation);
 
 static void
-check_open(const OwFoundRun *run)
-{
-	if (run->open)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OW_ALREADY_CLOSED),
-			 errmsg("workflow id \"%s\" has no open run", run->workflow_id),
-			 errdetail("Its latest run has closed with status %s.", ow_status_name(run->status))));
-}
-
-static void
 check_may_control(const OwFoundRun *run)
 {
 	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_CANCEL))
@@ -55,7 +44,7 @@ request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
 	PreventCommandIfReadOnly(function);
 	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_CANCEL);
 	check_may_control(run);
-	check_open(run);
+	ow_api_check_open(run);
 	ow_object_begin(&payload);
 	ow_object_add_text(&payload, "reason", ow_api_optional_text(fcinfo, 1));
 	(void) ow_message_send(run, kind, NULL, ow_object_end(&payload), GetUserId());
@@ -111,7 +100,7 @@ ow_retry(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("workflow.retry()");
 	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_CANCEL);
 	check_may_control(run);
-	check_open(run);
+	ow_api_check_open(run);
 	check_stuck(run);
 	ow_object_begin(&payload);
 	ow_object_add_int(&payload, "definition_id", target_definition(fcinfo, run));

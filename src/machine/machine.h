@@ -201,6 +201,7 @@ typedef struct OwRun
 	List	   *queued;			/* of OwQueuedTask *, handed to task queues since it was loaded */
 	List	   *signals;		/* of OwBufferedSignal *, in the order in which they came */
 	List	   *consumed_signals;	/* of the event ids of those that had a row: it goes */
+	bool		signal_requests;	/* signals with a request id have come */
 	int			next_branch_id; /* from 1 */
 	int			next_event_id;	/* from 1 */
 	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */

@@ -101,17 +101,24 @@ keep(OwToken *token, const char *name, const Jsonb *value)
 	token->kept = ow_json_with_member(token->kept, name, value);
 }
 
+/* NULL: it keeps no such thing. */
+static const Jsonb *
+kept(const OwToken *token, const char *name)
+{
+	return token->kept == NULL ? NULL : ow_json_get(token->kept, name);
+}
+
 /* Sets a member of an object that is kept, under the index of what is awaited. */
 static void
 keep_of(OwToken *token, const char *name, int index, const Jsonb *value)
 {
-	keep(token, name, ow_json_with_member(ow_json_get(token->kept, name), psprintf("%d", index), value));
+	keep(token, name, ow_json_with_member(kept(token, name), psprintf("%d", index), value));
 }
 
 static const Jsonb *
 kept_of(const OwToken *token, const char *name, int index)
 {
-	const Jsonb *object = ow_json_get(token->kept, name);
+	const Jsonb *object = kept(token, name);
 
 	return object == NULL ? NULL : ow_json_get(object, psprintf("%d", index));
 }
@@ -309,11 +316,12 @@ static bool
 leave_all(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
 	OwToken    *token = machine->token;
-	Jsonb	   *results = ow_json_get(token->kept, "results");
+	const Jsonb *results = kept(token, "results");
 	Jsonb	   *output = NULL;
 
 	if (state->sql != NULL &&
-		!ow_machine_sql_output(machine, state, results ? results : ow_json_empty_object(), &output, failure))
+		!ow_machine_sql_output(machine, state, results ? ow_json_copy(results) : ow_json_empty_object(), &output,
+							   failure))
 		return false;
 	ow_machine_leave(machine, output);
 	return true;
@@ -332,7 +340,7 @@ note_arrival(OwMachine *machine, const OwState *state, int index, Jsonb *payload
 	ow_machine_keep_assigned(machine);
 	keep_of(token, "done", index, ow_json_bool(true));
 	if (payload != NULL && state->sql != NULL)
-		keep(token, "results", ow_json_with_member(ow_json_get(token->kept, "results"), awaited->signal, payload));
+		keep(token, "results", ow_json_with_member(kept(token, "results"), awaited->signal, payload));
 	else if (payload != NULL && awaited->result_path != NULL)
 		token->data = output;
 	return !all_done(token, state) || leave_all(machine, state, failure);
@@ -477,6 +485,7 @@ ow_machine_signal(OwMachine *machine, const OwInput *input)
 	};
 	ow_machine_record(machine, "WorkflowExecutionSignaled", NULL, ow_object_end(&object));
 	run->signals = lappend(run->signals, signal);
+	run->signal_requests |= input->request_id != NULL;
 }
 
 /* Does the other state await the same, so that a token can go on there? */

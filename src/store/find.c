@@ -119,6 +119,11 @@ static OwStatement insert_message = {
 	.argument_types = "int,uuid,uuid,regrole,text,jsonb,regrole,timestamptz"
 };
 
+static OwStatement insert_request = {
+	.sql = "INSERT INTO workflow.signal_request VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+	.argument_types = "int,uuid,text,regrole"
+};
+
 static OwStatement find_task = {
 	.sql = "SELECT run_id, owner::oid FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2",
 	.argument_types = "int,uuid"
@@ -314,6 +319,21 @@ ow_message_store(const OwRunRef *run, Oid owner, const char *kind, const pg_uuid
 	if (sent)
 		ow_activity_note_message(&run->run_id);
 	return sent;
+}
+
+bool
+ow_signal_request_note(const OwFoundRun *run, const char *request_id)
+{
+	Datum		values[4] = {
+		Int32GetDatum(run->ref.shard_key), UUIDPGetDatum(&run->chain_id), CStringGetTextDatum(request_id),
+		ObjectIdGetDatum(run->owner)
+	};
+	bool		noted;
+
+	ow_store_open();
+	noted = ow_store_execute(&insert_request, values, NULL) > 0;
+	ow_store_close();
+	return noted;
 }
 
 bool

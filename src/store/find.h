@@ -64,6 +64,9 @@ extern bool ow_message_send(const OwFoundRun *run, const char *kind, const pg_uu
 extern bool ow_message_store(const OwRunRef *run, Oid owner, const char *kind, const pg_uuid_t *message_id,
 							 Jsonb *payload, Oid sender);
 
+/* Note the request id of a signal; false when its chain of runs knows it already. */
+extern bool ow_signal_request_note(const OwFoundRun *run, const char *request_id);
+
 /*
  * The run that has given this task token away; false when nobody waits for its answer.  The run's row is
  * locked, so that none of other answers and its timeout can come in between (but see may_lock_run).

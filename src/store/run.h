@@ -22,7 +22,6 @@ typedef struct OwMessage
 	int			definition_id;	/* Retry: move to this definition; 0: stay */
 	pg_uuid_t	task_token;		/* ACTIVITY_COMPLETED and _FAILED: what is answered */
 	TimestampTz sent_at;
-	bool		taken;			/* on flush: the run has taken it in */
 	Jsonb	   *payload;
 	bool		taken;			/* on flush: the run has taken it in */
 } OwMessage;

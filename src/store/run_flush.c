@@ -63,7 +63,8 @@ static OwStatement delete_messages = {
 	"       attempt = n.attempt, transitions = n.transitions, next_event_id = n.next_event_id," \
 	"       next_branch_id = n.next_branch_id, handler_taken = n.handler_taken," \
 	"       cancel_requested = n.cancel_requested, sticky_status = n.sticky_status," \
-	"       compensation = n.compensation, compensations = n.compensations, signals = n.signals, opened = n.opened," \
+	"       compensation = n.compensation, compensations = n.compensations, signals = n.signals," \
+	"       signal_requests = n.signal_requests, opened = n.opened," \
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
 	"       visits = n.visits," documents " error = n.error, outcome = n.outcome, stuck = n.stuck" \
@@ -169,6 +170,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set_text(&row, EXECUTION_STICKY_STATUS, ow_status_name(run->sticky_status));
 	ow_row_set(&row, EXECUTION_COMPENSATIONS, Int32GetDatum(run->last_compensation));
 	ow_row_set(&row, EXECUTION_SIGNALS, Int32GetDatum(list_length(run->signals)));
+	ow_row_set(&row, EXECUTION_SIGNAL_REQUESTS, BoolGetDatum(run->signal_requests));
 	ow_row_set_token(&row, EXECUTION_TOKEN, &run->token, loaded->compiled->definition, !documents_stored(loaded));
 	ow_row_set_json(&row, EXECUTION_ERROR, run->error);
 	ow_row_set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));

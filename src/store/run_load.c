@@ -46,6 +46,10 @@ static OwStatement delete_undeliverable = {
 	"DELETE FROM workflow.message WHERE shard_key = $1 AND run_id = $2"
 	" AND NOT EXISTS (SELECT FROM workflow.execution e WHERE e.shard_key = $1 AND e.run_id = $2)"
 	" RETURNING shard_key, run_id, message_id, owner, kind, payload, sent_by, sent_at)"
+	", forgotten AS ("
+	"DELETE FROM workflow.signal_request r USING gone"
+	" WHERE r.shard_key = $1 AND r.chain_id = (gone.payload->>'chain_id')::uuid"
+	"   AND r.request_id = gone.payload->>'request_id')"
 	" INSERT INTO workflow.undeliverable_signal"
 	" SELECT shard_key, run_id, message_id, owner, payload, sent_by, sent_at FROM gone WHERE kind = 'Signal'",
 	.argument_types = "int,uuid"
@@ -98,6 +102,7 @@ read_run(uint64 row, OwRun *run)
 	run->next_branch_id = read_int(row, EXECUTION_NEXT_BRANCH_ID);
 	run->last_compensation = read_int(row, EXECUTION_COMPENSATIONS);
 	run->unloaded_compensations = run->last_compensation;
+	run->signal_requests = read_bool(row, EXECUTION_SIGNAL_REQUESTS);
 	run->error = read_json(row, EXECUTION_ERROR);
 	run->handler_taken = read_bool(row, EXECUTION_HANDLER_TAKEN);
 	run->sticky_status = ow_status_from_name(read_text(row, EXECUTION_STICKY_STATUS));

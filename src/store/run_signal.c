@@ -30,6 +30,11 @@ static OwStatement delete_signals = {
 	.argument_types = "int,uuid"
 };
 
+static OwStatement delete_requests = {
+	.sql = "DELETE FROM workflow.signal_request WHERE shard_key = $1 AND chain_id = $2",
+	.argument_types = "int,uuid"
+};
+
 static void
 key_values(const OwLoadedRun *loaded, Datum *values)
 {
@@ -90,6 +95,33 @@ signal_row(const OwLoadedRun *loaded, const OwBufferedSignal *signal)
 	return ow_store_row("signal", row.values, row.nulls);
 }
 
+static bool
+may_have_requests(const OwLoadedRun *loaded)
+{
+	ListCell   *cell;
+
+	if (loaded->run.signal_requests)
+		return true;
+	foreach(cell, loaded->messages)
+	{
+		if (((const OwMessage *) lfirst(cell))->kind == OW_INPUT_SIGNAL)
+			return true;
+	}
+	return false;
+}
+
+/* The run has closed: what it did not consume goes with it. */
+static void
+forget_signals(const OwLoadedRun *loaded, Datum *values)
+{
+	if (loaded->stored_signals > 0)
+		ow_store_execute(&delete_signals, values, NULL);
+	if (!may_have_requests(loaded))
+		return;
+	values[1] = UUIDPGetDatum(&loaded->chain_id);
+	ow_store_execute(&delete_requests, values, NULL);
+}
+
 static void
 flush_signals(const OwLoadedRun *loaded, OwRows *rows)
 {
@@ -99,8 +131,7 @@ flush_signals(const OwLoadedRun *loaded, OwRows *rows)
 	key_values(loaded, values);
 	if (loaded->run.token.phase == OW_PHASE_CLOSED)
 	{
-		if (loaded->stored_signals > 0)
-			ow_store_execute(&delete_signals, values, NULL);
+		forget_signals(loaded, values);
 		return;
 	}
 	foreach(cell, loaded->run.consumed_signals)
