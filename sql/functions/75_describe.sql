@@ -167,6 +167,19 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION workflow.retry_label(jsonb) IS 'A Retry of a definition, as people say it';
 
+-- awaited_label: one of the things that an Await state waits for: "signal paid where $.amount > 100", "after 60 s"
+CREATE FUNCTION workflow.awaited_label(awaited jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN concat_ws(' ',
+        coalesce('signal ' || (awaited->>'Signal'),
+                 'after ' || coalesce(workflow.expression_label(awaited->>'AfterSeconds'), awaited->>'AfterSecondsPath') || ' s',
+                 'at ' || coalesce(workflow.expression_label(awaited->>'At'), awaited->>'AtPath')),
+        'where ' || workflow.choice_label(CASE jsonb_typeof(awaited->'Condition')
+                                           WHEN 'object' THEN awaited->'Condition'
+                                           ELSE jsonb_build_object('Condition', awaited->'Condition')
+                                       END));
+COMMENT ON FUNCTION workflow.awaited_label(jsonb) IS 'What an Await state waits for, as people say it';
+
 -- definition_edges: what leads where, in the order of the definition's text
 --   kind             Start, Next, Choice, Default, Catch, End, Fail (of a nested machine), Compensate, OnError,
 --                    OnCancel, OnTimeout; Retry, from a state to itself or, of Defaults, from nowhere to nowhere
@@ -198,6 +211,10 @@ BEGIN ATOMIC
         SELECT s.place, 1, c.n, 'Choice', s.name, c.rule->>'Next', left(workflow.choice_label(c.rule), 200)
         FROM states s
         CROSS JOIN LATERAL jsonb_array_elements(s.state->'Choices') WITH ORDINALITY AS c (rule, n)
+        UNION ALL
+        SELECT s.place, 1, a.n, 'Choice', s.name, a.awaited->>'Next', left(workflow.awaited_label(a.awaited), 200)
+        FROM states s
+        CROSS JOIN LATERAL jsonb_array_elements(s.state->'Any') WITH ORDINALITY AS a (awaited, n)
         UNION ALL
         SELECT s.place, 2, 0, 'Default', s.name, s.state->>'Default', 'otherwise'
         FROM states s WHERE s.state ? 'Default'
@@ -270,7 +287,10 @@ BEGIN ATOMIC
         SELECT 1, '{}'::bigint[], 'Start', 'start', NULL, NULL, 0
         UNION ALL
         SELECT 2, CASE WHEN s.nests THEN s.place || '{0,0}' ELSE s.place END, 'State', 's' || s.n, s.type,
-               concat_ws(E'\n', s.name, e.label), CASE WHEN s.nests THEN s.level + 1 ELSE s.level END
+               concat_ws(E'\n', s.name, e.label,
+                         (SELECT left(string_agg(workflow.awaited_label(a.awaited), ' and ' ORDER BY a.n), 200)
+                          FROM jsonb_array_elements(s.state::jsonb->'All') WITH ORDINALITY AS a (awaited, n))),
+               CASE WHEN s.nests THEN s.level + 1 ELSE s.level END
         FROM states s
         LEFT JOIN edges e ON e.kind = 'Retry' AND e.source = s.name
         UNION ALL

@@ -1,3 +1,11 @@
+-- awaited_text: what an Await state waits for: "any of: signal paid, after 60 s"
+CREATE FUNCTION workflow.awaited_text(state jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT CASE WHEN state ? 'All' THEN 'all of: ' WHEN count(*) > 1 THEN 'any of: ' ELSE '' END
+                   || string_agg(workflow.awaited_label(a.awaited), ', ' ORDER BY a.n)
+            FROM jsonb_array_elements(coalesce(state->'Any', state->'All')) WITH ORDINALITY AS a (awaited, n));
+COMMENT ON FUNCTION workflow.awaited_text(jsonb) IS 'What an Await state of a definition waits for';
+
 -- explain_run: what a run is waiting for, for explain; no row when there is no such run, or the current user may
 -- not see it
 CREATE FUNCTION workflow.explain_run(run_id uuid)
@@ -82,6 +90,7 @@ BEGIN
         waiting_for := CASE run.phase
                            WHEN 'New' THEN 'its delayed start'
                            WHEN 'Wait' THEN 'the end of its wait'
+                           WHEN 'Await' THEN workflow.awaited_text(workflow.definition_state(run.definition, run.state))
                            WHEN 'Backoff' THEN 'the next attempt of activity ' || failure
                            WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
                            WHEN 'Callback' THEN format('an answer to the task token of activity "%s"', activity)
@@ -93,6 +102,7 @@ BEGIN
                        END;
         moved_by := coalesce(halted, concat_ws(', or ',
             CASE WHEN run.phase IN ('Callback', 'Queued', 'CompensateQueued') OR branches.asked THEN 'workflow.complete_activity()' END,
+            CASE WHEN run.phase = 'Await' THEN 'workflow.signal()' END,
             CASE WHEN until IS NOT NULL THEN 'time' END,
             CASE WHEN NOT run.cancel_requested THEN 'workflow.cancel()' END));
     END IF;

@@ -187,17 +187,26 @@ static const OwField sql_any_fields[] = {
 	{NULL}
 };
 
+static const OwField *const any_moment_tables[] = {awaited_moment_fields, any_fields, NULL};
+static const OwField *const any_signal_tables[] = {awaited_signal_fields, any_fields, NULL};
+static const OwField *const all_moment_tables[] = {awaited_moment_fields, NULL};
+static const OwField *const all_signal_tables[] = {awaited_signal_fields, NULL};
+static const OwField *const sql_any_moment_tables[] = {sql_awaited_moment_fields, sql_any_fields, NULL};
+static const OwField *const sql_any_signal_tables[] = {sql_awaited_signal_fields, sql_any_fields, NULL};
+static const OwField *const sql_all_moment_tables[] = {sql_awaited_moment_fields, NULL};
+static const OwField *const sql_all_signal_tables[] = {sql_awaited_signal_fields, NULL};
+
 static bool
 check_awaited(OwCompiler *compiler, const JsonbValue *source, bool any, const char *where)
 {
-	bool		signal = ow_json_value_is_object(source) && ow_field_is_present(source, "Signal");
-	const OwField *const tables[] = {
-		compiler->sql ? signal ? sql_awaited_signal_fields : sql_awaited_moment_fields :
-		signal ? awaited_signal_fields : awaited_moment_fields,
-		!any ? NULL : compiler->sql ? sql_any_fields : any_fields, NULL
+	/* by language, form, and what is awaited */
+	static const OwField *const *const tables[2][2][2] = {
+		{{all_moment_tables, all_signal_tables}, {any_moment_tables, any_signal_tables}},
+		{{sql_all_moment_tables, sql_all_signal_tables}, {sql_any_moment_tables, sql_any_signal_tables}}
 	};
+	bool		signal = ow_json_value_is_object(source) && ow_field_is_present(source, "Signal");
 
-	return ow_fields_check(source, where, tables, compiler->problems);
+	return ow_fields_check(source, where, tables[compiler->sql][any][signal], compiler->problems);
 }
 
 static void

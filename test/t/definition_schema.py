@@ -113,7 +113,22 @@ RIGHT = {
         "C": {"Type": "Map", "Items": "{% input->'lines' %}", "ItemProcessor": state(), "Next": "D"},
         "D": {"Type": "Wait", "Seconds": "{% 1 + 1 %}", "Next": "E"},
         "E": {"Type": "Fail", "Error": "{% 'E' %}", "Cause": "{% 'C' %}"}}},
+    "an await": {"StartAt": "A", "Signals": {"s": {"Payload": {"type": "object"}}, "t": {}}, "States": {
+        "A": {"Type": "Await", "Any": [{"Signal": "s", "Condition": {"Variable": "$.a", "IsNull": True}, "ResultPath": "$.s", "Next": "B"},
+                                       {"AfterSeconds": 5, "Assign": {"a": 1}, "Next": "B"}]},
+        "B": {"Type": "Await", "All": [{"Signal": "s"}, {"AtPath": "$.at"}], "End": True}}},
+    "an await in SQL": {"QueryLanguage": "SQL", "StartAt": "A", "Signals": {"s": {}}, "States": {
+        "A": {"Type": "Await", "Any": [{"Signal": "s", "Condition": "{% true %}", "Output": 1, "Next": "B"},
+                                       {"At": "{% '2030-01-01T00:00:00Z' %}", "Next": "B"}]},
+        "B": {"Type": "Await", "All": [{"Signal": "s"}], "Output": "{% result %}", "Assign": {"a": 1}, "End": True}}},
 }
+
+SIGNALS = {"s": {}}
+
+
+def awaiting(signals=SIGNALS, **fields):
+    return {"StartAt": "A", "Signals": signals, "States": {"A": {"Type": "Await", **fields}, "B": {"Type": "Succeed"}}}
+
 
 WRONG = {
     "no StartAt": {"States": {"A": {"Type": "Succeed"}}},
@@ -160,6 +175,16 @@ WRONG = {
     "a distributed map": mapping(ItemReader={}),
     "a concurrency": mapping(MaxConcurrency=-1),
     "an empty batcher": mapping(ItemBatcher={}),
+    "nothing awaited": awaiting(Any=[]),
+    "neither any nor all": awaiting(Next="B"),
+    "any and all": awaiting(Any=[{"Signal": "s", "Next": "B"}], All=[{"Signal": "s"}], Next="B"),
+    "a signal and a time": awaiting(Any=[{"Signal": "s", "AfterSeconds": 1, "Next": "B"}]),
+    "two times": awaiting(Any=[{"AfterSeconds": 1, "At": "2030-01-01T00:00:00Z", "Next": "B"}]),
+    "neither signal nor time": awaiting(Any=[{"Next": "B"}]),
+    "any without Next": awaiting(Any=[{"Signal": "s"}]),
+    "all with Next": awaiting(All=[{"Signal": "s", "Next": "B"}], Next="B"),
+    "all that leads nowhere": awaiting(All=[{"Signal": "s"}]),
+    "a signal's declaration": awaiting({"s": {"Type": "object"}}, Any=[{"Signal": "s", "Next": "B"}]),
     "SQL without signs": {"QueryLanguage": "SQL", **choice({"Condition": "input->'a'", "Next": "B"})},
 }
 
@@ -190,6 +215,8 @@ OBJECTS = {
     "catcher_tables": "catcher", "compensation_tables": "compensation", "schema_tables": "payloadSchema",
     "branch_tables": "branch", "processor_tables": "processor", "batcher_tables": "batcher",
     "processor_config_tables": "processor/properties/ProcessorConfig",
+    **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal")},
+    "signal_tables": "signal",
     "sql_catcher_tables": "catcher", "sql_compensation_tables": "compensation", "sql_batcher_tables": "batcher",
 }
 
