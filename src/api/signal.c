@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(ow_signal);
+PG_FUNCTION_INFO_V1(ow_signal_open);
 
 static void
 check_may_signal(const OwFoundRun *run)
@@ -70,28 +71,22 @@ check_payload(const OwCompiled *compiled, const OwSignalType *signal, const Json
 					 compiled->workflow)));
 }
 
-/* signal(workflow_id text | run_id uuid, signal text, payload jsonb, request_id text) */
-Datum
-ow_signal(PG_FUNCTION_ARGS)
+/* Sends the signal of arguments 1 to 3: name, payload, request id. */
+static void
+send_signal(FunctionCallInfo fcinfo, const OwFoundRun *run)
 {
-	OwFoundRun *run;
 	char	   *name = ow_api_text(fcinfo, 1, "signal");
 	Jsonb	   *payload = PG_ARGISNULL(2) ? ow_json_null() : ow_api_optional_jsonb(fcinfo, 2);
 	char	   *request_id = ow_api_optional_text(fcinfo, 3);
-	const OwCompiled *compiled;
+	const OwCompiled *compiled = ow_api_definition(run->workflow, run->version);
 	OwObject	message;
 
-	PreventCommandIfReadOnly("workflow.signal()");
-	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_SIGNAL);
-	check_may_signal(run);
-	ow_api_check_open(run);
-	compiled = ow_api_definition(run->workflow, run->version);
 	check_payload(compiled, declared_signal(compiled, name), payload);
 	if (request_id != NULL)
 	{
 		ow_api_check_id("request_id", request_id);
 		if (!ow_signal_request_note(run, request_id))
-			PG_RETURN_VOID();
+			return;
 	}
 	ow_object_begin(&message);
 	ow_object_add_text(&message, "signal", name);
@@ -102,5 +97,36 @@ ow_signal(PG_FUNCTION_ARGS)
 		ow_object_add_text(&message, "chain_id", ow_api_uuid_text(&run->chain_id));
 	}
 	(void) ow_message_send(run, "Signal", NULL, ow_object_end(&message), GetUserId());
+}
+
+/* signal(workflow_id text | run_id uuid, signal text, payload jsonb, request_id text) */
+Datum
+ow_signal(PG_FUNCTION_ARGS)
+{
+	OwFoundRun *run;
+
+	PreventCommandIfReadOnly("workflow.signal()");
+	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_SIGNAL);
+	check_may_signal(run);
+	ow_api_check_open(run);
+	send_signal(fcinfo, run);
 	PG_RETURN_VOID();
+}
+
+/*
+ * signal_open(run_id uuid, signal text, payload jsonb, request_id text) RETURNS boolean: signals the run, which is then
+ * kept from closing until the transaction ends; false when it has closed.
+ */
+Datum
+ow_signal_open(PG_FUNCTION_ARGS)
+{
+	OwFoundRun *run;
+
+	PreventCommandIfReadOnly("workflow.signal_with_start()");
+	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_SIGNAL);
+	check_may_signal(run);
+	if (!ow_find_lock_open(run))
+		PG_RETURN_BOOL(false);
+	send_signal(fcinfo, run);
+	PG_RETURN_BOOL(true);
 }

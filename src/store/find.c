@@ -383,6 +383,21 @@ may_lock_run(void)
 }
 
 bool
+ow_find_lock_open(const OwFoundRun *run)
+{
+	Datum		values[2] = {Int32GetDatum(run->ref.shard_key), UUIDPGetDatum(&run->ref.run_id)};
+	bool		open;
+
+	if (!run->open || run->uncommitted || !may_lock_run())
+		return run->open;
+	ow_store_open();
+	open = ow_store_execute(&lock_run, values, NULL) > 0;
+	ow_wakeup_locked(run->owner, &run->ref);
+	ow_store_close();
+	return open;
+}
+
+bool
 ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
 {
 	bool		found;

@@ -64,6 +64,9 @@ extern bool ow_message_send(const OwFoundRun *run, const char *kind, const pg_uu
 extern bool ow_message_store(const OwRunRef *run, Oid owner, const char *kind, const pg_uuid_t *message_id,
 							 Jsonb *payload, Oid sender);
 
+/* Lock the run until the transaction ends, so that it does not close meanwhile (but see may_lock_run); is it open? */
+extern bool ow_find_lock_open(const OwFoundRun *run);
+
 /* Note the request id of a signal; false when its chain of runs knows it already. */
 extern bool ow_signal_request_note(const OwFoundRun *run, const char *request_id);
 

@@ -158,6 +158,28 @@ SELECT is(pg_temp.ended('on time'), 'Completed {"order": 1, "delivery": {"ok": t
 SELECT is(pg_temp.ended('behind time'), 'Completed "late"', 'and one just behind it');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
 
+\echo # Started if need be
+\o /dev/null
+SELECT workflow.signal_with_start('track', 'both ways', 'delivered', '{"ok": false}', '{"n": 1}');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(workflow.signal_with_start('track', 'both ways', 'delivered', '{"ok": true}', '{"n": 2}'),
+	(SELECT run_id FROM workflow.executions WHERE workflow_id = 'both ways'), 'an open run is signaled');
+\o /dev/null
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.ended('both ways'), 'Completed {"n": 1, "delivery": {"ok": true}}', 'so it was once started, and then told');
+SELECT isnt(workflow.signal_with_start('track', 'both ways', 'delivered', '{"ok": true}', '{"n": 3}', request_id => 'r3'),
+	(SELECT run_id FROM workflow.executions WHERE workflow_id = 'both ways' AND closed_at IS NOT NULL), 'after it has closed another is started');
+\o /dev/null
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is((SELECT output FROM workflow.executions WHERE run_id = workflow.signal_with_start('track', 'both ways', 'delivered', '{"ok": true}', '{"n": 4}', request_id => 'r3')),
+	'{"n": 3, "delivery": {"ok": true}}', 'but the same request is the same');
+SELECT is((SELECT count(*) FROM workflow.executions WHERE workflow_id = 'both ways'), 2::bigint, 'and starts nothing');
+SELECT throws_ok($$ SELECT workflow.signal_with_start('track', 'wrong', 'nothing') $$, 'OW014', 'workflow "track" has no signal "nothing"', 'a signal that is not declared');
+SELECT is_empty($$ SELECT * FROM workflow.executions WHERE workflow_id = 'wrong' $$, 'starts nothing either');
+
 \echo # Definitions that are wrong
 CREATE FUNCTION pg_temp.problems(awaited text, signals text DEFAULT '{"a": {}}') RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(code || ' ' || path, ', ' ORDER BY code, path) FROM workflow.validate(format(

@@ -122,6 +122,8 @@ INSERT INTO probe VALUES
     ('cancel(text,text)', $$workflow.cancel('order')$$),
     ('cancel(uuid,text)', $$workflow.cancel($run)$$),
     ('signal(text,text,jsonb,text)', $$workflow.signal('order', 'paid')$$),
+    ('signal_open(uuid,text,jsonb,text)', $$workflow.signal_open($run, 'paid', NULL, NULL)$$),
+    ('signal_with_start(text,text,text,jsonb,jsonb,text,integer,text,interval,interval,jsonb)', $$workflow.signal_with_start('order', 'order', 'paid')$$),
     ('signal(uuid,text,jsonb,text)', $$workflow.signal($run, 'paid')$$),
     ('terminate(text,text)', $$workflow.terminate('order')$$),
     ('terminate(uuid,text)', $$workflow.terminate($run)$$),
