@@ -103,21 +103,36 @@ receive_task(void *arg, Datum *values, bool *nulls)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/* Looks once, and tells what came of it, so that others are woken for what is not for this one. */
+static bool
+take(OwTaskRequest *request, ReturnSetInfo *result)
+{
+	int			taken;
+
+	request->woken = ow_waiter_look();
+	taken = ow_task_take(request, receive_task, result);
+	ow_waiter_looked(taken == request->max_tasks ? OW_LOOK_NOT_ALL : OW_LOOK_ALL);
+	return taken > 0;
+}
+
 /* Takes tasks; if there are none, waits for some.  The key is entered before the look that counts. */
-static void
-take_or_wait(const OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
+static bool
+take_or_wait(OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
 {
 	MemoryContext look_context;
 	MemoryContext previous;
+	volatile bool taken;
 
-	if (ow_task_take(request, receive_task, result) > 0 || until == DT_NOBEGIN)
-		return;
+	if (take(request, result))
+		return true;
+	if (until == DT_NOBEGIN)
+		return false;
 	look_context = AllocSetContextCreate(CurrentMemoryContext, "order_workflow wait", ALLOCSET_SMALL_SIZES);
 	previous = MemoryContextSwitchTo(look_context);
 	PG_TRY();
 	{
-		ow_waiter_begin(ow_task_queue_key(request->task_queue));
-		while (ow_task_take(request, receive_task, result) == 0 && sleep_until(until))
+		ow_waiter_begin(ow_task_queue_key(request->task_queue), ow_task_filter(request));
+		while (!(taken = take(request, result)) && sleep_until(until))
 			MemoryContextReset(look_context);
 	}
 	PG_FINALLY();
@@ -127,6 +142,7 @@ take_or_wait(const OwTaskRequest *request, TimestampTz until, ReturnSetInfo *res
 	PG_END_TRY();
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(look_context);
+	return taken;
 }
 
 /* On a test's clock no time passes while one waits. */
@@ -159,7 +175,9 @@ ow_poll_activity(PG_FUNCTION_ARGS)
 	request.activities = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
 	check_range(request.max_tasks);
 	InitMaterializedSRF(fcinfo, 0);
-	take_or_wait(&request, wait_argument(fcinfo, 3), result);
+	if (take_or_wait(&request, wait_argument(fcinfo, 3), result))
+		ow_waiter_forgive(ow_task_queue_key(request.task_queue));
+	ow_waiter_settle();
 	return (Datum) 0;
 }
 
@@ -172,9 +190,14 @@ wait_until_available(const OwTaskRequest *request, TimestampTz until)
 
 	for (;;)
 	{
+		(void) ow_waiter_look();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		available = ow_task_is_available(request);
 		PopActiveSnapshot();
+		if (available)
+			ow_waiter_told();
+		else
+			ow_waiter_looked(OW_LOOK_ALL);
 		SPI_commit();
 		if (available || !sleep_until(until))
 			return available;
@@ -201,7 +224,7 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	SPI_commit();
 	PG_TRY();
 	{
-		ow_waiter_begin(ow_task_queue_key(request.task_queue));
+		ow_waiter_begin(ow_task_queue_key(request.task_queue), ow_task_filter(&request));
 		available = wait_until_available(&request, until);
 	}
 	PG_FINALLY();

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "engine/clock.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run_internal.h"
@@ -187,6 +188,24 @@ set_ms(OwRow *row, int column, const Jsonb *limits, const char *name)
 		row->values[column] = Int64GetDatum(ms);
 }
 
+/*
+ * Tells tasks apart that are queued at the same moment, by microseconds in the order they come, so that a time
+ * is a place in the queue.
+ */
+static TimestampTz
+own_moment(TimestampTz queued_at)
+{
+	static TimestampTz last = DT_NOBEGIN;
+
+	if (ow_clock_is_virtual())
+		return queued_at;
+	if (queued_at > last || last - queued_at > USECS_PER_SEC)
+		last = queued_at;
+	else
+		last++;
+	return last;
+}
+
 /* What is known of a queued task only */
 static void
 set_queued(OwRow *row, const OwLoadedRun *loaded, const OwQueuedTask *task)
@@ -207,7 +226,7 @@ set_queued(OwRow *row, const OwLoadedRun *loaded, const OwQueuedTask *task)
 	ow_row_set(row, TASK_COMPENSATION, Int32GetDatum(call->compensation));
 	row->nulls[TASK_COMPENSATION] = call->compensation == 0;
 	ow_row_set_time(row, TASK_SCHEDULED_AT, call->scheduled_at);
-	ow_row_set_time(row, TASK_QUEUED_AT, task->queued_at);
+	ow_row_set_time(row, TASK_QUEUED_AT, own_moment(task->queued_at));
 	ow_row_set_time(row, TASK_CLOSE_BY, call->close_by);
 	set_ms(row, TASK_START_TO_CLOSE_MS, task->limits, "start_to_close_ms");
 	set_ms(row, TASK_HEARTBEAT_MS, task->limits, "heartbeat_ms");
@@ -283,7 +302,7 @@ collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, Lis
 		task = find_in_order(loaded->run.queued, &token->task_token);
 		if (task == NULL)
 			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
-		ow_wakeup_waiters(ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")));
+		ow_wakeup_some_waiters(ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")), 1);
 	}
 	ow_rows_add(tasks, task_row(loaded, token, task));
 }

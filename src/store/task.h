@@ -20,6 +20,7 @@ typedef struct OwTaskRequest
 	Datum		runs;			/* uuid[] of the runs whose tasks can be taken; 0: any (but see
 								 * test_kit.h) */
 	int			max_tasks;
+	bool		woken;			/* there is, or was, something new in the queue */
 } OwTaskRequest;
 
 /* A taken task, as the columns of workflow.poll_activity */
@@ -48,6 +49,9 @@ extern int	ow_task_take(const OwTaskRequest *request, OwTaskReceiver receive, vo
 
 /* Could any be taken? */
 extern bool ow_task_is_available(const OwTaskRequest *request);
+
+/* What all have in common who want the same tasks of a queue: see wakeup.h */
+extern uint32 ow_task_filter(const OwTaskRequest *request);
 
 /* A test's look at a task that nobody has taken */
 typedef struct OwTaskInQueue
