@@ -145,10 +145,15 @@ CREATE TABLE workflow.activity_task (
     compensates       jsonb,
     worker            text,
     started_at        timestamptz,
+    fairness_key      text COLLATE "C",
+    controlled        boolean,
     PRIMARY KEY (shard_key, task_token)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX activity_task_available ON workflow.activity_task (task_queue, priority, queued_at)
-    WHERE worker IS NULL AND task_queue IS NOT NULL;
+    WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NULL;
+CREATE INDEX activity_task_keyed ON workflow.activity_task (task_queue, owner, priority, fairness_key, queued_at)
+    WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NOT NULL;
+CREATE INDEX activity_task_controlled ON workflow.activity_task (task_queue, owner, fairness_key) WHERE controlled;
 COMMENT ON TABLE workflow.activity_task IS 'Attempts that wait for an answer to their task token';
 COMMENT ON COLUMN workflow.activity_task.task_queue IS 'Of those done by programs outside; null: the token was given away by a SQL activity';
 COMMENT ON COLUMN workflow.activity_task.priority IS 'The lower, the sooner it is taken';
@@ -157,6 +162,8 @@ COMMENT ON COLUMN workflow.activity_task.queued_at IS 'When this attempt was';
 COMMENT ON COLUMN workflow.activity_task.close_by IS 'Schedule-to-close, or the timeout of the run if that is earlier';
 COMMENT ON COLUMN workflow.activity_task.compensation IS 'Sequence of the compensation that it is; null: forward work';
 COMMENT ON COLUMN workflow.activity_task.worker IS 'Who has taken it; null: it can be taken';
+COMMENT ON COLUMN workflow.activity_task.fairness_key IS 'Between whose values workers are shared; such tasks have an index of their own';
+COMMENT ON COLUMN workflow.activity_task.controlled IS 'It has been taken, and counts for max_in_flight';
 
 -- Heartbeats of tasks that programs outside work on: narrow, without an index but the key, so that updates are HOT.
 CREATE TABLE workflow.activity_heartbeat (

@@ -75,11 +75,26 @@ COMMENT ON VIEW workflow.readable_compensation IS 'Compensations of the runs the
 -- Whose token may be seen is not said here.
 CREATE VIEW workflow.readable_task WITH (security_barrier) AS
 SELECT r.workflow_id, r.workflow, t.shard_key, t.run_id, t.branch_id, t.owner, t.activity, t.attempt, t.task_queue,
-       t.priority, t.state, t.compensation, t.queued_at, t.worker, t.started_at, h.beat_at
+       t.priority, t.state, t.compensation, t.queued_at, t.worker, t.started_at, t.fairness_key, h.beat_at
 FROM workflow.readable_run r
 JOIN workflow.activity_task t ON t.shard_key = r.shard_key AND t.run_id = r.run_id AND t.task_queue IS NOT NULL
 LEFT JOIN workflow.activity_heartbeat h ON h.shard_key = t.shard_key AND h.task_token = t.task_token;
 COMMENT ON VIEW workflow.readable_task IS 'Tasks in task queues, of the runs the current user may read';
+
+CREATE VIEW workflow.readable_task_queue WITH (security_barrier) AS
+SELECT q.task_queue, q.owner, q.rate_limit, q.max_in_flight, q.key_rate_limit, q.key_max_in_flight, q.paused_until,
+       q.pause_reason
+FROM workflow.viewer v
+CROSS JOIN workflow.task_queue q
+WHERE v.everything OR v.reader OR q.owner = ANY (v.roles);
+COMMENT ON VIEW workflow.readable_task_queue IS 'Limits and pauses of task queues the current user may read';
+
+CREATE VIEW workflow.readable_task_queue_key WITH (security_barrier) AS
+SELECT k.task_queue, k.owner, k.fairness_key, k.weight, k.rate_limit, k.max_in_flight, k.paused_until, k.pause_reason
+FROM workflow.viewer v
+CROSS JOIN workflow.task_queue_key k
+WHERE k.fairness_key <> '' AND (v.everything OR v.reader OR k.owner = ANY (v.roles));
+COMMENT ON VIEW workflow.readable_task_queue_key IS 'Settings of fairness keys the current user may read';
 
 CREATE VIEW workflow.readable_timer WITH (security_barrier) AS
 SELECT e.workflow_id, e.workflow, t.shard_key, t.run_id, t.kind, t.due_at, t.owner, e.state, e.phase, e.entered_at,

@@ -184,7 +184,9 @@ SELECT owner,
        NULL::bigint AS in_flight,
        r.next_due_at,
        coalesce(p.executors, 0) AS executors,
-       p.parked_reason
+       p.parked_reason,
+       NULL::float8 AS rate_limit, NULL::int AS max_in_flight, NULL::float8 AS key_rate_limit,
+       NULL::int AS key_max_in_flight, NULL::timestamptz AS paused_until, NULL::text AS pause_reason
 FROM (SELECT e.owner,
              count(*) FILTER (WHERE e.ready OR e.has_messages) AS backlog,
              min(coalesce(e.entered_at, e.started_at)) FILTER (WHERE e.ready OR e.has_messages) AS oldest_at,
@@ -193,12 +195,15 @@ FROM (SELECT e.owner,
       GROUP BY e.owner) r
 FULL JOIN (SELECT s.role AS owner, s.executors, s.parked_reason FROM workflow.pool_stats() s) p USING (owner)
 UNION ALL
-SELECT owner, task_queue, backlog, oldest_at, clock_timestamp() - oldest_at, in_flight, NULL, NULL, NULL
+SELECT owner, task_queue, coalesce(q.backlog, 0), q.oldest_at, clock_timestamp() - q.oldest_at, coalesce(q.in_flight, 0),
+       NULL, NULL, NULL, f.rate_limit, f.max_in_flight, f.key_rate_limit, f.key_max_in_flight, f.paused_until,
+       f.pause_reason
 FROM (SELECT t.owner, t.task_queue, count(*) FILTER (WHERE t.worker IS NULL) AS backlog,
              min(t.queued_at) FILTER (WHERE t.worker IS NULL) AS oldest_at,
              count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
       FROM workflow.readable_task t
-      GROUP BY t.owner, t.task_queue) q;
+      GROUP BY t.owner, t.task_queue) q
+FULL JOIN workflow.readable_task_queue f USING (owner, task_queue);
 COMMENT ON VIEW workflow.task_queues IS 'What waits for an executor, or in a task queue for programs outside, and how long';
 COMMENT ON COLUMN workflow.task_queues.owner IS 'The role that the runs run as';
 COMMENT ON COLUMN workflow.task_queues.task_queue IS 'Of programs outside; null: the owner''s executors';
@@ -209,3 +214,36 @@ COMMENT ON COLUMN workflow.task_queues.oldest_age IS 'How long ago that was';
 COMMENT ON COLUMN workflow.task_queues.next_due_at IS 'When the next of the others goes on by itself';
 COMMENT ON COLUMN workflow.task_queues.executors IS 'Workers that serve it now';
 COMMENT ON COLUMN workflow.task_queues.parked_reason IS 'Why no executor can start for this owner';
+COMMENT ON COLUMN workflow.task_queues.rate_limit IS 'Tasks that may be taken per second: see workflow.set_task_queue()';
+COMMENT ON COLUMN workflow.task_queues.max_in_flight IS 'Tasks that may be in flight at a time';
+COMMENT ON COLUMN workflow.task_queues.key_rate_limit IS 'rate_limit of each fairness key that has none of its own';
+COMMENT ON COLUMN workflow.task_queues.key_max_in_flight IS 'max_in_flight of each fairness key that has none of its own';
+COMMENT ON COLUMN workflow.task_queues.paused_until IS 'No task is taken before: see workflow.pause_task_queue()';
+COMMENT ON COLUMN workflow.task_queues.pause_reason IS 'As given when it was paused';
+
+CREATE VIEW workflow.fairness_keys WITH (security_invoker) AS
+SELECT task_queue, owner, fairness_key,
+       coalesce(k.weight, 1) AS weight,
+       coalesce(k.rate_limit, f.key_rate_limit) AS rate_limit,
+       coalesce(k.max_in_flight, f.key_max_in_flight) AS max_in_flight,
+       coalesce(q.backlog, 0) AS backlog,
+       coalesce(q.in_flight, 0) AS in_flight,
+       k.paused_until, k.pause_reason
+FROM (SELECT t.owner, t.task_queue, t.fairness_key, count(*) FILTER (WHERE t.worker IS NULL) AS backlog,
+             count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
+      FROM workflow.readable_task t
+      WHERE t.fairness_key IS NOT NULL
+      GROUP BY t.owner, t.task_queue, t.fairness_key) q
+FULL JOIN workflow.readable_task_queue_key k USING (task_queue, owner, fairness_key)
+LEFT JOIN workflow.readable_task_queue f USING (task_queue, owner);
+COMMENT ON VIEW workflow.fairness_keys IS 'Fairness keys that have tasks, or settings';
+COMMENT ON COLUMN workflow.fairness_keys.task_queue IS 'Of programs outside';
+COMMENT ON COLUMN workflow.fairness_keys.owner IS 'The role that the runs run as';
+COMMENT ON COLUMN workflow.fairness_keys.fairness_key IS 'As FairnessKey of the tasks has it';
+COMMENT ON COLUMN workflow.fairness_keys.weight IS 'Its share of workers, relative to the others';
+COMMENT ON COLUMN workflow.fairness_keys.rate_limit IS 'Tasks that may be taken per second; null: any number';
+COMMENT ON COLUMN workflow.fairness_keys.max_in_flight IS 'Tasks that may be in flight at a time; null: any number';
+COMMENT ON COLUMN workflow.fairness_keys.backlog IS 'Tasks that nobody has taken';
+COMMENT ON COLUMN workflow.fairness_keys.in_flight IS 'Tasks that a worker has taken';
+COMMENT ON COLUMN workflow.fairness_keys.paused_until IS 'No task is taken before: see workflow.pause_task_queue()';
+COMMENT ON COLUMN workflow.fairness_keys.pause_reason IS 'As given when it was paused';

@@ -82,14 +82,19 @@ request_for(char *task_queue)
 	};
 }
 
-/* True when a waiter has slept, and may look again; false when the time is over. */
+/*
+ * Sleeps until woken, or until something may be taken that cannot be yet.  False when the time is over, and
+ * there is no use in looking again.
+ */
 static bool
-sleep_until(TimestampTz until)
+sleep_until(TimestampTz until, TimestampTz again_at)
 {
-	long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+	TimestampTz now = GetCurrentTimestamp();
+	long		remaining = TimestampDifferenceMilliseconds(now, until);
 
 	if (remaining <= 0)
 		return false;
+	remaining = Min(remaining, Max(TimestampDifferenceMilliseconds(now, again_at), 1));
 	InvalidateCatalogSnapshot();
 	ow_waiter_sleep(Min(remaining, LONGEST_SLEEP_MS));
 	return true;
@@ -132,7 +137,8 @@ take_or_wait(OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
 	PG_TRY();
 	{
 		ow_waiter_begin(ow_task_queue_key(request->task_queue), ow_task_filter(request));
-		while (!(taken = take(request, result)) && sleep_until(until))
+		request->look_first = true;
+		while (!(taken = take(request, result)) && sleep_until(until, request->again_at))
 			MemoryContextReset(look_context);
 	}
 	PG_FINALLY();
@@ -184,7 +190,7 @@ ow_poll_activity(PG_FUNCTION_ARGS)
 /* ---- the procedure ---- */
 
 static bool
-wait_until_available(const OwTaskRequest *request, TimestampTz until)
+wait_until_available(OwTaskRequest *request, TimestampTz until)
 {
 	bool		available;
 
@@ -199,7 +205,7 @@ wait_until_available(const OwTaskRequest *request, TimestampTz until)
 		else
 			ow_waiter_looked(OW_LOOK_ALL);
 		SPI_commit();
-		if (available || !sleep_until(until))
+		if (available || !sleep_until(until, request->again_at))
 			return available;
 	}
 }

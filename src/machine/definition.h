@@ -64,6 +64,8 @@ typedef struct OwCatcher
 	OwSqlTemplate *sql_assign;	/* SQL: NULL: none */
 } OwCatcher;
 
+#define OW_MAX_FAIRNESS_KEY 1000	/* bytes */
+
 /*
  * What a state, Defaults or an activity's registration may say about running an activity.
  * Durations in milliseconds; OW_UNSET or NULL where nothing was said.
@@ -78,7 +80,8 @@ typedef struct OwTaskOptions
 	OwPath	   *heartbeat_path; /* HeartbeatSecondsPath */
 	char	   *task_queue;
 	int			priority;		/* OW_UNSET */
-	char	   *fairness_key;	/* a string, or a path when it starts with $ */
+	char	   *fairness_key;	/* as written */
+	OwPath	   *fairness_path;	/* what it is when it starts with $ */
 	int			own_transaction;	/* OW_UNSET, 0 "Shared", 1 "Own" */
 	OwPayloadType *input_type;	/* of an activity's registration only; NULL: any */
 	bool		has_retry;		/* "Retry": [] replaces what lies below by nothing */
@@ -136,6 +139,7 @@ typedef struct OwSqlState
 	OwSqlTemplate *assign;
 	OwSqlTemplate *timeout_seconds; /* Task */
 	OwSqlTemplate *heartbeat_seconds;
+	OwSqlTemplate *fairness_key;
 	OwSqlTemplate *items;		/* Map: NULL: the input */
 	OwSqlTemplate *item_selector;
 	OwSqlTemplate *seconds;		/* Wait */

@@ -131,15 +131,19 @@ read_task_queue(const JsonbValue *source, const char *where, OwProblems *problem
 	return queue;
 }
 
-/* Reads a string, or the text of a path when it starts with "$". */
-static char *
-read_fairness_key(const JsonbValue *source, const char *where, OwProblems *problems)
+/* Reads a string, or a path when it starts with "$". */
+static void
+read_fairness_key(OwTaskOptions *options, const JsonbValue *source, const char *where, OwProblems *problems)
 {
-	char	   *key = ow_field_string(source, "FairnessKey");
-
-	if (key != NULL && *key == '$')
-		(void) ow_field_path(source, "FairnessKey", true, NULL, where, problems);
-	return key;
+	options->fairness_key = ow_field_string(source, "FairnessKey");
+	if (options->fairness_key == NULL)
+		return;
+	if (*options->fairness_key == '$')
+		options->fairness_path = ow_field_path(source, "FairnessKey", true, NULL, where, problems);
+	else if (*options->fairness_key == '\0' || strlen(options->fairness_key) > OW_MAX_FAIRNESS_KEY)
+		ow_problem_add(problems, OW_SEVERITY_ERROR, "InvalidValue", ow_where_member(where, "FairnessKey"), NULL,
+					   "field \"FairnessKey\" in %s must have from 1 to %d bytes", ow_where_subject(where),
+					   OW_MAX_FAIRNESS_KEY);
 }
 
 void
@@ -152,7 +156,7 @@ ow_read_task_options(OwTaskOptions *options, const JsonbValue *source, const cha
 	read_times(options, source, where, problems);
 	options->task_queue = read_task_queue(source, where, problems);
 	options->priority = ow_field_integer(source, "Priority", 0, MAX_PRIORITY, OW_UNSET, where, problems);
-	options->fairness_key = read_fairness_key(source, where, problems);
+	read_fairness_key(options, source, where, problems);
 	options->own_transaction = ow_field_choice(source, "Transaction", transactions, where, problems);
 	ow_read_retriers(options, source, where, problems);
 }
@@ -207,7 +211,10 @@ fill_in(OwTaskOptions *result, const OwTaskOptions *below)
 	if (result->priority == OW_UNSET)
 		result->priority = below->priority;
 	if (result->fairness_key == NULL)
+	{
 		result->fairness_key = below->fairness_key;
+		result->fairness_path = below->fairness_path;
+	}
 	if (result->own_transaction == OW_UNSET)
 		result->own_transaction = below->own_transaction;
 	if (!result->has_retry && below->has_retry)
@@ -335,6 +342,17 @@ check_credentials(const JsonbValue *source, const char *where, OwProblems *probl
 				   "field \"Credentials\" in %s has no effect", ow_where_subject(where));
 }
 
+/* An expression; NULL when it is a string or a path */
+static OwSqlTemplate *
+compile_sql_fairness_key(OwCompiler *compiler, const JsonbValue *source, const char *where)
+{
+	char	   *text = ow_field_string(source, "FairnessKey");
+
+	if (text == NULL || strstr(text, "{%") == NULL)
+		return NULL;
+	return ow_compile_sql_expression(compiler, source, "FairnessKey", "a string", where);
+}
+
 void
 ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
 {
@@ -357,6 +375,7 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 																	where);
 		state->sql->heartbeat_seconds = ow_compile_sql_expression(compiler, source, "HeartbeatSeconds", "a number",
 																  where);
+		state->sql->fairness_key = compile_sql_fairness_key(compiler, source, where);
 	}
 	else
 		ow_read_task_option_paths(&state->options, source, where, problems);

@@ -294,6 +294,7 @@ ow_machine_offer_compensation(OwMachine *machine)
 	OwRecordedCompensation *compensation = running_compensation(machine);
 	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
 	OwTaskOptions options;
+	OwFailure	failure;
 	char	   *forward_key;
 
 	if (activity == NULL || activity->quarantined || activity->missing)
@@ -311,6 +312,9 @@ ow_machine_offer_compensation(OwMachine *machine)
 	machine->call.idempotency_key = psprintf("%s:compensate", forward_key ? forward_key : "");
 	if (activity->kind != OW_ACTIVITY_QUEUE)
 		return true;
+	/* what undoes something must not fail for the lack of a key */
+	if (!ow_machine_fairness_key(machine, &options, compensation->input, "", &failure))
+		options.fairness_key = NULL;
 	ow_machine_queue(machine, compensation->activity, &options);
 	return false;
 }

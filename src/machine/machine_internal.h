@@ -92,6 +92,7 @@ extern bool ow_machine_sql_input(OwMachine *machine, const OwState *state, Jsonb
 extern bool ow_machine_sql_call(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure);
 extern bool ow_machine_sql_timeout(OwMachine *machine, const OwState *state, int64 *ms, OwFailure *failure);
 extern bool ow_machine_sql_heartbeat(OwMachine *machine, const OwState *state, int64 *ms, OwFailure *failure);
+extern bool ow_machine_sql_fairness_key(OwMachine *machine, const OwState *state, char **key, OwFailure *failure);
 extern bool ow_machine_sql_compensation(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **input,
 										OwFailure *failure);
 extern void ow_machine_keep_result(OwToken *token, const OwState *state, Jsonb *result);
@@ -101,6 +102,9 @@ extern void ow_machine_move_kept(OwToken *token, const OwState *from, const OwSt
 /* machine_task.c */
 extern void ow_machine_enter_task(OwMachine *machine, const OwState *state);
 extern bool ow_machine_offer_task(OwMachine *machine);
+extern bool ow_machine_fairness_text(const char *subject, const JsonbValue *value, char **key, OwFailure *failure);
+extern bool ow_machine_fairness_key(OwMachine *machine, OwTaskOptions *options, Jsonb *data, const char *subject,
+									OwFailure *failure);
 extern void ow_machine_next_attempt(OwMachine *machine);
 extern void ow_machine_task_completed(OwMachine *machine, const OwInput *input);
 extern void ow_machine_heartbeat(OwMachine *machine, const OwInput *input);

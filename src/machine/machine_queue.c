@@ -10,6 +10,7 @@
  * What limits the task was settled when it was queued, and is kept with it:
  *
  *		{"task_queue": …, "priority": …,
+ *		 "fairness_key": …		whose turn it is of those who share workers
  *		 "start_by": …			schedule-to-start: somebody has taken it by then
  *		 "close_by": …			schedule-to-close, over all attempts
  *		 "start_to_close_ms": …, "heartbeat_ms": …}	from when it was taken; at least one of them
@@ -123,6 +124,7 @@ make_limits(const OwMachine *machine, const OwTaskOptions *options)
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "task_queue", options->task_queue);
 	ow_object_add_int(&object, "priority", options->priority == OW_UNSET ? DEFAULT_PRIORITY : options->priority);
+	ow_object_add_text(&object, "fairness_key", options->fairness_key);
 	if (options->schedule_to_start_ms != OW_UNSET)
 		ow_object_add_text(&object, "start_by",
 						   ow_instant_format(ow_instant_add_ms(machine->now, options->schedule_to_start_ms)));

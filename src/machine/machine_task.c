@@ -180,6 +180,55 @@ heartbeat(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFailure
 	return read_duration(machine, options->heartbeat_path, "HeartbeatSecondsPath", ms, failure);
 }
 
+/* What a value is as a fairness key: NULL, none, for null and an empty string */
+bool
+ow_machine_fairness_text(const char *subject, const JsonbValue *value, char **key, OwFailure *failure)
+{
+	*key = NULL;
+	if (value->type == jbvNull)
+		return true;
+	if (value->type == jbvString)
+		*key = ow_json_value_cstring(value);
+	else if (value->type == jbvNumeric)
+		*key = ow_json_to_cstring(JsonbValueToJsonb(unconstify(JsonbValue *, value)));
+	else
+		return ow_fail(failure, OW_ERROR_RUNTIME, "FairnessKey of %s must be a string or a number, not %s", subject,
+					   ow_json_type_phrase(value));
+	if (strlen(*key) > OW_MAX_FAIRNESS_KEY)
+		return ow_fail(failure, OW_ERROR_RUNTIME, "FairnessKey of %s is longer than %d bytes", subject,
+					   OW_MAX_FAIRNESS_KEY);
+	if (**key == '\0')
+		*key = NULL;
+	return true;
+}
+
+/* Evaluates the key where it is a path, over the data that the state, or compensation, gets. */
+bool
+ow_machine_fairness_key(OwMachine *machine, OwTaskOptions *options, Jsonb *data, const char *subject,
+						OwFailure *failure)
+{
+	OwScope		scope;
+	JsonbValue	value;
+	const char *missing;
+
+	if (options->fairness_path == NULL)
+		return true;
+	ow_machine_scope(machine, data, OW_EVALUATE_INPUT, &scope);
+	if (!ow_path_get(options->fairness_path, &scope, &value, &missing))
+		return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
+	return ow_machine_fairness_text(subject, &value, &options->fairness_key, failure);
+}
+
+static bool
+fairness_key(OwMachine *machine, OwTaskOptions *options, OwFailure *failure)
+{
+	const OwState *state = ow_machine_state(machine);
+
+	if (state->sql != NULL && state->sql->fairness_key != NULL)
+		return ow_machine_sql_fairness_key(machine, state, &options->fairness_key, failure);
+	return ow_machine_fairness_key(machine, options, machine->token->data, psprintf("state \"%s\"", state->name), failure);
+}
+
 /* Fills what every call has, forward work or compensation. */
 void
 ow_machine_call(OwMachine *machine, const OwActivity *activity, const OwTaskOptions *options)
@@ -222,7 +271,8 @@ ow_machine_offer_task(OwMachine *machine)
 		ow_machine_fail(machine, &failure);
 		return false;
 	}
-	if (activity->kind == OW_ACTIVITY_QUEUE && !heartbeat(machine, &options, &options.heartbeat_ms, &failure))
+	if (activity->kind == OW_ACTIVITY_QUEUE &&
+		(!heartbeat(machine, &options, &options.heartbeat_ms, &failure) || !fairness_key(machine, &options, &failure)))
 	{
 		ow_machine_stick(machine, &failure);
 		return false;

@@ -40,9 +40,19 @@ static OwStatement write_tasks = {
 	.argument_types = "workflow.activity_task[]"
 };
 
+/* Tasks with fairness keys are taken under control, even if there are no settings. */
+static OwStatement note_queues = {
+	.sql =
+	"INSERT INTO workflow.task_queue (task_queue, owner)"
+	" SELECT DISTINCT q.task_queue, q.owner FROM unnest($1) AS q WHERE q.fairness_key IS NOT NULL ORDER BY 1, 2"
+	" ON CONFLICT DO NOTHING",
+	.argument_types = "workflow.activity_task[]"
+};
+
 static OwStatement delete_task = {
 	.sql =
-	"DELETE FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2 RETURNING worker IS NOT NULL",
+	"DELETE FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2"
+	" RETURNING worker IS NOT NULL, CASE WHEN controlled THEN task_queue END",
 	.argument_types = "int,uuid"
 };
 
@@ -234,6 +244,7 @@ set_queued(OwRow *row, const OwLoadedRun *loaded, const OwQueuedTask *task)
 	ow_row_set_json(row, TASK_INPUT, call->input);
 	ow_row_set_json(row, TASK_LAST_FAILURE, call->last_failure);
 	ow_row_set_json(row, TASK_COMPENSATES, call->compensates);
+	ow_row_set_text(row, TASK_FAIRNESS_KEY, ow_json_get_string(task->limits, "fairness_key"));
 }
 
 static Datum
@@ -288,7 +299,7 @@ has_task(const List *tasks, const pg_uuid_t *task_token)
 }
 
 static void
-collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, List **waiting)
+collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, List **waiting, bool *keyed)
 {
 	const OwQueuedTask *task = NULL;
 
@@ -303,6 +314,7 @@ collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, Lis
 		if (task == NULL)
 			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
 		ow_wakeup_some_waiters(ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")), 1);
+		*keyed |= ow_json_get(task->limits, "fairness_key") != NULL;
 	}
 	ow_rows_add(tasks, task_row(loaded, token, task));
 }
@@ -324,22 +336,28 @@ forget_task(const OwLoadedRun *loaded, const pg_uuid_t *task_token)
 {
 	Datum		values[2] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(task_token)};
 
+	char	   *task_queue;
+
 	if (ow_store_execute(&delete_task, values, NULL) == 0 || !ow_store_bool(0, 1))
 		return;
+	/* another one may be in flight now */
+	task_queue = ow_store_text(0, 2);
+	if (task_queue != NULL)
+		ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
 	ow_store_execute(&delete_heartbeat, values, NULL);
 	forget_timer(loaded, task_token);
 }
 
 static void
-flush_tasks(const OwLoadedRun *loaded, OwRows *tasks)
+flush_tasks(const OwLoadedRun *loaded, OwRows *tasks, bool *keyed)
 {
 	List	   *waiting = NIL;
 	ListCell   *cell;
 
 	list_sort(loaded->run.queued, compare_tasks);
-	collect_task(loaded, &loaded->run.token, tasks, &waiting);
+	collect_task(loaded, &loaded->run.token, tasks, &waiting, keyed);
 	foreach(cell, loaded->run.branches)
-		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, tasks, &waiting);
+		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, tasks, &waiting, keyed);
 	list_sort(waiting, compare_tasks);
 	foreach(cell, loaded->stored_tasks)
 	{
@@ -358,9 +376,12 @@ void
 ow_tasks_flush(List *runs)
 {
 	OwRows		tasks = {0};
+	bool		keyed = false;
 	ListCell   *cell;
 
 	foreach(cell, runs)
-		flush_tasks(lfirst(cell), &tasks);
+		flush_tasks(lfirst(cell), &tasks, &keyed);
+	if (keyed)
+		ow_rows_write(&note_queues, "activity_task", &tasks);
 	ow_rows_write(&write_tasks, "activity_task", &tasks);
 }

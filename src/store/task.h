@@ -21,6 +21,8 @@ typedef struct OwTaskRequest
 								 * test_kit.h) */
 	int			max_tasks;
 	bool		woken;			/* there is, or was, something new in the queue */
+	bool		look_first;		/* there may well be nothing: do not lock for that */
+	TimestampTz again_at;		/* out: nothing was found, but something may be then; DT_NOEND */
 } OwTaskRequest;
 
 /* A taken task, as the columns of workflow.poll_activity */
@@ -39,16 +41,17 @@ enum
 	POLL_DEADLINE,
 	POLL_IDEMPOTENCY_KEY,
 	POLL_COMPENSATES,
+	POLL_FAIRNESS_KEY,
 	POLL_COLUMNS
 };
 
 typedef void (*OwTaskReceiver) (void *arg, Datum *values, bool *nulls);
 
 /* Take tasks, the most urgent ones first, then the oldest; how many. */
-extern int	ow_task_take(const OwTaskRequest *request, OwTaskReceiver receive, void *arg);
+extern int	ow_task_take(OwTaskRequest *request, OwTaskReceiver receive, void *arg);
 
 /* Could any be taken? */
-extern bool ow_task_is_available(const OwTaskRequest *request);
+extern bool ow_task_is_available(OwTaskRequest *request);
 
 /* What all have in common who want the same tasks of a queue: see wakeup.h */
 extern uint32 ow_task_filter(const OwTaskRequest *request);

@@ -24,80 +24,52 @@
 #include "storage/proc.h"
 #include "store/run_row.h"
 #include "store/start.h"
-#include "store/task.h"
+#include "store/task_internal.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
 
-#define MS(column) "make_interval(secs => t." column " / 1000.0)"
-
-/* The tasks of one queue that a role may take: $1 queue, $2 activities, $3 owners, $4 role, $5 runs */
-#define AVAILABLE \
-	"  FROM workflow.activity_task t" \
-	" WHERE t.task_queue = $1 AND t.worker IS NULL" \
-	"   AND ($2 IS NULL OR t.activity = ANY ($2))" \
-	"   AND (t.owner::oid = ANY ($3) OR pg_has_role($4, t.owner::oid, 'USAGE'))" \
-	"   AND ($5 IS NULL OR t.run_id = ANY ($5))"
-#define AVAILABLE_TYPES "text,text[],oid[],oid,uuid[]"
-
-/* What a worker is told, and what it takes to take the task: $6 now */
-#define FOUND \
-	"t.task_token, t.workflow_id, t.run_id, t.activity, t.attempt, t.input, " MS("heartbeat_ms") " AS silence," \
-	" t.last_failure->'HeartbeatDetails' AS details, t.last_failure - 'HeartbeatDetails' AS failure, t.scheduled_at," \
-	" least(t.close_by, $6 + " MS("start_to_close_ms") ") AS deadline, t.idempotency_key, t.compensates," \
-	" t.shard_key, t.owner::oid, $6 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ") AS lease_until," \
-	" t.priority, t.queued_at, t.ctid AS row_id"
-#define FOUND_TYPES AVAILABLE_TYPES ",timestamptz,int"
-
-enum
-{
-	FOUND_SHARD_KEY = POLL_COLUMNS,
-	FOUND_OWNER,
-	FOUND_LEASE_UNTIL,
-	FOUND_PRIORITY,
-	FOUND_QUEUED_AT,
-	FOUND_ROW,
-	FOUND_COLUMNS
-};
+/* Tasks with fairness keys, which are in another index, are always taken under control. */
+#define UNKEYED OW_AVAILABLE " AND t.fairness_key IS NULL"
 
 /* Of all that is in the index */
 static OwStatement find_anywhere = {
-	.sql = "SELECT " FOUND AVAILABLE " ORDER BY t.priority, t.queued_at LIMIT $7 FOR UPDATE SKIP LOCKED",
-	.argument_types = FOUND_TYPES
+	.sql = "SELECT " OW_FOUND UNKEYED " ORDER BY t.priority, t.queued_at LIMIT $7 FOR UPDATE SKIP LOCKED",
+	.argument_types = OW_FOUND_TYPES
 };
 
 /* From a position on, for each of the priorities in the order that they have in $8 */
 static OwStatement find_further_on = {
 	.sql =
 	"SELECT f.* FROM unnest($8, $9) AS p (priority, after),"
-	"       LATERAL (SELECT " FOUND AVAILABLE
+	"       LATERAL (SELECT " OW_FOUND UNKEYED
 	"                   AND t.priority = p.priority AND t.queued_at >= p.after"
 	"                 ORDER BY t.queued_at LIMIT $7 FOR UPDATE SKIP LOCKED) AS f"
 	" LIMIT $7",
-	.argument_types = FOUND_TYPES ",int[],timestamptz[]"
+	.argument_types = OW_FOUND_TYPES ",int[],timestamptz[]"
 };
 
 static OwStatement is_available = {
-	.sql = "SELECT" AVAILABLE " LIMIT 1",
-	.argument_types = AVAILABLE_TYPES
+	.sql = "SELECT" UNKEYED " LIMIT 1",
+	.argument_types = OW_AVAILABLE_TYPES
 };
 
 static OwStatement is_available_further_on = {
 	.sql =
 	"SELECT FROM unnest($6, $7) AS p (priority, after),"
-	"       LATERAL (SELECT" AVAILABLE " AND t.priority = p.priority AND t.queued_at >= p.after LIMIT 1) AS f"
+	"       LATERAL (SELECT" UNKEYED " AND t.priority = p.priority AND t.queued_at >= p.after LIMIT 1) AS f"
 	" LIMIT 1",
-	.argument_types = AVAILABLE_TYPES ",int[],timestamptz[]"
+	.argument_types = OW_AVAILABLE_TYPES ",int[],timestamptz[]"
 };
 
 /* The rows are locked, so they are where they were found. */
 static OwStatement take_tasks = {
 	.sql =
-	"UPDATE workflow.activity_task SET worker = $3, started_at = $4"
+	"UPDATE workflow.activity_task SET worker = $3, started_at = $4, controlled = nullif($5, false)"
 	" WHERE ctid = ANY ($1) AND shard_key = ANY ($2)",
-	.argument_types = "tid[],int[],text,timestamptz"
+	.argument_types = "tid[],int[],text,timestamptz,bool"
 };
 
 static OwStatement take_task = {
@@ -112,8 +84,11 @@ static OwStatement write_timers = {
 	.argument_types = "workflow.timer[]"
 };
 
+/* Who has granted whom what; and whose tasks are controlled, which saves a statement */
 static OwStatement read_grants = {
-	.sql = "SELECT g.owner::oid, g.grantee::oid FROM workflow.worker_grant g WHERE g.task_queue = $1",
+	.sql =
+	"SELECT g.owner::oid, g.grantee::oid FROM workflow.worker_grant g WHERE g.task_queue = $1"
+	" UNION ALL SELECT q.owner::oid, NULL FROM workflow.task_queue q WHERE q.task_queue = $1",
 	.argument_types = "text"
 };
 
@@ -291,34 +266,47 @@ position_array(const Positions *positions, bool priorities)
 
 /* ---- finding ---- */
 
-/* The owners who have let the role take tasks of the queue */
-static Datum
-find_granting_owners(const OwTaskRequest *request)
+/*
+ * Reads what the role may take: tasks of the owners who have let it, and of those whose rights it has.  Notes
+ * which of these owners control theirs.
+ */
+static void
+read_available(const OwTaskRequest *request, OwAvailable *available, MemoryContext context)
 {
+	MemoryContext previous = MemoryContextSwitchTo(context);
 	Datum		values[1] = {CStringGetTextDatum(request->task_queue)};
 	uint64		count = ow_store_execute(&read_grants, values, NULL);
 	Datum	   *owners = palloc(sizeof(Datum) * Max(count, 1));
+	List	   *granted = NIL;
 	int			found = 0;
+	bool		isnull;
 
+	available->controlled = NIL;
 	for (uint64 row = 0; row < count; row++)
 	{
-		if (has_privs_of_role(request->role, (Oid) ow_store_int(row, 2)))
-			owners[found++] = ObjectIdGetDatum((Oid) ow_store_int(row, 1));
-	}
-	return PointerGetDatum(construct_array(owners, found, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
-}
+		Oid			owner = (Oid) ow_store_int(row, 1);
+		Oid			grantee = DatumGetObjectId(ow_store_datum(row, 2, &isnull));
 
-/* The arguments of AVAILABLE */
-static void
-set_available(const OwTaskRequest *request, Datum *values, char *nulls)
-{
-	values[0] = CStringGetTextDatum(request->task_queue);
-	values[1] = request->activities;
-	nulls[1] = request->activities == 0 ? 'n' : ' ';
-	values[2] = find_granting_owners(request);
-	values[3] = ObjectIdGetDatum(request->role);
-	values[4] = request->runs;
-	nulls[4] = request->runs == 0 ? 'n' : ' ';
+		if (isnull)
+		{
+			if (list_member_oid(granted, owner) || has_privs_of_role(request->role, owner))
+				available->controlled = lappend_oid(available->controlled, owner);
+		}
+		else if (has_privs_of_role(request->role, grantee))
+		{
+			owners[found++] = ObjectIdGetDatum(owner);
+			granted = lappend_oid(granted, owner);
+		}
+	}
+	memset(available->nulls, ' ', sizeof(available->nulls));
+	available->values[0] = values[0];
+	available->values[1] = request->activities;
+	available->nulls[1] = request->activities == 0 ? 'n' : ' ';
+	available->values[2] = PointerGetDatum(construct_array(owners, found, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+	available->values[3] = ObjectIdGetDatum(request->role);
+	available->values[4] = request->runs;
+	available->nulls[4] = request->runs == 0 ? 'n' : ' ';
+	MemoryContextSwitchTo(previous);
 }
 
 /* The arguments of find_anywhere and find_further_on */
@@ -358,7 +346,7 @@ find_from(const OwTaskRequest *request, Positions *positions, bool anywhere, Dat
 
 /* Finds and locks tasks; they are in SPI_tuptable. */
 static uint64
-find_tasks(const OwTaskRequest *request, TimestampTz now)
+find_tasks(const OwTaskRequest *request, const OwAvailable *available, TimestampTz now)
 {
 	Positions  *positions = find_positions(request);
 	TimestampTz real_now = GetCurrentTimestamp();
@@ -367,7 +355,8 @@ find_tasks(const OwTaskRequest *request, TimestampTz now)
 	uint64		count;
 
 	memset(nulls, ' ', sizeof(nulls));
-	set_available(request, values, nulls);
+	memcpy(values, available->values, sizeof(available->values));
+	memcpy(nulls, available->nulls, sizeof(available->nulls));
 	values[5] = TimestampTzGetDatum(now);
 	values[6] = Int32GetDatum(request->max_tasks);
 	if (positions == NULL || (positions->anywhere_due <= real_now && positions->anywhere_allowed <= real_now))
@@ -378,26 +367,39 @@ find_tasks(const OwTaskRequest *request, TimestampTz now)
 	return find_from(request, positions, true, values, nulls);
 }
 
-bool
-ow_task_is_available(const OwTaskRequest *request)
+static bool
+is_any_available(const OwTaskRequest *request, const OwAvailable *available)
 {
 	Positions  *positions = find_positions(request);
 	char		nulls[] = "       ";
 	Datum		values[7];
-	bool		available = false;
 
-	ow_store_open();
-	set_available(request, values, nulls);
+	memcpy(values, available->values, sizeof(available->values));
+	memcpy(nulls, available->nulls, sizeof(available->nulls));
 	if (positions != NULL && positions->count > 0)
 	{
 		values[5] = position_array(positions, true);
 		values[6] = position_array(positions, false);
-		available = ow_store_execute(&is_available_further_on, values, nulls) > 0;
+		if (ow_store_execute(&is_available_further_on, values, nulls) > 0)
+			return true;
 	}
-	if (!available)
-		available = ow_store_execute(&is_available, values, nulls) > 0;
+	return ow_store_execute(&is_available, values, nulls) > 0;
+}
+
+bool
+ow_task_is_available(OwTaskRequest *request)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	OwAvailable available;
+	bool		found = false;
+
+	request->again_at = DT_NOEND;
+	ow_store_open();
+	read_available(request, &available, caller);
+	if (available.controlled == NIL)
+		found = is_any_available(request, &available);
 	ow_store_close();
-	return available;
+	return available.controlled == NIL ? found : ow_task_take_controlled(request, &available, NULL, NULL) > 0;
 }
 
 /* ---- taking ---- */
@@ -425,12 +427,12 @@ lease_timer(int32 shard_key, const pg_uuid_t *run_id, const pg_uuid_t *task_toke
 
 /* Marks what was found as taken; the leases are from now on. */
 static void
-take_found(const OwTaskRequest *request, Datum *rows, Datum *shard_keys, int count, TimestampTz now)
+take_found(const OwTaskRequest *request, Datum *rows, Datum *shard_keys, int count, bool controlled, TimestampTz now)
 {
-	Datum		values[4] = {
+	Datum		values[5] = {
 		PointerGetDatum(construct_array(rows, count, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT)),
 		PointerGetDatum(construct_array(shard_keys, count, INT4OID, sizeof(int32), true, TYPALIGN_INT)),
-		CStringGetTextDatum(request->worker), TimestampTzGetDatum(now)
+		CStringGetTextDatum(request->worker), TimestampTzGetDatum(now), BoolGetDatum(controlled)
 	};
 
 	if (ow_store_execute(&take_tasks, values, NULL) != (uint64) count)
@@ -438,10 +440,9 @@ take_found(const OwTaskRequest *request, Datum *rows, Datum *shard_keys, int cou
 	ow_wakeup_if_aborted(ow_task_queue_key(request->task_queue), count);
 }
 
-/* Hands over what was found, and takes it. */
-static void
-hand_over(const OwTaskRequest *request, SPITupleTable *found, int count, TimestampTz now, OwTaskReceiver receive,
-		  void *arg)
+void
+ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count, bool controlled, TimestampTz now,
+				  OwTaskReceiver receive, void *arg)
 {
 	Datum	   *rows = palloc(sizeof(Datum) * count);
 	Datum	   *shard_keys = palloc(sizeof(Datum) * count);
@@ -462,22 +463,29 @@ hand_over(const OwTaskRequest *request, SPITupleTable *found, int count, Timesta
 										 DatumGetTimestampTz(values[FOUND_LEASE_UNTIL])));
 		receive(arg, values, nulls);
 	}
-	take_found(request, rows, shard_keys, count, now);
+	take_found(request, rows, shard_keys, count, controlled, now);
 	ow_rows_write(&write_timers, "timer", &timers);
 }
 
 int
-ow_task_take(const OwTaskRequest *request, OwTaskReceiver receive, void *arg)
+ow_task_take(OwTaskRequest *request, OwTaskReceiver receive, void *arg)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	TimestampTz now = ow_clock_now();
-	uint64		count;
+	OwAvailable available;
+	uint64		count = 0;
 
+	request->again_at = DT_NOEND;
 	ow_store_open();
-	count = find_tasks(request, now);
-	if (count > 0)
-		hand_over(request, SPI_tuptable, (int) count, now, receive, arg);
+	read_available(request, &available, caller);
+	if (available.controlled == NIL)
+	{
+		count = find_tasks(request, &available, now);
+		if (count > 0)
+			ow_task_hand_over(request, SPI_tuptable, (int) count, false, now, receive, arg);
+	}
 	ow_store_close();
-	return (int) count;
+	return available.controlled == NIL ? (int) count : ow_task_take_controlled(request, &available, receive, arg);
 }
 
 void
