@@ -114,6 +114,10 @@ INSERT INTO probe VALUES
     ('complete_and_poll(uuid[],jsonb[],text,text,integer,text[])', $$count(*) FROM workflow.complete_and_poll(NULL, NULL, 'q', 'w')$$),
     ('grant_worker(regrole,text)', $$workflow.grant_worker('regress_stranger', 'q')$$),
     ('revoke_worker(regrole,text)', $$workflow.revoke_worker('regress_stranger', 'q')$$),
+    ('set_task_queue(text,double precision,integer,double precision,integer,regrole)', $$workflow.set_task_queue('q', 1, owner => 'regress_owner')$$),
+    ('set_fairness_key(text,text,double precision,double precision,integer,regrole)', $$workflow.set_fairness_key('q', 'k', 2, owner => 'regress_owner')$$),
+    ('pause_task_queue(text,timestamp with time zone,text,text,regrole)', $$workflow.pause_task_queue('q', owner => 'regress_owner')$$),
+    ('resume_task_queue(text,text,regrole)', $$workflow.resume_task_queue('q', owner => 'regress_owner')$$),
     ('set_current(text,integer)', $$workflow.set_current('Order', 1)$$),
     ('validate(jsonb)', $$count(*) FROM workflow.validate('1'::jsonb)$$),
     ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
@@ -303,6 +307,8 @@ INSERT INTO workflow.branch (shard_key, run_id, branch_id, owner, parent, item_i
 SELECT shard_key, run_id, 1, owner, 0, 0, 'A:1:0', false, 'Enter', 0, 0, 0, 0, 0 FROM workflow.execution;
 INSERT INTO workflow.branch_output SELECT shard_key, run_id, 0, 1, 2, owner, 'Completed', '{}' FROM workflow.execution;
 INSERT INTO workflow.activity_task SELECT shard_key, run_id, run_id, owner, 'A', 1 FROM workflow.execution;
+INSERT INTO workflow.task_queue SELECT 'q', owner FROM workflow.execution;
+INSERT INTO workflow.task_queue_key SELECT 'q', owner, 'k' FROM workflow.execution;
 INSERT INTO workflow.message SELECT shard_key, run_id, run_id, owner, 'Cancel', '{}', started_by, started_at FROM workflow.execution;
 CREATE FUNCTION pg_temp.rows_of(relation regclass, role text) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
