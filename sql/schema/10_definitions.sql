@@ -70,13 +70,14 @@ CREATE TABLE workflow.worker_grant (
 );
 COMMENT ON TABLE workflow.worker_grant IS 'Roles that may take tasks of an owner''s runs from a task queue';
 
--- What governs the tasks of one owner's runs in a queue.  There is a row where anything does, also if it is only
--- that tasks have fairness keys.  Whoever takes such tasks locks it, so that limits are exact.
+-- Whose runs have, or have had, tasks in a queue, and what governs them.  If anything does, be it only that
+-- tasks have fairness keys, whoever takes such tasks locks the row, so that limits are exact.
 --   pass     virtual time: that of the key which was served last
 --   full_at  when the bucket of its rate is full again: with each task that is taken it moves on by 1 / rate
 CREATE TABLE workflow.task_queue (
     task_queue        text NOT NULL,
     owner             regrole NOT NULL,
+    has_keys          boolean NOT NULL DEFAULT false,
     rate_limit        float8,
     max_in_flight     int,
     key_rate_limit    float8,
@@ -88,7 +89,7 @@ CREATE TABLE workflow.task_queue (
     swept_at          timestamptz NOT NULL DEFAULT '-infinity',
     PRIMARY KEY (task_queue, owner)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE workflow.task_queue IS 'Limits and pauses of the tasks of an owner''s runs in a task queue';
+COMMENT ON TABLE workflow.task_queue IS 'Whose tasks are in a task queue, their limits and pauses';
 
 -- The same of one fairness key; '' stands for tasks without.  Rows that say nothing (any more) are deleted.
 CREATE TABLE workflow.task_queue_key (

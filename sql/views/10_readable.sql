@@ -86,7 +86,8 @@ SELECT q.task_queue, q.owner, q.rate_limit, q.max_in_flight, q.key_rate_limit, q
        q.pause_reason
 FROM workflow.viewer v
 CROSS JOIN workflow.task_queue q
-WHERE v.everything OR v.reader OR q.owner = ANY (v.roles);
+WHERE (v.everything OR v.reader OR q.owner = ANY (v.roles))
+  AND num_nonnulls(q.rate_limit, q.max_in_flight, q.key_rate_limit, q.key_max_in_flight, q.paused_until) > 0;
 COMMENT ON VIEW workflow.readable_task_queue IS 'Limits and pauses of task queues the current user may read';
 
 CREATE VIEW workflow.readable_task_queue_key WITH (security_barrier) AS

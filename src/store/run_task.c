@@ -40,13 +40,22 @@ static OwStatement write_tasks = {
 	.argument_types = "workflow.activity_task[]"
 };
 
-/* Tasks with fairness keys are taken under control, even if there are no settings. */
+/* Whoever takes tasks may be updating the row: that is not waited for. */
 static OwStatement note_queues = {
 	.sql =
 	"INSERT INTO workflow.task_queue (task_queue, owner)"
-	" SELECT DISTINCT q.task_queue, q.owner FROM unnest($1) AS q WHERE q.fairness_key IS NOT NULL ORDER BY 1, 2"
+	" SELECT DISTINCT t.task_queue, t.owner FROM unnest($1) AS t"
+	"  WHERE t.task_queue IS NOT NULL"
+	"    AND NOT EXISTS (SELECT FROM workflow.task_queue q WHERE q.task_queue = t.task_queue AND q.owner = t.owner)"
+	"  ORDER BY 1, 2"
 	" ON CONFLICT DO NOTHING",
 	.argument_types = "workflow.activity_task[]"
+};
+
+/* Tasks with fairness keys are taken under control, even if there are no settings. */
+static OwStatement note_keys = {
+	.sql = "UPDATE workflow.task_queue SET has_keys = true WHERE task_queue = $1 AND owner = $2 AND NOT has_keys",
+	.argument_types = "text,regrole"
 };
 
 static OwStatement delete_task = {
@@ -298,10 +307,32 @@ has_task(const List *tasks, const pg_uuid_t *task_token)
 	return find_in_order(tasks, task_token) != NULL;
 }
 
+/* What has been queued: rows of tasks, and of their queues those with fairness keys */
+typedef struct Queued
+{
+	OwRows		tasks;
+	OwRows		keyed_queues;	/* and their owners */
+	OwRows		keyed_owners;
+	const char *last_keyed;		/* the same queue and owner are not noted for each task */
+	Oid			last_owner;
+} Queued;
+
 static void
-collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, List **waiting, bool *keyed)
+note_keyed(Queued *queued, const char *task_queue, Oid owner)
+{
+	if (queued->last_keyed != NULL && strcmp(queued->last_keyed, task_queue) == 0 && queued->last_owner == owner)
+		return;
+	ow_rows_add(&queued->keyed_queues, CStringGetTextDatum(task_queue));
+	ow_rows_add(&queued->keyed_owners, ObjectIdGetDatum(owner));
+	queued->last_keyed = task_queue;
+	queued->last_owner = owner;
+}
+
+static void
+collect_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued, List **waiting)
 {
 	const OwQueuedTask *task = NULL;
+	char	   *task_queue;
 
 	if (!waits_for_answer(token))
 		return;
@@ -313,10 +344,12 @@ collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, Lis
 		task = find_in_order(loaded->run.queued, &token->task_token);
 		if (task == NULL)
 			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
-		ow_wakeup_some_waiters(ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")), 1);
-		*keyed |= ow_json_get(task->limits, "fairness_key") != NULL;
+		task_queue = ow_json_get_string(task->limits, "task_queue");
+		ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
+		if (ow_json_get_string(task->limits, "fairness_key") != NULL)
+			note_keyed(queued, task_queue, loaded->owner);
 	}
-	ow_rows_add(tasks, task_row(loaded, token, task));
+	ow_rows_add(&queued->tasks, task_row(loaded, token, task));
 }
 
 static void
@@ -349,15 +382,15 @@ forget_task(const OwLoadedRun *loaded, const pg_uuid_t *task_token)
 }
 
 static void
-flush_tasks(const OwLoadedRun *loaded, OwRows *tasks, bool *keyed)
+flush_tasks(const OwLoadedRun *loaded, Queued *queued)
 {
 	List	   *waiting = NIL;
 	ListCell   *cell;
 
 	list_sort(loaded->run.queued, compare_tasks);
-	collect_task(loaded, &loaded->run.token, tasks, &waiting, keyed);
+	collect_task(loaded, &loaded->run.token, queued, &waiting);
 	foreach(cell, loaded->run.branches)
-		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, tasks, &waiting, keyed);
+		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, queued, &waiting);
 	list_sort(waiting, compare_tasks);
 	foreach(cell, loaded->stored_tasks)
 	{
@@ -375,13 +408,15 @@ flush_tasks(const OwLoadedRun *loaded, OwRows *tasks, bool *keyed)
 void
 ow_tasks_flush(List *runs)
 {
-	OwRows		tasks = {0};
-	bool		keyed = false;
+	Queued		queued = {0};
+	OwRows		keyed[2];
 	ListCell   *cell;
 
 	foreach(cell, runs)
-		flush_tasks(lfirst(cell), &tasks, &keyed);
-	if (keyed)
-		ow_rows_write(&note_queues, "activity_task", &tasks);
-	ow_rows_write(&write_tasks, "activity_task", &tasks);
+		flush_tasks(lfirst(cell), &queued);
+	ow_rows_write(&note_queues, "activity_task", &queued.tasks);
+	keyed[0] = queued.keyed_queues;
+	keyed[1] = queued.keyed_owners;
+	ow_rows_execute_each(&note_keys, keyed, 2);
+	ow_rows_write(&write_tasks, "activity_task", &queued.tasks);
 }

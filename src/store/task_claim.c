@@ -67,9 +67,9 @@ static OwStatement is_available_further_on = {
 /* The rows are locked, so they are where they were found. */
 static OwStatement take_tasks = {
 	.sql =
-	"UPDATE workflow.activity_task SET worker = $3, started_at = $4, controlled = nullif($5, false)"
-	" WHERE ctid = ANY ($1) AND shard_key = ANY ($2)",
-	.argument_types = "tid[],int[],text,timestamptz,bool"
+	"UPDATE workflow.activity_task SET worker = $2, started_at = $3, controlled = nullif($4, false)"
+	" WHERE ctid = ANY ($1)",
+	.argument_types = "tid[],text,timestamptz,bool"
 };
 
 static OwStatement take_task = {
@@ -84,11 +84,14 @@ static OwStatement write_timers = {
 	.argument_types = "workflow.timer[]"
 };
 
-/* Who has granted whom what; and whose tasks are controlled, which saves a statement */
+/* Who has granted whom what; and whose tasks there are, controlled or not, which saves a statement */
 static OwStatement read_grants = {
 	.sql =
-	"SELECT g.owner::oid, g.grantee::oid FROM workflow.worker_grant g WHERE g.task_queue = $1"
-	" UNION ALL SELECT q.owner::oid, NULL FROM workflow.task_queue q WHERE q.task_queue = $1",
+	"SELECT g.owner::oid, g.grantee::oid, NULL FROM workflow.worker_grant g WHERE g.task_queue = $1"
+	" UNION ALL "
+	"SELECT q.owner::oid, NULL,"
+	"       q.has_keys OR q.rate_limit IS NOT NULL OR q.max_in_flight IS NOT NULL OR q.paused_until IS NOT NULL"
+	"  FROM workflow.task_queue q WHERE q.task_queue = $1",
 	.argument_types = "text"
 };
 
@@ -281,7 +284,7 @@ read_available(const OwTaskRequest *request, OwAvailable *available, MemoryConte
 	int			found = 0;
 	bool		isnull;
 
-	available->controlled = NIL;
+	available->controlled = available->others = NIL;
 	for (uint64 row = 0; row < count; row++)
 	{
 		Oid			owner = (Oid) ow_store_int(row, 1);
@@ -289,8 +292,10 @@ read_available(const OwTaskRequest *request, OwAvailable *available, MemoryConte
 
 		if (isnull)
 		{
+			List	  **owners_there = ow_store_bool(row, 3) ? &available->controlled : &available->others;
+
 			if (list_member_oid(granted, owner) || has_privs_of_role(request->role, owner))
-				available->controlled = lappend_oid(available->controlled, owner);
+				*owners_there = lappend_oid(*owners_there, owner);
 		}
 		else if (has_privs_of_role(request->role, grantee))
 		{
@@ -313,7 +318,7 @@ read_available(const OwTaskRequest *request, OwAvailable *available, MemoryConte
 #define FIND_ARGUMENTS 9
 
 static uint64
-find_from(const OwTaskRequest *request, Positions *positions, bool anywhere, Datum *values, char *nulls)
+find_from(Positions *positions, bool anywhere, int max_tasks, Datum *values, char *nulls)
 {
 	TimestampTz begun = GetCurrentTimestamp();
 	TimestampTz ended;
@@ -337,7 +342,7 @@ find_from(const OwTaskRequest *request, Positions *positions, bool anywhere, Dat
 	}
 	if (positions != NULL)
 	{
-		move_positions(positions, SPI_tuptable, count, count < (uint64) request->max_tasks, begun);
+		move_positions(positions, SPI_tuptable, count, count < (uint64) max_tasks, begun);
 		positions->used_at = begun;
 		positions->lxid = MyProc->lxid;
 	}
@@ -346,7 +351,7 @@ find_from(const OwTaskRequest *request, Positions *positions, bool anywhere, Dat
 
 /* Finds and locks tasks; they are in SPI_tuptable. */
 static uint64
-find_tasks(const OwTaskRequest *request, const OwAvailable *available, TimestampTz now)
+find_tasks(const OwTaskRequest *request, const OwAvailable *available, int max_tasks, TimestampTz now)
 {
 	Positions  *positions = find_positions(request);
 	TimestampTz real_now = GetCurrentTimestamp();
@@ -358,13 +363,13 @@ find_tasks(const OwTaskRequest *request, const OwAvailable *available, Timestamp
 	memcpy(values, available->values, sizeof(available->values));
 	memcpy(nulls, available->nulls, sizeof(available->nulls));
 	values[5] = TimestampTzGetDatum(now);
-	values[6] = Int32GetDatum(request->max_tasks);
+	values[6] = Int32GetDatum(max_tasks);
 	if (positions == NULL || (positions->anywhere_due <= real_now && positions->anywhere_allowed <= real_now))
-		return find_from(request, positions, true, values, nulls);
-	count = find_from(request, positions, false, values, nulls);
+		return find_from(positions, true, max_tasks, values, nulls);
+	count = find_from(positions, false, max_tasks, values, nulls);
 	if (count > 0 || !(request->woken || positions->anywhere_allowed <= real_now))
 		return count;
-	return find_from(request, positions, true, values, nulls);
+	return find_from(positions, true, max_tasks, values, nulls);
 }
 
 static bool
@@ -386,20 +391,34 @@ is_any_available(const OwTaskRequest *request, const OwAvailable *available)
 	return ow_store_execute(&is_available, values, nulls) > 0;
 }
 
+/* Restricts what is available to owners who control nothing. */
+static void
+leave_to_others(OwAvailable *available)
+{
+	if (available->controlled == NIL)
+		return;
+	available->values[2] = ow_task_oid_array(available->others);
+	available->nulls[3] = 'n';
+}
+
 bool
 ow_task_is_available(OwTaskRequest *request)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	OwAvailable available;
+	OwAvailable others;
 	bool		found = false;
 
 	request->again_at = DT_NOEND;
 	ow_store_open();
 	read_available(request, &available, caller);
-	if (available.controlled == NIL)
-		found = is_any_available(request, &available);
+	others = available;
+	leave_to_others(&others);
+	if (available.controlled == NIL || available.others != NIL)
+		found = is_any_available(request, &others);
 	ow_store_close();
-	return available.controlled == NIL ? found : ow_task_take_controlled(request, &available, NULL, NULL) > 0;
+	return found ||
+		(available.controlled != NIL && ow_task_take_controlled(request, &available, request->max_tasks, NULL, NULL) > 0);
 }
 
 /* ---- taking ---- */
@@ -427,11 +446,10 @@ lease_timer(int32 shard_key, const pg_uuid_t *run_id, const pg_uuid_t *task_toke
 
 /* Marks what was found as taken; the leases are from now on. */
 static void
-take_found(const OwTaskRequest *request, Datum *rows, Datum *shard_keys, int count, bool controlled, TimestampTz now)
+take_found(const OwTaskRequest *request, Datum *rows, int count, bool controlled, TimestampTz now)
 {
-	Datum		values[5] = {
+	Datum		values[4] = {
 		PointerGetDatum(construct_array(rows, count, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT)),
-		PointerGetDatum(construct_array(shard_keys, count, INT4OID, sizeof(int32), true, TYPALIGN_INT)),
 		CStringGetTextDatum(request->worker), TimestampTzGetDatum(now), BoolGetDatum(controlled)
 	};
 
@@ -445,7 +463,6 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 				  OwTaskReceiver receive, void *arg)
 {
 	Datum	   *rows = palloc(sizeof(Datum) * count);
-	Datum	   *shard_keys = palloc(sizeof(Datum) * count);
 	OwRows		timers = {0};
 
 	for (int row = 0; row < count; row++)
@@ -456,36 +473,68 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 		for (int i = 0; i < FOUND_COLUMNS; i++)
 			values[i] = SPI_getbinval(found->vals[row], found->tupdesc, i + 1, &nulls[i]);
 		rows[row] = values[FOUND_ROW];
-		shard_keys[row] = values[FOUND_SHARD_KEY];
 		ow_rows_add(&timers, lease_timer(DatumGetInt32(values[FOUND_SHARD_KEY]), DatumGetUUIDP(values[POLL_RUN_ID]),
 										 DatumGetUUIDP(values[POLL_TASK_TOKEN]),
 										 DatumGetObjectId(values[FOUND_OWNER]),
 										 DatumGetTimestampTz(values[FOUND_LEASE_UNTIL])));
 		receive(arg, values, nulls);
 	}
-	take_found(request, rows, shard_keys, count, controlled, now);
+	take_found(request, rows, count, controlled, now);
 	ow_rows_write(&write_timers, "timer", &timers);
+}
+
+/* Takes tasks of owners who control nothing. */
+static int
+take_uncontrolled(const OwTaskRequest *request, OwAvailable available, int max_tasks, OwTaskReceiver receive, void *arg)
+{
+	TimestampTz now = ow_clock_now();
+	uint64		count;
+
+	if (max_tasks == 0)
+		return 0;
+	leave_to_others(&available);
+	count = find_tasks(request, &available, max_tasks, now);
+	if (count > 0)
+		ow_task_hand_over(request, SPI_tuptable, (int) count, false, now, receive, arg);
+	return (int) count;
+}
+
+/* Takes tasks of owners some of whom control theirs, and some do not: by turns the ones or the others first. */
+static int
+take_both(OwTaskRequest *request, const OwAvailable *available, OwTaskReceiver receive, void *arg)
+{
+	static bool controlled_first = false;
+	int			taken = 0;
+
+	controlled_first = !controlled_first;
+	if (controlled_first)
+		taken = ow_task_take_controlled(request, available, request->max_tasks, receive, arg);
+	ow_store_open();
+	taken += take_uncontrolled(request, *available, request->max_tasks - taken, receive, arg);
+	ow_store_close();
+	if (!controlled_first && taken < request->max_tasks)
+		taken += ow_task_take_controlled(request, available, request->max_tasks - taken, receive, arg);
+	return taken;
 }
 
 int
 ow_task_take(OwTaskRequest *request, OwTaskReceiver receive, void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	TimestampTz now = ow_clock_now();
 	OwAvailable available;
-	uint64		count = 0;
+	int			taken = 0;
 
 	request->again_at = DT_NOEND;
 	ow_store_open();
 	read_available(request, &available, caller);
 	if (available.controlled == NIL)
-	{
-		count = find_tasks(request, &available, now);
-		if (count > 0)
-			ow_task_hand_over(request, SPI_tuptable, (int) count, false, now, receive, arg);
-	}
+		taken = take_uncontrolled(request, available, request->max_tasks, receive, arg);
 	ow_store_close();
-	return available.controlled == NIL ? (int) count : ow_task_take_controlled(request, &available, receive, arg);
+	if (available.controlled == NIL)
+		return taken;
+	if (available.others == NIL)
+		return ow_task_take_controlled(request, &available, request->max_tasks, receive, arg);
+	return take_both(request, &available, receive, arg);
 }
 
 void

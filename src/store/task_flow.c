@@ -193,7 +193,7 @@ take_settled(const OwTaskRequest *request, const OwAvailable *available, List *c
 
 /* Takes tasks, having locked what governs them. */
 static int
-take_locked(OwTaskRequest *request, const OwAvailable *available, OwTaskReceiver receive, void *arg)
+take_locked(OwTaskRequest *request, const OwAvailable *available, int max_tasks, OwTaskReceiver receive, void *arg)
 {
 	TimestampTz now = ow_clock_now();
 	List	   *flows;
@@ -204,9 +204,9 @@ take_locked(OwTaskRequest *request, const OwAvailable *available, OwTaskReceiver
 	ow_store_open();
 	flows = ow_flows_read(request, available, true);
 	classes = ow_flow_classes_read(request, available, flows);
-	while (taken < request->max_tasks)
+	while (taken < max_tasks)
 	{
-		if (settle(classes, request->max_tasks - taken, now, &request->again_at) == 0)
+		if (settle(classes, max_tasks - taken, now, &request->again_at) == 0)
 			break;
 		taken += take_settled(request, available, classes, true, now, receive, arg);
 		taken += take_settled(request, available, classes, false, now, receive, arg);
@@ -236,7 +236,8 @@ look(OwTaskRequest *request, const OwAvailable *available)
 
 /* Whoever takes nothing must not hold locks while it waits: it gives them up with a subtransaction. */
 int
-ow_task_take_controlled(OwTaskRequest *request, const OwAvailable *available, OwTaskReceiver receive, void *arg)
+ow_task_take_controlled(OwTaskRequest *request, const OwAvailable *available, int max_tasks, OwTaskReceiver receive,
+						void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -253,7 +254,7 @@ ow_task_take_controlled(OwTaskRequest *request, const OwAvailable *available, Ow
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		taken = take_locked(request, available, receive, arg);
+		taken = take_locked(request, available, max_tasks, receive, arg);
 		if (taken > 0)
 			ReleaseCurrentSubTransaction();
 		else

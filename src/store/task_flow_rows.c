@@ -38,9 +38,6 @@ static OwStatement lock_flows = {
 #define KEYED CLASS " AND t.owner::oid = $6 AND t.fairness_key IS NOT NULL"
 #define UNKEYED CLASS " AND t.fairness_key IS NULL AND t.owner::oid = $6"
 
-/* …and of those who are not in $6 */
-#define OTHERS CLASS " AND t.fairness_key IS NULL AND t.owner::oid <> ALL ($6)"
-
 #define LOOSE_SCAN(name, tasks, after, ordering) \
 	name " AS ((" tasks ordering " LIMIT 1)" \
 	"  UNION ALL SELECT n.* FROM " name " AS c," \
@@ -56,11 +53,6 @@ static OwStatement list_classes = {
 	LOOSE_SCAN("unkeyed", UNKEYED, "t.priority > c.priority", BY_PRIORITY)
 	" SELECT * FROM keyed UNION ALL SELECT * FROM unkeyed",
 	.argument_types = OW_AVAILABLE_TYPES ",oid"
-};
-
-static OwStatement list_other_classes = {
-	.sql = "WITH RECURSIVE " LOOSE_SCAN("others", OTHERS, "t.priority > c.priority", BY_PRIORITY) " SELECT * FROM others",
-	.argument_types = OW_AVAILABLE_TYPES ",oid[]"
 };
 
 static OwStatement read_keys = {
@@ -108,11 +100,10 @@ static OwStatement find_unkeyed = {
 	.sql =
 	"SELECT f.*, p.class FROM " WANTED ","
 	"       LATERAL (SELECT " OW_FOUND OW_AVAILABLE
-	"                   AND t.priority = p.priority AND t.fairness_key IS NULL"
-	"                   AND (t.owner::oid = p.owner OR (p.owner = 0 AND t.owner::oid <> ALL ($13)))"
+	"                   AND t.owner::oid = p.owner AND t.priority = p.priority AND t.fairness_key IS NULL"
 	"                 ORDER BY t.queued_at LIMIT p.wanted FOR UPDATE SKIP LOCKED) AS f"
 	" LIMIT $7",
-	.argument_types = WANTED_TYPES ",oid[]"
+	.argument_types = WANTED_TYPES
 };
 
 static OwStatement write_flow = {
@@ -159,8 +150,8 @@ time_column(uint64 row, int column)
 	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
 }
 
-static Datum
-oid_array(const List *oids)
+Datum
+ow_task_oid_array(const List *oids)
 {
 	Datum	   *datums = palloc(sizeof(Datum) * Max(list_length(oids), 1));
 	ListCell   *cell;
@@ -217,9 +208,8 @@ count_flow(const OwTaskRequest *request, OwFlow *flow)
 List *
 ow_flows_read(const OwTaskRequest *request, const OwAvailable *available, bool lock)
 {
-	Datum		values[2] = {CStringGetTextDatum(request->task_queue), oid_array(available->controlled)};
+	Datum		values[2] = {CStringGetTextDatum(request->task_queue), ow_task_oid_array(available->controlled)};
 	uint64		count = ow_store_execute(lock ? &lock_flows : &read_flows, values, NULL);
-	OwFlow	   *others = palloc0(sizeof(OwFlow));
 	List	   *flows = NIL;
 	ListCell   *cell;
 
@@ -227,8 +217,7 @@ ow_flows_read(const OwTaskRequest *request, const OwAvailable *available, bool l
 		flows = lappend(flows, read_flow(row));
 	foreach(cell, flows)
 		count_flow(request, lfirst(cell));
-	others->paused_until = others->full_at = DT_NOBEGIN;
-	return lappend(flows, others);
+	return flows;
 }
 
 /* ---- classes ---- */
@@ -268,8 +257,8 @@ read_classes(const OwAvailable *available, OwFlow *flow, List *classes)
 
 	memcpy(values, available->values, sizeof(available->values));
 	memcpy(nulls, available->nulls, sizeof(available->nulls));
-	values[5] = OidIsValid(flow->owner) ? ObjectIdGetDatum(flow->owner) : oid_array(available->controlled);
-	count = ow_store_execute(OidIsValid(flow->owner) ? &list_classes : &list_other_classes, values, nulls);
+	values[5] = ObjectIdGetDatum(flow->owner);
+	count = ow_store_execute(&list_classes, values, nulls);
 	for (uint64 row = 0; row < count; row++)
 	{
 		OwFlowClass *class = palloc0(sizeof(OwFlowClass));
@@ -367,7 +356,7 @@ ow_flow_classes_read(const OwTaskRequest *request, const OwAvailable *available,
 		OwFlow	   *flow = lfirst(cell);
 
 		classes = read_classes(available, flow, classes);
-		if (!OidIsValid(flow->owner) || flow->keys == NIL)
+		if (flow->keys == NIL)
 			continue;
 		read_key_settings(request, flow);
 		count_keys(request, flow);
@@ -383,8 +372,8 @@ ow_flow_find(const OwTaskRequest *request, const OwAvailable *available, List *c
 {
 	int			room = Max(list_length(classes), 1);
 	Datum	   *columns[5];
-	Datum		values[13];
-	char		nulls[14];
+	Datum		values[12];
+	char		nulls[13];
 	int			count = 0;
 	ListCell   *cell;
 
@@ -414,7 +403,6 @@ ow_flow_find(const OwTaskRequest *request, const OwAvailable *available, List *c
 	values[9] = int_array(columns[2], count);
 	values[10] = text_array(columns[3], count);
 	values[11] = int_array(columns[4], count);
-	values[12] = oid_array(available->controlled);
 	return ow_store_execute(keyed ? &find_keyed : &find_unkeyed, values, nulls);
 }
 
@@ -468,8 +456,6 @@ keeps_anything(const OwFlow *flow)
 {
 	ListCell   *cell;
 
-	if (!OidIsValid(flow->owner))
-		return false;
 	if (flow->rate > 0)
 		return true;
 	foreach(cell, flow->keys)

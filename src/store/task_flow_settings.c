@@ -19,6 +19,11 @@ static OwStatement add_queue = {
 	.argument_types = "text,regrole"
 };
 
+static OwStatement note_keys = {
+	.sql = "UPDATE workflow.task_queue SET has_keys = true WHERE task_queue = $1 AND owner = $2 AND NOT has_keys",
+	.argument_types = "text,regrole"
+};
+
 static OwStatement set_queue = {
 	.sql =
 	"UPDATE workflow.task_queue"
@@ -107,7 +112,10 @@ ow_flow_set(const OwFlowSettings *settings)
 	ow_store_open();
 	ow_store_execute(&add_queue, values, NULL);
 	if (settings->fairness_key != NULL)
+	{
+		ow_store_execute(&note_keys, values, NULL);
 		write_key(settings);
+	}
 	else
 		write_queue(settings);
 	if (settings->max_in_flight > 0 || settings->key_max_in_flight > 0)
@@ -127,6 +135,8 @@ ow_flow_pause(const char *task_queue, Oid owner, const char *fairness_key, Times
 
 	ow_store_open();
 	ow_store_execute(&add_queue, values, NULL);
+	if (fairness_key != NULL)
+		ow_store_execute(&note_keys, values, NULL);
 	ow_store_execute(fairness_key ? &pause_key : &pause_queue, values, nulls);
 	ow_store_close();
 	ow_wakeup_waiters(ow_task_queue_key(task_queue));

@@ -39,22 +39,25 @@ enum
 	FOUND_COLUMNS
 };
 
-/* The first five arguments, of AVAILABLE */
+/* The first five arguments, of OW_AVAILABLE */
 typedef struct OwAvailable
 {
 	Datum		values[5];
 	char		nulls[5];
 	List	   *controlled;		/* owners whose tasks are taken under control: see task_flow.c */
+	List	   *others;			/* who have, or have had, tasks in the queue */
 } OwAvailable;
 
 /* Hands over what was found, and takes it. */
 extern void ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count, bool controlled,
 							  TimestampTz now, OwTaskReceiver receive, void *arg);
 
-/* Take tasks of a queue in which some owners' are controlled; without a receiver, only look.  How many; at 0,
- * request->again_at is when to look again. */
-extern int	ow_task_take_controlled(OwTaskRequest *request, const OwAvailable *available, OwTaskReceiver receive,
-									void *arg);
+/* Take tasks that are controlled; without a receiver, only look.  How many; at 0, request->again_at is when to
+ * look again. */
+extern int	ow_task_take_controlled(OwTaskRequest *request, const OwAvailable *available, int max_tasks,
+									OwTaskReceiver receive, void *arg);
+
+extern Datum ow_task_oid_array(const List *oids);
 
 /* ---- rows of what controls tasks: task_flow_rows.c ---- */
 
@@ -75,7 +78,7 @@ typedef struct OwFlowKey
 /* One owner's tasks in the queue */
 typedef struct OwFlow
 {
-	Oid			owner;			/* InvalidOid: of all others, who control nothing */
+	Oid			owner;
 	double		rate;
 	int			max_in_flight;
 	double		key_rate;
