@@ -25,7 +25,7 @@
 /* The tasks of one queue that a role may take: $1 queue, $2 activities, $3 owners, $4 role, $5 runs */
 #define AVAILABLE \
 	"  FROM workflow.activity_task t" \
-	" WHERE t.task_queue = $1 AND t.worker IS NULL" \
+	" WHERE t.task_queue = $1 AND t.worker IS NULL AND t.paused_at IS NULL" \
 	"   AND ($2 IS NULL OR t.activity = ANY ($2))" \
 	"   AND (t.owner::oid = ANY ($3) OR pg_has_role($4, t.owner::oid, 'USAGE'))" \
 	"   AND ($5 IS NULL OR t.run_id = ANY ($5))"
@@ -58,7 +58,7 @@ static OwStatement list_tasks = {
 	"SELECT t.shard_key, t.run_id, t.owner::oid, t.task_token, t.workflow_id, t.state, t.activity, t.attempt,"
 	"       t.compensation, t.input, t.start_to_close_ms, t.close_by, t.scheduled_at"
 	"  FROM workflow.activity_task t"
-	" WHERE t.run_id = ANY ($1) AND t.worker IS NULL AND t.task_queue IS NOT NULL"
+	" WHERE t.run_id = ANY ($1) AND t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL"
 	" ORDER BY t.priority, t.queued_at",
 	.argument_types = "uuid[]"
 };
@@ -97,6 +97,11 @@ static OwStatement is_queued = {
 	.sql =
 	"SELECT FROM workflow.activity_task"
 	" WHERE shard_key = $1 AND task_token = $2 AND task_queue IS NOT NULL",
+	.argument_types = "int,uuid"
+};
+
+static OwStatement is_paused = {
+	.sql = "SELECT FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2 AND paused_at IS NOT NULL",
 	.argument_types = "int,uuid"
 };
 
@@ -333,6 +338,19 @@ ow_task_is_queued(const pg_uuid_t *task_token)
 	queued = ow_store_execute(&is_queued, values, NULL) > 0;
 	ow_store_close();
 	return queued;
+}
+
+bool
+ow_task_is_paused(const pg_uuid_t *task_token)
+{
+	Datum		values[2];
+	bool		paused;
+
+	token_values(task_token, values);
+	ow_store_open();
+	paused = ow_store_execute(&is_paused, values, NULL) > 0;
+	ow_store_close();
+	return paused;
 }
 
 /* ---- grants ---- */
