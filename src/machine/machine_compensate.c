@@ -229,7 +229,7 @@ ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwState *state)
 		end_compensation(machine, compensation, OW_COMPENSATION_DROPPED);
 }
 
-/* Also for each further attempt; the input is kept with the first only, and with one that counts as the first again. */
+/* Also for each further attempt; the input is kept with the first only.  One that counts as the first again is marked. */
 void
 ow_machine_record_compensation_scheduled(OwMachine *machine, bool again)
 {
@@ -241,7 +241,7 @@ ow_machine_record_compensation_scheduled(OwMachine *machine, bool again)
 	ow_object_add_text(&object, "activity", compensation->activity);
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add_int(&object, "compensation", compensation->sequence);
-	if (token->attempt == 1)
+	if (token->attempt == 1 && !again)
 		ow_object_add(&object, "input", compensation->input);
 	if (again && token->attempt == 1)
 		ow_object_add_bool(&object, "reset", true);

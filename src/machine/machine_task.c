@@ -58,7 +58,7 @@ record_scheduled(OwMachine *machine, const OwState *state, bool again)
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "activity", state->activity);
 	ow_object_add_int(&object, "attempt", token->attempt);
-	if (token->attempt == 1 || state->callback)
+	if ((token->attempt == 1 && !again) || state->callback)
 		ow_object_add(&object, "input", machine->task_input);
 	if (token->has_task_token)
 		ow_object_add_text(&object, "task_token", ow_uuid_to_cstring(&token->task_token));
