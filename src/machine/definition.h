@@ -76,7 +76,8 @@ typedef struct OwTaskOptions
 	int64		heartbeat_ms;
 	OwPath	   *start_to_close_path;	/* TimeoutSecondsPath */
 	OwPath	   *heartbeat_path; /* HeartbeatSecondsPath */
-	bool		start_to_close_fixed;	/* set by ow_task_options_override: expressions of a SQL state */
+	bool		start_to_close_fixed;	/* set by ow_task_options_override: expressions of a SQL
+										 * state */
 	bool		heartbeat_fixed;	/* count no more */
 	char	   *task_queue;
 	int			priority;		/* OW_UNSET */

@@ -94,8 +94,8 @@ typedef struct OwToken
 	Jsonb	   *visits;			/* {state: times entered} as loaded; NULL: none */
 	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
 	Jsonb	   *variables;		/* {name: value}, from Assign in this scope; NULL: none */
-	Jsonb	   *control;		/* what operators have asked of the task, see machine_control.c; NULL:
-								 * nothing */
+	Jsonb	   *control;		/* what operators have asked of the task, see machine_control.c;
+								 * NULL: nothing */
 	bool		task_changed;	/* the row that its task has must be updated at flush */
 	bool		has_task_token; /* of an attempt that somebody will answer for */
 	pg_uuid_t	task_token;

@@ -323,7 +323,7 @@ static void
 feed_request(Drive *drive, OwInputKind kind, int branch, const Jsonb *request, const char *reason)
 {
 	OwInput		input = {
-		.kind = kind,.branch = branch,.request = request,.reason = reason,.requested_by = "fuzz"
+		.kind = kind, .branch = branch, .request = request, .reason = reason, .requested_by = "fuzz"
 	};
 
 	feed(drive, &input);
