@@ -199,9 +199,19 @@ state_lacks_lease(const Target *target, const OwState *state, const Jsonb *given
 	return lacks_lease(target, &state->options, state->activity, given);
 }
 
+static bool
+removes(const Jsonb *given, const char *field)
+{
+	JsonbValue	value;
+
+	return ow_json_member(given, field, &value) && value.type == jbvNull;
+}
+
 static void
 check_lease(const Target *target, const Jsonb *given)
 {
+	if (!removes(given, "StartToCloseSeconds") && !removes(given, "HeartbeatSeconds"))
+		return;
 	for (int i = 0; i < target->definition->nstates; i++)
 	{
 		const OwState *state = &target->definition->states[i];

@@ -314,6 +314,25 @@ SELECT workflow_test.advance('7s') \g /dev/null
 SELECT is(pg_temp.ended('options'), 'Failed States.Timeout the attempt took longer than its start-to-close timeout', 'Retry counts for all attempts');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'no faults');
 
+\echo # A run that is stuck without a lease
+\o /dev/null
+SELECT workflow.register_activity('Bare', task_queue => 'bare', options => '{"HeartbeatSeconds": 5}');
+SELECT workflow.register('bare', '{"StartAt": "Do", "States": {"Do": {"Type": "Task", "Resource": "Bare", "End": true}}}');
+SELECT workflow.register_activity('Bare', task_queue => 'bare');
+SELECT workflow.start('bare', workflow_id => 'bare');
+SELECT pg_temp.now();
+SELECT workflow.update_activity_options(run_id, 'Bare', '{"StartToCloseSeconds": 9}'), workflow.update_activity_options(run_id, 'Do', '{"Priority": 8}'),
+	workflow.pause_activity(run_id, 'Do', NULL), workflow.retry(run_id) FROM workflow.executions WHERE workflow_id = 'bare';
+SELECT pg_temp.now();
+\o
+SELECT is(pg_temp.pending('bare'), 'Paused 1', 'is given one, paused, and retried');
+SELECT is_empty($$ SELECT FROM workflow.activity_task WHERE workflow_id = 'bare' $$, 'a paused task is not even queued');
+SELECT workflow.reset_activity(run_id, 'Do', true, true), workflow.resume_activity(run_id, 'Do') FROM workflow.executions WHERE workflow_id = 'bare' \g /dev/null
+SELECT pg_temp.now() \g /dev/null
+SELECT is((SELECT concat_ws(' ', status, priority) FROM workflow.pending_activities WHERE workflow_id = 'bare'), 'Scheduled 8', 'until it is resumed');
+SELECT ok(workflow.complete_activity(pg_temp.take('bare')), 'and done');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'no faults');
+
 \echo # Options hold until the state is left
 \o /dev/null
 SELECT workflow.register('loop', '{"StartAt": "Do", "States": {"Do": {"Type": "Task", "Resource": "Pay", "TaskQueue": "loop", "Next": "Again"},
