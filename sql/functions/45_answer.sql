@@ -55,6 +55,8 @@ COMMENT ON FUNCTION workflow.fail_activities(uuid[], text[], text[], jsonb[]) IS
 --   ok                false: the attempt is over (answered, timed out, or its run was canceled): stop working on it
 --   cancel_requested  the workflow is to be canceled; of a token that was given away only, as other tasks end with
 --                     the cancel
+--   paused            an operator has paused the activity: nothing is lost by going on, nor by giving up and failing,
+--                     as there is no further attempt until it is resumed
 CREATE FUNCTION workflow.heartbeat(
     task_token uuid, details jsonb DEFAULT NULL,
     OUT ok boolean, OUT cancel_requested boolean, OUT paused boolean) RETURNS record

@@ -47,9 +47,10 @@ BEGIN
     SELECT sum(b.n) FILTER (WHERE b.state IS NOT NULL) AS running, sum(b.n) FILTER (WHERE b.state IS NULL) AS ended,
            string_agg(format('%s in "%s" (%s)', b.n, b.state, b.phase), ', ' ORDER BY b.n DESC, b.state)
                FILTER (WHERE b.state IS NOT NULL) AS states,
+           sum(b.paused) AS paused,
            min(b.due_at) AS due_at, bool_or(b.phase IN ('Callback', 'Queued', 'CompensateQueued')) AS asked
     INTO branches
-    FROM (SELECT r.state, r.phase, count(*) AS n, min(r.due_at) AS due_at
+    FROM (SELECT r.state, r.phase, count(*) AS n, count(r.paused_at) AS paused, min(r.due_at) AS due_at
           FROM workflow.readable_branch r
           WHERE r.shard_key = run.shard_key AND r.run_id = run.run_id
           GROUP BY r.state, r.phase) b;
@@ -91,7 +92,14 @@ BEGIN
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'
                        END;
+        IF run.paused_at IS NOT NULL THEN
+            waiting_for := concat(format('activity "%s", paused by %s', activity, run.paused_by), ': ' || run.pause_reason);
+            since := run.paused_at;
+        ELSIF branches.paused > 0 THEN
+            waiting_for := concat(waiting_for, '; paused: ', branches.paused);
+        END IF;
         moved_by := coalesce(halted, concat_ws(', or ',
+            CASE WHEN run.paused_at IS NOT NULL OR branches.paused > 0 THEN 'workflow.resume_activity()' END,
             CASE WHEN run.phase IN ('Callback', 'Queued', 'CompensateQueued') OR branches.asked THEN 'workflow.complete_activity()' END,
             CASE WHEN until IS NOT NULL THEN 'time' END,
             CASE WHEN NOT run.cancel_requested THEN 'workflow.cancel()' END));

@@ -41,6 +41,7 @@ CREATE TABLE workflow.execution (
     last_failure     jsonb,
     visits           jsonb,
     variables        jsonb,
+    control          jsonb,
     error            jsonb,
     outcome          jsonb,
     stuck            jsonb,
@@ -64,6 +65,7 @@ COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the to
 COMMENT ON COLUMN workflow.execution.opened IS 'Branches that the Parallel or Map the token stands in has opened';
 COMMENT ON COLUMN workflow.execution.failed IS 'How many of them have failed, which the Map tolerates';
 COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the limits of a task token (Callback); of a SQL state, also what its task is called with';
+COMMENT ON COLUMN workflow.execution.control IS 'What operators have asked of its task: {paused_at, paused_by, reason, pauses, options, reset, reset_heartbeat}; null: nothing';
 COMMENT ON COLUMN workflow.execution.compensations IS 'How many compensations have been recorded, those dropped again included: the sequence of the last';
 
 -- The token of each branch (of a Parallel) or iteration (of a Map) that runs.  Those that start and end within
@@ -95,6 +97,7 @@ CREATE TABLE workflow.branch (
     last_failure jsonb,
     visits       jsonb,
     variables    jsonb,
+    control      jsonb,
     PRIMARY KEY (shard_key, run_id, branch_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE workflow.branch IS 'Branches of Parallel and iterations of Map states that run';
@@ -143,6 +146,7 @@ CREATE TABLE workflow.activity_task (
     input             jsonb,
     last_failure      jsonb,
     compensates       jsonb,
+    paused_at         timestamptz,
     worker            text,
     started_at        timestamptz,
     fairness_key      text COLLATE "C",
@@ -150,9 +154,9 @@ CREATE TABLE workflow.activity_task (
     PRIMARY KEY (shard_key, task_token)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX activity_task_available ON workflow.activity_task (task_queue, priority, queued_at)
-    WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NULL;
+    WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NULL AND paused_at IS NULL;
 CREATE INDEX activity_task_keyed ON workflow.activity_task (task_queue, owner, priority, fairness_key, queued_at)
-    WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NOT NULL;
+    WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NOT NULL AND paused_at IS NULL;
 CREATE INDEX activity_task_controlled ON workflow.activity_task (task_queue, owner, fairness_key) WHERE controlled;
 COMMENT ON TABLE workflow.activity_task IS 'Attempts that wait for an answer to their task token';
 COMMENT ON COLUMN workflow.activity_task.task_queue IS 'Of those done by programs outside; null: the token was given away by a SQL activity';
@@ -161,6 +165,7 @@ COMMENT ON COLUMN workflow.activity_task.scheduled_at IS 'When the first attempt
 COMMENT ON COLUMN workflow.activity_task.queued_at IS 'When this attempt was';
 COMMENT ON COLUMN workflow.activity_task.close_by IS 'Schedule-to-close, or the timeout of the run if that is earlier';
 COMMENT ON COLUMN workflow.activity_task.compensation IS 'Sequence of the compensation that it is; null: forward work';
+COMMENT ON COLUMN workflow.activity_task.paused_at IS 'When an operator has paused it: nobody can take it then; null: it is not paused';
 COMMENT ON COLUMN workflow.activity_task.worker IS 'Who has taken it; null: it can be taken';
 COMMENT ON COLUMN workflow.activity_task.fairness_key IS 'Between whose values workers are shared; such tasks have an index of their own';
 COMMENT ON COLUMN workflow.activity_task.controlled IS 'It has been taken, and counts for max_in_flight';
@@ -195,7 +200,9 @@ CREATE TABLE workflow.message (
     message_id uuid NOT NULL,
     owner      regrole NOT NULL,
     kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations',
-                                             'ActivityCompleted', 'ActivityFailed', 'Heartbeat')),
+                                             'ActivityCompleted', 'ActivityFailed', 'Heartbeat',
+                                             'PauseActivity', 'ResumeActivity', 'ResetActivity',
+                                             'UpdateActivityOptions')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,

@@ -28,7 +28,8 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        coalesce(c.activity, workflow.task_activity(workflow.definition_state(e.definition, t.state))) AS activity,
        coalesce(c.state, t.state) AS state,
        t.branch_id,
-       CASE WHEN t.phase IN ('Activity', 'Compensate') OR (q.task_queue IS NOT NULL AND q.worker IS NULL) THEN 'Scheduled'
+       CASE WHEN t.paused_at IS NOT NULL THEN 'Paused'
+            WHEN t.phase IN ('Activity', 'Compensate') OR (q.task_queue IS NOT NULL AND q.worker IS NULL) THEN 'Scheduled'
             WHEN t.phase = 'Callback' OR q.worker IS NOT NULL THEN 'Started' ELSE 'Backoff' END AS status,
        t.attempt, t.scheduled_at,
        CASE WHEN t.phase IN ('Backoff', 'CompensateBackoff') THEN t.due_at END AS next_attempt_at,
@@ -36,14 +37,15 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        c.sequence AS compensation,
        t.task_token,
        q.task_queue, q.priority, q.worker, q.started_at, q.beat_at AS last_heartbeat_at,
+       t.paused_at, t.paused_by, t.pause_reason,
        e.owner, e.shard_key
 FROM workflow.readable_execution e
 CROSS JOIN LATERAL (
     SELECT NULL::int AS branch_id, e.state, e.phase, e.attempt, e.scheduled_at, e.due_at, e.last_failure, e.compensation,
-           e.task_token
+           e.task_token, e.paused_at, e.paused_by, e.pause_reason
     UNION ALL
     SELECT b.branch_id, b.state, b.phase, b.attempt, b.scheduled_at, b.due_at, b.last_failure, b.compensation,
-           b.task_token
+           b.task_token, b.paused_at, b.paused_by, b.pause_reason
     FROM workflow.readable_branch b
     WHERE b.shard_key = e.shard_key AND b.run_id = e.run_id AND b.status = 'Running') t
 LEFT JOIN workflow.readable_compensation c
@@ -66,7 +68,10 @@ COMMENT ON COLUMN workflow.pending_activities.state IS
     'The state that calls it; of a compensation, the one whose work it undoes';
 COMMENT ON COLUMN workflow.pending_activities.branch_id IS 'The branch of a Parallel or Map that is at it; see workflow.branches';
 COMMENT ON COLUMN workflow.pending_activities.status IS
-    'Scheduled (may run now, or is in its task queue), Backoff, or Started: it waits for an answer to its task token';
+    'Scheduled (may run now, or is in its task queue), Backoff, Started: it waits for an answer to its task token; or Paused';
+COMMENT ON COLUMN workflow.pending_activities.paused_at IS 'When it was paused; null: it is not';
+COMMENT ON COLUMN workflow.pending_activities.paused_by IS 'The role that paused it';
+COMMENT ON COLUMN workflow.pending_activities.pause_reason IS 'As given to workflow.pause_activity()';
 COMMENT ON COLUMN workflow.pending_activities.task_token IS
     'What it is answered with: see workflow.complete_activity(); for those who may see all of the run';
 COMMENT ON COLUMN workflow.pending_activities.task_queue IS 'Where programs outside take it from; null: it is a SQL activity';
@@ -198,8 +203,8 @@ UNION ALL
 SELECT owner, task_queue, coalesce(q.backlog, 0), q.oldest_at, clock_timestamp() - q.oldest_at, coalesce(q.in_flight, 0),
        NULL, NULL, NULL, f.rate_limit, f.max_in_flight, f.key_rate_limit, f.key_max_in_flight, f.paused_until,
        f.pause_reason
-FROM (SELECT t.owner, t.task_queue, count(*) FILTER (WHERE t.worker IS NULL) AS backlog,
-             min(t.queued_at) FILTER (WHERE t.worker IS NULL) AS oldest_at,
+FROM (SELECT t.owner, t.task_queue, count(*) FILTER (WHERE t.worker IS NULL AND t.paused_at IS NULL) AS backlog,
+             min(t.queued_at) FILTER (WHERE t.worker IS NULL AND t.paused_at IS NULL) AS oldest_at,
              count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
       FROM workflow.readable_task t
       GROUP BY t.owner, t.task_queue) q
@@ -208,7 +213,7 @@ COMMENT ON VIEW workflow.task_queues IS 'What waits for an executor, or in a tas
 COMMENT ON COLUMN workflow.task_queues.owner IS 'The role that the runs run as';
 COMMENT ON COLUMN workflow.task_queues.task_queue IS 'Of programs outside; null: the owner''s executors';
 COMMENT ON COLUMN workflow.task_queues.in_flight IS 'Tasks that a worker has taken; null: of executors';
-COMMENT ON COLUMN workflow.task_queues.backlog IS 'Runs that an executor has something to do for, or tasks that nobody has taken';
+COMMENT ON COLUMN workflow.task_queues.backlog IS 'Runs that an executor has something to do for, or tasks that nobody has taken and that are not paused';
 COMMENT ON COLUMN workflow.task_queues.oldest_at IS 'When the first of them came to the state it is in, or into the queue';
 COMMENT ON COLUMN workflow.task_queues.oldest_age IS 'How long ago that was';
 COMMENT ON COLUMN workflow.task_queues.next_due_at IS 'When the next of the others goes on by itself';

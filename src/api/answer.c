@@ -358,6 +358,6 @@ ow_heartbeat(PG_FUNCTION_ARGS)
 	}
 	values[0] = BoolGetDatum(ok);
 	values[1] = BoolGetDatum(run != NULL && run->cancel_requested);
-	values[2] = BoolGetDatum(run != NULL && run->status == OW_STATUS_PAUSED);
+	values[2] = BoolGetDatum(ok && ow_task_is_paused(task_token));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }

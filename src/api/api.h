@@ -60,6 +60,9 @@ extern OwFoundRun *ow_api_run(FunctionCallInfo fcinfo);
 /* …or that he may see by one of these OwPrivileges */
 extern OwFoundRun *ow_api_run_for(FunctionCallInfo fcinfo, int privileges);
 
+/* Raises unless the current user may control the run, and it is open. */
+extern void ow_api_check_controllable(const OwFoundRun *run);
+
 /* Problems as lines for errdetail, errors first: "error at States.Pay: …" */
 extern char *ow_api_problem_lines(const OwProblems *problems);
 

@@ -467,13 +467,43 @@ take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFail
 	return true;
 }
 
+static bool
+is_control(const OwMessage *message)
+{
+	return message->kind == OW_INPUT_PAUSE_ACTIVITY || message->kind == OW_INPUT_RESUME_ACTIVITY ||
+		message->kind == OW_INPUT_RESET_ACTIVITY || message->kind == OW_INPUT_ACTIVITY_OPTIONS;
+}
+
+/* What an operator asks of an activity is for all that the run is at of it now. */
+static OwStep
+feed_control(Chain *chain, OwInput *input)
+{
+	OwStep		last = OW_STEP_PARKED;
+	const char *name = ow_json_get_string(input->request, "activity");
+	ListCell   *cell;
+
+	foreach(cell, ow_machine_find_pending(&chain->machine, name))
+	{
+		input->branch = lfirst_int(cell);
+		last = step(chain, input);
+	}
+	return last;
+}
+
 static OwStep
 feed_message(Chain *chain, const OwMessage *message)
 {
 	OwLoadedRun *loaded = chain->loaded;
-	OwInput		input = {.kind = message->kind, .reason = message->reason, .requested_by = message->sent_by};
+	OwInput		input = {
+		.kind = message->kind,
+		.reason = message->reason,
+		.requested_by = message->sent_by,
+		.request = message->payload
+	};
 	OwFailure	failure;
 
+	if (is_control(message))
+		return feed_control(chain, &input);
 	if (is_answer(message) && !take_answer(chain, message, &input, &failure))
 		return OW_STEP_PARKED;
 	if (message->kind == OW_INPUT_RETRY)

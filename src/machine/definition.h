@@ -78,6 +78,10 @@ typedef struct OwTaskOptions
 	int64		heartbeat_ms;
 	OwPath	   *start_to_close_path;	/* TimeoutSecondsPath */
 	OwPath	   *heartbeat_path; /* HeartbeatSecondsPath */
+	bool		start_to_close_fixed;	/* set by ow_task_options_override: expressions of a SQL
+										 * state */
+	bool		heartbeat_fixed;	/* count no more */
+	bool		fairness_fixed;
 	char	   *task_queue;
 	int			priority;		/* OW_UNSET */
 	char	   *fairness_key;	/* as written */
@@ -257,6 +261,10 @@ extern void ow_task_options_init(OwTaskOptions *options);
 /* Each field from the first of the three that sets it: state > defaults > activity (may be NULL) */
 extern void ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,
 								  const OwTaskOptions *defaults, const OwTaskOptions *activity);
+
+/* Options that an operator gives a task in place of its own; a field that is null is to be removed. */
+extern void ow_task_options_check_override(const Jsonb *given, const char *where, OwProblems *problems);
+extern void ow_task_options_override(OwTaskOptions *options, const Jsonb *given);
 
 /* OW_NO_STATE when there is none; also finds states of nested machines. */
 extern int	ow_definition_find_state(const OwDefinition *definition, const char *name);

@@ -236,6 +236,93 @@ ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,
 		fill_in(result, activity);
 }
 
+/* ---- options that an operator gives a task ---- */
+
+static Jsonb *
+without_nulls(const Jsonb *given)
+{
+	Jsonb	   *result = unconstify(Jsonb *, given);
+
+	for (const OwField *field = ow_task_option_fields; field->name != NULL; field++)
+	{
+		JsonbValue	value;
+
+		if (ow_json_member(given, field->name, &value) && value.type == jbvNull)
+			result = ow_json_without_member(result, field->name);
+	}
+	return result;
+}
+
+static bool
+is_null(const Jsonb *given, const char *name)
+{
+	JsonbValue	value;
+
+	return ow_json_member(given, name, &value) && value.type == jbvNull;
+}
+
+void
+ow_task_options_check_override(const Jsonb *given, const char *where, OwProblems *problems)
+{
+	static const OwField *const tables[] = {ow_task_option_fields, NULL};
+	OwTaskOptions options;
+	JsonbValue	object;
+
+	if (JB_ROOT_IS_OBJECT(given) && is_null(given, "TaskQueue"))
+		ow_problem_add(problems, OW_SEVERITY_ERROR, "InvalidValue", ow_where_member(where, "TaskQueue"), NULL,
+					   "field \"TaskQueue\" in %s is null", ow_where_subject(where));
+	ow_json_as_value(JB_ROOT_IS_OBJECT(given) ? without_nulls(given) : given, &object);
+	if (ow_fields_check(&object, where, tables, problems))
+		ow_read_task_options(&options, &object, where, problems);
+}
+
+/* What is given counts before all else; what is null is as if nobody had said anything. */
+void
+ow_task_options_override(OwTaskOptions *options, const Jsonb *given)
+{
+	OwProblems	ignored = {0};	/* it was checked when it was given */
+	OwTaskOptions over;
+	JsonbValue	object;
+
+	ow_json_as_value(without_nulls(given), &object);
+	ow_read_task_options(&over, &object, "options", &ignored);
+	fill_in(&over, options);
+	over.start_to_close_fixed = ow_json_member(given, "StartToCloseSeconds", &object) ||
+		ow_json_member(given, "TimeoutSeconds", &object);
+	over.heartbeat_fixed = ow_json_member(given, "HeartbeatSeconds", &object);
+	if (is_null(given, "StartToCloseSeconds") || is_null(given, "TimeoutSeconds"))
+	{
+		over.start_to_close_ms = OW_UNSET;
+		over.start_to_close_path = NULL;
+	}
+	if (is_null(given, "HeartbeatSeconds"))
+	{
+		over.heartbeat_ms = OW_UNSET;
+		over.heartbeat_path = NULL;
+	}
+	if (is_null(given, "ScheduleToStartSeconds"))
+		over.schedule_to_start_ms = OW_UNSET;
+	if (is_null(given, "ScheduleToCloseSeconds"))
+		over.schedule_to_close_ms = OW_UNSET;
+	if (is_null(given, "Priority"))
+		over.priority = OW_UNSET;
+	over.fairness_fixed = ow_json_member(given, "FairnessKey", &object);
+	if (is_null(given, "FairnessKey"))
+	{
+		over.fairness_key = NULL;
+		over.fairness_path = NULL;
+	}
+	if (is_null(given, "Transaction"))
+		over.own_transaction = OW_UNSET;
+	if (is_null(given, "Retry"))
+	{
+		over.has_retry = false;
+		over.nretriers = 0;
+	}
+	over.input_type = options->input_type;
+	*options = over;
+}
+
 /* ---- compensation ---- */
 
 static void

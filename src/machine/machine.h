@@ -94,6 +94,9 @@ typedef struct OwToken
 	Jsonb	   *visits;			/* {state: times entered} as loaded; NULL: none */
 	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
 	Jsonb	   *variables;		/* {name: value}, from Assign in this scope; NULL: none */
+	Jsonb	   *control;		/* what operators have asked of the task, see machine_control.c;
+								 * NULL: nothing */
+	bool		task_changed;	/* the row that its task has must be updated at flush */
 	bool		has_task_token; /* of an attempt that somebody will answer for */
 	pg_uuid_t	task_token;
 	OwLease    *lease;			/* QUEUED: as loaded; NULL: nobody has taken the task */
@@ -316,6 +319,10 @@ typedef enum OwInputKind
 	OW_INPUT_STUCK,				/* the shell cannot go on: failure says why */
 	OW_INPUT_RETRY,				/* an operator lets a stuck run try again */
 	OW_INPUT_RETRY_COMPENSATIONS,	/* an operator lets failed compensations try again */
+	OW_INPUT_PAUSE_ACTIVITY,	/* these four are an operator's, and about the branch's activity */
+	OW_INPUT_RESUME_ACTIVITY,
+	OW_INPUT_RESET_ACTIVITY,
+	OW_INPUT_ACTIVITY_OPTIONS,
 	OW_INPUT_TRANSITION_LIMIT	/* replay: the token had entered too many states without waiting */
 } OwInputKind;
 
@@ -326,8 +333,9 @@ typedef struct OwInput
 	int			branch;			/* whose activity or timer it is; 0: the run's own */
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
-	const char *reason;			/* CANCEL, TERMINATE; may be NULL */
-	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*; may be NULL */
+	const char *reason;			/* CANCEL, TERMINATE, PAUSE_ACTIVITY; may be NULL */
+	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*, of activities; may be NULL */
+	const Jsonb *request;		/* of activities: {keep_paused, reset_heartbeat, options} */
 	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
 	const OwRetryAnswer *recorded_retry;
 	/* Replay: what a task token's answer was limited by, instead of asking the task's options */
@@ -381,6 +389,23 @@ extern TimestampTz ow_token_due_at(const OwToken *token);
 
 /* Is it a task of a program outside, forward work or compensation? */
 extern bool ow_token_is_queued(const OwToken *token);
+
+/* What such a task is limited by; see machine_queue.c */
+extern const Jsonb *ow_token_limits(const OwToken *token);
+extern TimestampTz ow_token_limit_time(const OwToken *token, const char *name);
+
+/* Has an operator paused the activity, and when? */
+extern bool ow_token_is_paused(const OwToken *token);
+extern bool ow_token_paused_at(const OwToken *token, TimestampTz *at);
+
+/* Is it the compensation of a task? */
+extern bool ow_token_is_compensating(const OwToken *token);
+
+/*
+ * The tokens at an activity of this name, or in a state of it, by their branches' ids (0: the run's own).  Not before
+ * machine->host is set.
+ */
+extern List *ow_machine_find_pending(OwMachine *machine, const char *name);
 
 /* The token of that task token; NULL when none waits for its answer */
 extern const OwToken *ow_run_find_task(const OwRun *run, const pg_uuid_t *task_token, int *branch);

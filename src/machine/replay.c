@@ -12,7 +12,8 @@
  *		ActivityTaskCompleted, Failed, TimedOut	the attempt's outcome, with the recorded retry decision
  *		ActivityTaskStarted					the activity of a task that waits for its token has ended
  *		ActivityTaskHeartbeat
- *		ActivityTaskScheduled				(attempt > 1) the back-off is over
+ *		ActivityTaskScheduled				(attempt > 1, or reset) the back-off is over
+ *		ActivityTaskPaused, Unpaused, Reset, OptionsUpdated
  *		TimerFired							the Wait is over; with "timer": "WorkflowTimeout" the deadline
  *		WorkflowExecutionCancelRequested, WorkflowExecutionTerminated
  *		WorkflowTaskFailed					the shell could not go on
@@ -189,7 +190,7 @@ is_first_attempt(const OwHistoryEvent *event)
 	int64		attempt;
 
 	return ow_json_member(event->attributes, "attempt", &value) && ow_json_value_int64(&value, &attempt) &&
-		attempt == 1;
+		attempt == 1 && !ow_json_member(event->attributes, "reset", &value);
 }
 
 /* An input made again from its event, with what it points to */
@@ -222,6 +223,10 @@ static const struct
 	{"WorkflowTaskFailed", OW_INPUT_STUCK},
 	{"WorkflowTaskScheduled", OW_INPUT_RETRY},
 	{"CompensationRetryRequested", OW_INPUT_RETRY_COMPENSATIONS},
+	{"ActivityTaskPaused", OW_INPUT_PAUSE_ACTIVITY},
+	{"ActivityTaskUnpaused", OW_INPUT_RESUME_ACTIVITY},
+	{"ActivityTaskReset", OW_INPUT_RESET_ACTIVITY},
+	{"ActivityTaskOptionsUpdated", OW_INPUT_ACTIVITY_OPTIONS},
 	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT}
 };
 
@@ -259,6 +264,7 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	input->requested_by = ow_json_get_string(event->attributes, "requested_by");
 	if (input->kind == OW_INPUT_ACTIVITY_COMPLETED)
 		input->result = ow_json_get(event->attributes, "result");
+	input->request = event->attributes;
 	input->recorded_limits = ow_json_get(event->attributes, "limits");
 	input->details = ow_json_get(event->attributes, "details");
 	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT)

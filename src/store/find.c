@@ -110,6 +110,23 @@ static OwStatement failed_compensations = {
 	.argument_types = "int,uuid,smallint"
 };
 
+/* See is_at in machine_control.c. */
+static OwStatement pending = {
+	.sql =
+	"SELECT FROM (SELECT e.state, e.phase, e.compensation FROM workflow.execution e"
+	"              WHERE e.shard_key = $1 AND e.run_id = $2"
+	"             UNION ALL"
+	"             SELECT b.state, b.phase, b.compensation FROM workflow.branch b"
+	"              WHERE b.shard_key = $1 AND b.run_id = $2) AS t"
+	" WHERE (t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued') AND t.state = ANY ($4))"
+	"    OR (t.phase IN ('Compensate', 'CompensateBackoff', 'CompensateQueued')"
+	"        AND EXISTS (SELECT FROM workflow.compensation c"
+	"                     WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND c.sequence = t.compensation"
+	"                       AND $5 IN (c.activity, c.state)))"
+	" LIMIT 1",
+	.argument_types = "int,uuid,smallint,text[],text"
+};
+
 static OwStatement insert_message = {
 	.sql =
 	"INSERT INTO workflow.message"
@@ -287,6 +304,21 @@ ow_find_has_failed_compensations(const OwFoundRun *run)
 
 	ow_store_open();
 	found = ow_store_execute(&failed_compensations, values, NULL) > 0;
+	ow_store_close();
+	return found;
+}
+
+bool
+ow_find_is_pending(const OwFoundRun *run, Datum states, const char *name)
+{
+	Datum		values[5] = {
+		Int32GetDatum(run->ref.shard_key), UUIDPGetDatum(&run->ref.run_id),
+		Int16GetDatum(ow_run_id_bucket(&run->ref.run_id)), states, CStringGetTextDatum(name)
+	};
+	bool		found;
+
+	ow_store_open();
+	found = ow_store_execute(&pending, values, NULL) > 0;
 	ow_store_close();
 	return found;
 }

@@ -53,6 +53,9 @@ extern void ow_find_lock_request(int32 shard_key, const char *request_id);
 
 extern bool ow_find_has_failed_compensations(const OwFoundRun *run);
 
+/* Is an open run at an activity in one of these states (text[]), or at a compensation by or of that name? */
+extern bool ow_find_is_pending(const OwFoundRun *run, Datum states, const char *name);
+
 /*
  * Insert a message for an open run, and wake the executor of its owner.  False when there is one of that
  * id already (NULL: a new one).

@@ -58,7 +58,7 @@ static OwStatement delete_messages = {
 	"       compensation = n.compensation, compensations = n.compensations, opened = n.opened," \
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
-	"       visits = n.visits," documents " error = n.error, outcome = n.outcome, stuck = n.stuck" \
+	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck" \
 	"  FROM (SELECT ($3).*) AS n" \
 	" WHERE e.shard_key = $1 AND e.run_id = $2"
 

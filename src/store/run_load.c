@@ -188,6 +188,14 @@ message_input(const char *kind)
 		return OW_INPUT_ACTIVITY_FAILED;
 	if (strcmp(kind, "Heartbeat") == 0)
 		return OW_INPUT_HEARTBEAT;
+	if (strcmp(kind, "PauseActivity") == 0)
+		return OW_INPUT_PAUSE_ACTIVITY;
+	if (strcmp(kind, "ResumeActivity") == 0)
+		return OW_INPUT_RESUME_ACTIVITY;
+	if (strcmp(kind, "ResetActivity") == 0)
+		return OW_INPUT_RESET_ACTIVITY;
+	if (strcmp(kind, "UpdateActivityOptions") == 0)
+		return OW_INPUT_ACTIVITY_OPTIONS;
 	Assert(strcmp(kind, "RetryCompensations") == 0);
 	return OW_INPUT_RETRY_COMPENSATIONS;
 }

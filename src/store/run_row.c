@@ -75,6 +75,7 @@ ow_row_set_token(OwRow *row, int first, const OwToken *token, const OwDefinition
 	ow_row_set_json(row, first + TOKEN_LAST_FAILURE, token->last_failure);
 	ow_row_set_json(row, first + TOKEN_VISITS, ow_machine_visits(token, definition));
 	ow_row_set_json(row, first + TOKEN_VARIABLES, documents ? token->variables : NULL);
+	ow_row_set_json(row, first + TOKEN_CONTROL, token->control);
 }
 
 static void
@@ -119,6 +120,7 @@ ow_row_read_token(uint64 row, int first, OwToken *token)
 	token->last_failure = ow_store_jsonb(row, first + TOKEN_LAST_FAILURE);
 	token->visits = ow_store_jsonb(row, first + TOKEN_VISITS);
 	token->variables = ow_store_jsonb(row, first + TOKEN_VARIABLES);
+	token->control = ow_store_jsonb(row, first + TOKEN_CONTROL);
 }
 
 /* ---- many rows ---- */

@@ -58,6 +58,19 @@ static OwStatement note_keys = {
 	.argument_types = "text,regrole"
 };
 
+/* Its row stays as it is for whoever has taken it; the run is locked, so that nobody else changes it. */
+static OwStatement update_task = {
+	.sql =
+	"UPDATE workflow.activity_task t"
+	"   SET attempt = n.attempt, task_queue = n.task_queue, priority = n.priority, scheduled_at = n.scheduled_at,"
+	"       close_by = n.close_by, start_to_close_ms = n.start_to_close_ms, heartbeat_ms = n.heartbeat_ms,"
+	"       last_failure = n.last_failure, fairness_key = n.fairness_key, paused_at = n.paused_at"
+	"  FROM (SELECT ($3).*) AS n"
+	" WHERE t.shard_key = $1 AND t.task_token = $2"
+	" RETURNING t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL",
+	.argument_types = "int,uuid,workflow.activity_task"
+};
+
 static OwStatement delete_task = {
 	.sql =
 	"DELETE FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2"
@@ -225,40 +238,60 @@ own_moment(TimestampTz queued_at)
 	return last;
 }
 
-/* What is known of a queued task only */
+/* When the task must be over: schedule-to-close, or the run's timeout, to which compensations are not subject */
+static TimestampTz
+close_by(const OwLoadedRun *loaded, const OwToken *token)
+{
+	TimestampTz limit = ow_token_limit_time(token, "close_by");
+	bool		by_run = !ow_token_is_compensating(token) && ow_machine_heeds_deadline(&loaded->run);
+
+	return by_run ? Min(limit, loaded->run.deadline) : limit;
+}
+
+/* What an operator may change of a queued task; see update_task */
+static void
+set_limits(OwRow *row, const OwLoadedRun *loaded, const OwToken *token)
+{
+	const Jsonb *limits = ow_token_limits(token);
+	JsonbValue	value;
+	int64		priority = 0;
+
+	ow_row_set_text(row, TASK_TASK_QUEUE, ow_json_get_string(limits, "task_queue"));
+	ow_row_set_text(row, TASK_FAIRNESS_KEY, ow_json_get_string(limits, "fairness_key"));
+	if (ow_json_member(limits, "priority", &value))
+		(void) ow_json_value_int64(&value, &priority);
+	ow_row_set(row, TASK_PRIORITY, Int32GetDatum((int32) priority));
+	ow_row_set_time(row, TASK_SCHEDULED_AT, token->scheduled_at);
+	ow_row_set_time(row, TASK_CLOSE_BY, close_by(loaded, token));
+	set_ms(row, TASK_START_TO_CLOSE_MS, limits, "start_to_close_ms");
+	set_ms(row, TASK_HEARTBEAT_MS, limits, "heartbeat_ms");
+	ow_row_set_json(row, TASK_LAST_FAILURE, token->last_failure);
+}
+
+/* What is known only of a task that is being queued */
 static void
 set_queued(OwRow *row, const OwLoadedRun *loaded, const OwQueuedTask *task)
 {
 	const OwActivityCall *call = &task->call;
-	JsonbValue	value;
-	int64		priority = 0;
 
 	ow_row_set_text(row, TASK_ACTIVITY, call->activity->name);
-	ow_row_set_text(row, TASK_TASK_QUEUE, ow_json_get_string(task->limits, "task_queue"));
-	if (ow_json_member(task->limits, "priority", &value))
-		(void) ow_json_value_int64(&value, &priority);
-	ow_row_set(row, TASK_PRIORITY, Int32GetDatum((int32) priority));
 	ow_row_set_text(row, TASK_WORKFLOW_ID, loaded->run.workflow_id);
 	ow_row_set(row, TASK_BRANCH_ID, Int32GetDatum(task->branch));
 	row->nulls[TASK_BRANCH_ID] = task->branch == 0;
 	ow_row_set_text(row, TASK_STATE, call->state);
 	ow_row_set(row, TASK_COMPENSATION, Int32GetDatum(call->compensation));
 	row->nulls[TASK_COMPENSATION] = call->compensation == 0;
-	ow_row_set_time(row, TASK_SCHEDULED_AT, call->scheduled_at);
 	ow_row_set_time(row, TASK_QUEUED_AT, own_moment(task->queued_at));
-	ow_row_set_time(row, TASK_CLOSE_BY, call->close_by);
-	set_ms(row, TASK_START_TO_CLOSE_MS, task->limits, "start_to_close_ms");
-	set_ms(row, TASK_HEARTBEAT_MS, task->limits, "heartbeat_ms");
 	ow_row_set_text(row, TASK_IDEMPOTENCY_KEY, call->idempotency_key);
 	ow_row_set_json(row, TASK_INPUT, call->input);
-	ow_row_set_json(row, TASK_LAST_FAILURE, call->last_failure);
 	ow_row_set_json(row, TASK_COMPENSATES, call->compensates);
-	ow_row_set_text(row, TASK_FAIRNESS_KEY, ow_json_get_string(task->limits, "fairness_key"));
 }
 
+/* task is NULL when it is queued already, or never is: its token was given away. */
 static Datum
 task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *task)
 {
+	TimestampTz paused_at = DT_NOEND;
 	OwRow		row;
 
 	memset(&row, 0, sizeof(row));
@@ -268,9 +301,13 @@ task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *ta
 	ow_row_set(&row, TASK_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
 	ow_row_set(&row, TASK_OWNER, ObjectIdGetDatum(loaded->owner));
 	ow_row_set(&row, TASK_ATTEMPT, Int32GetDatum(token->attempt));
+	(void) ow_token_paused_at(token, &paused_at);
+	ow_row_set_time(&row, TASK_PAUSED_AT, paused_at);
+	if (ow_token_is_queued(token))
+		set_limits(&row, loaded, token);
 	if (task != NULL)
 		set_queued(&row, loaded, task);
-	else
+	else if (!ow_token_is_queued(token))
 		ow_row_set_text(&row, TASK_ACTIVITY, loaded->compiled->definition->states[token->state].activity);
 	return ow_store_row("activity_task", row.values, row.nulls);
 }
@@ -307,20 +344,26 @@ has_task(const List *tasks, const pg_uuid_t *task_token)
 	return find_in_order(tasks, task_token) != NULL;
 }
 
-/* What has been queued: rows of tasks, and of their queues those with fairness keys */
+/* What has been queued: rows of tasks, new and changed, and of their queues those with fairness keys */
 typedef struct Queued
 {
 	OwRows		tasks;
+	OwRows		changed;
 	OwRows		keyed_queues;	/* and their owners */
 	OwRows		keyed_owners;
 	const char *last_keyed;		/* the same queue and owner are not noted for each task */
 	Oid			last_owner;
 } Queued;
 
+/* Wakes somebody who waits for a task of the queue. */
 static void
-note_keyed(Queued *queued, const char *task_queue, Oid owner)
+note_queued(Queued *queued, const Jsonb *limits, Oid owner)
 {
-	if (queued->last_keyed != NULL && strcmp(queued->last_keyed, task_queue) == 0 && queued->last_owner == owner)
+	char	   *task_queue = ow_json_get_string(limits, "task_queue");
+
+	ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
+	if (ow_json_get_string(limits, "fairness_key") == NULL ||
+		(queued->last_keyed != NULL && strcmp(queued->last_keyed, task_queue) == 0 && queued->last_owner == owner))
 		return;
 	ow_rows_add(&queued->keyed_queues, CStringGetTextDatum(task_queue));
 	ow_rows_add(&queued->keyed_owners, ObjectIdGetDatum(owner));
@@ -328,26 +371,40 @@ note_keyed(Queued *queued, const char *task_queue, Oid owner)
 	queued->last_owner = owner;
 }
 
+/* The row that the task has is changed as its token was. */
+static void
+change_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued)
+{
+	Datum		values[3] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(&token->task_token)};
+
+	if (!token->task_changed)
+		return;
+	values[2] = task_row(loaded, token, NULL);
+	if (ow_store_execute(&update_task, values, NULL) == 0 || !ow_store_bool(0, 1))
+		return;
+	ow_rows_add(&queued->changed, values[2]);
+	note_queued(queued, ow_token_limits(token), loaded->owner);
+}
+
 static void
 collect_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued, List **waiting)
 {
 	const OwQueuedTask *task = NULL;
-	char	   *task_queue;
 
 	if (!waits_for_answer(token))
 		return;
 	*waiting = lappend(*waiting, unconstify(pg_uuid_t *, &token->task_token));
 	if (has_task(loaded->stored_tasks, &token->task_token))
+	{
+		change_task(loaded, token, queued);
 		return;
+	}
 	if (ow_token_is_queued(token))
 	{
 		task = find_in_order(loaded->run.queued, &token->task_token);
 		if (task == NULL)
 			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
-		task_queue = ow_json_get_string(task->limits, "task_queue");
-		ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
-		if (ow_json_get_string(task->limits, "fairness_key") != NULL)
-			note_keyed(queued, task_queue, loaded->owner);
+		note_queued(queued, task->limits, loaded->owner);
 	}
 	ow_rows_add(&queued->tasks, task_row(loaded, token, task));
 }
@@ -415,6 +472,7 @@ ow_tasks_flush(List *runs)
 	foreach(cell, runs)
 		flush_tasks(lfirst(cell), &queued);
 	ow_rows_write(&note_queues, "activity_task", &queued.tasks);
+	ow_rows_write(&note_queues, "activity_task", &queued.changed);
 	keyed[0] = queued.keyed_queues;
 	keyed[1] = queued.keyed_owners;
 	ow_rows_execute_each(&note_keys, keyed, 2);

@@ -19,7 +19,7 @@ static OwStatement list_tasks = {
 	"SELECT t.shard_key, t.run_id, t.owner::oid, t.task_token, t.workflow_id, t.state, t.activity, t.attempt,"
 	"       t.compensation, t.input, t.start_to_close_ms, t.close_by, t.scheduled_at"
 	"  FROM workflow.activity_task t"
-	" WHERE t.run_id = ANY ($1) AND t.worker IS NULL AND t.task_queue IS NOT NULL"
+	" WHERE t.run_id = ANY ($1) AND t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL"
 	" ORDER BY t.priority, t.queued_at",
 	.argument_types = "uuid[]"
 };
@@ -46,6 +46,11 @@ static OwStatement is_queued = {
 	.sql =
 	"SELECT FROM workflow.activity_task"
 	" WHERE shard_key = $1 AND task_token = $2 AND task_queue IS NOT NULL",
+	.argument_types = "int,uuid"
+};
+
+static OwStatement is_paused = {
+	.sql = "SELECT FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2 AND paused_at IS NOT NULL",
 	.argument_types = "int,uuid"
 };
 
@@ -147,6 +152,19 @@ ow_task_is_queued(const pg_uuid_t *task_token)
 	queued = ow_store_execute(&is_queued, values, NULL) > 0;
 	ow_store_close();
 	return queued;
+}
+
+bool
+ow_task_is_paused(const pg_uuid_t *task_token)
+{
+	Datum		values[2];
+	bool		paused;
+
+	token_values(task_token, values);
+	ow_store_open();
+	paused = ow_store_execute(&is_paused, values, NULL) > 0;
+	ow_store_close();
+	return paused;
 }
 
 /* ---- grants ---- */

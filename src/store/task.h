@@ -82,6 +82,9 @@ extern bool ow_task_beat(const pg_uuid_t *task_token, const Jsonb *details);
 /* Is it in a task queue, or taken from one? */
 extern bool ow_task_is_queued(const pg_uuid_t *task_token);
 
+/* Has an operator paused it?  Of those whose token was given away as well. */
+extern bool ow_task_is_paused(const pg_uuid_t *task_token);
+
 /* Let a role take the tasks that this owner's runs put into the queue; or no longer. */
 extern void ow_task_grant(Oid grantee, const char *task_queue, Oid owner, bool grant);
 

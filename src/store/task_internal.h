@@ -13,7 +13,7 @@
 /* The tasks of one queue that a role may take: $1 queue, $2 activities, $3 owners, $4 role, $5 runs */
 #define OW_AVAILABLE \
 	"  FROM workflow.activity_task t" \
-	" WHERE t.task_queue = $1 AND t.worker IS NULL" \
+	" WHERE t.task_queue = $1 AND t.worker IS NULL AND t.paused_at IS NULL" \
 	"   AND ($2 IS NULL OR t.activity = ANY ($2))" \
 	"   AND (t.owner::oid = ANY ($3) OR pg_has_role($4, t.owner::oid, 'USAGE'))" \
 	"   AND ($5 IS NULL OR t.run_id = ANY ($5))"
