@@ -232,7 +232,12 @@ task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *ta
 	if (task != NULL)
 		set_queued(&row, loaded, task);
 	else
-		ow_row_set_text(&row, TASK_ACTIVITY, loaded->compiled->definition->states[token->state].activity);
+	{
+		const OwState *state = &loaded->compiled->definition->states[token->state];
+
+		ow_row_set_text(&row, TASK_ACTIVITY, state->activity);
+		ow_row_set_text(&row, TASK_STATE, state->name);
+	}
 	return ow_store_row("activity_task", row.values, row.nulls);
 }
 
