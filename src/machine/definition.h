@@ -19,6 +19,7 @@
 
 #define OW_MAX_DEFINITION_BYTES (1024 * 1024)
 #define OW_MAX_NESTING 100		/* depth of a definition's JSON */
+#define OW_MAX_STATE_NAME 80	/* characters */
 #define OW_NO_STATE (-1)
 #define OW_UNSET (-1)			/* a duration or count that was not given */
 #define OW_MAX_RETRIERS 16		/* per state */
@@ -253,6 +254,13 @@ extern void ow_task_options_init(OwTaskOptions *options);
 /* Each field from the first of the three that sets it: state > defaults > activity (may be NULL) */
 extern void ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,
 								  const OwTaskOptions *defaults, const OwTaskOptions *activity);
+
+/*
+ * The definition that runs one activity, with these fields of a Task; NULL when they are not such.  A name that a
+ * Resource cannot have is found out when it is compiled: then it does not name the activity.
+ */
+extern Jsonb *ow_job_definition(const char *activity, const Jsonb *options, OwProblems *problems);
+extern bool ow_job_names_activity(const OwDefinition *definition, const char *activity);
 
 /* OW_NO_STATE when there is none; also finds states of nested machines. */
 extern int	ow_definition_find_state(const OwDefinition *definition, const char *name);

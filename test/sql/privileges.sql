@@ -9,7 +9,7 @@ CREATE EXTENSION order_workflow;
 BEGIN;
 SET client_min_messages = warning;
 CREATE ROLE regress_owner LOGIN;  -- of the workflow
-CREATE ROLE regress_granted;      -- everything on it
+CREATE ROLE regress_granted LOGIN;-- everything on it
 CREATE ROLE regress_starter;      -- "start" only; has started the run
 CREATE ROLE regress_auditor;      -- "read" only
 CREATE ROLE regress_stranger;     -- the API, and nothing else
@@ -123,6 +123,8 @@ INSERT INTO probe VALUES
     ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
     ('start(text,jsonb,text,integer,text,text,interval,interval,jsonb,text)', $$workflow.start('Order')$$),
     ('start_many(text,jsonb[],text[])', $$workflow.start_many('Order', '{1,2}')$$),
+    ('start_activity(text,jsonb,text,jsonb,text,text,interval,interval,jsonb,text)', $$workflow.start_activity('Pay')$$),
+    ('start_activities(text,jsonb[],text[],jsonb)', $$workflow.start_activities('Pay', '{1,2}')$$),
     ('cancel(text,text)', $$workflow.cancel('order')$$),
     ('cancel(uuid,text)', $$workflow.cancel($run)$$),
     ('terminate(text,text)', $$workflow.terminate('order')$$),
