@@ -16,10 +16,10 @@ CREATE FUNCTION workflow.start_activity(activity text, input jsonb DEFAULT '{}',
                                         options jsonb DEFAULT '{}', id_reuse_policy text DEFAULT 'AllowDuplicate',
                                         id_conflict_policy text DEFAULT 'Fail', start_delay interval DEFAULT NULL,
                                         execution_timeout interval DEFAULT NULL, memo jsonb DEFAULT NULL,
-                                        request_id text DEFAULT NULL) RETURNS uuid
+                                        request_id text DEFAULT NULL, traceparent text DEFAULT NULL) RETURNS uuid
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_start_activity';
-COMMENT ON FUNCTION workflow.start_activity(text, jsonb, text, jsonb, text, text, interval, interval, jsonb, text) IS
+COMMENT ON FUNCTION workflow.start_activity(text, jsonb, text, jsonb, text, text, interval, interval, jsonb, text, text) IS
     'Starts a run of one activity; gives its run id';
 
 -- start_activities: starts a run of the activity for each input, as start_many does of a workflow

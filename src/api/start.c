@@ -18,6 +18,7 @@
 #include "funcapi.h"
 #include "machine/instant.h"
 #include "machine/json.h"
+#include "machine/traceparent.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "store/start.h"
@@ -45,7 +46,8 @@ enum
 	ARG_START_DELAY,
 	ARG_EXECUTION_TIMEOUT,
 	ARG_MEMO,
-	ARG_REQUEST_ID
+	ARG_REQUEST_ID,
+	ARG_TRACEPARENT
 };
 
 typedef enum ReusePolicy
@@ -121,6 +123,23 @@ add_interval(FunctionCallInfo fcinfo, int argument, const char *name, TimestampT
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be greater than zero", name)));
 	return end;
+}
+
+static char *
+traceparent_argument(FunctionCallInfo fcinfo)
+{
+	char	   *text = ow_api_optional_text(fcinfo, ARG_TRACEPARENT);
+	char	   *traceparent;
+
+	if (text == NULL)
+		return NULL;
+	traceparent = ow_traceparent_parse(text);
+	if (traceparent == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid traceparent: \"%s\"", text),
+				 errhint("It is a W3C Trace Context header, such as \"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\".")));
+	return traceparent;
 }
 
 /* ---- checks ---- */
@@ -265,6 +284,7 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, OwNewRun *run)
 	run->request_id = ow_api_optional_text(fcinfo, ARG_REQUEST_ID);
 	if (run->request_id != NULL)
 		ow_api_check_id("request_id", run->request_id);
+	run->traceparent = traceparent_argument(fcinfo);
 	run->start_at = PG_ARGISNULL(ARG_START_DELAY) ? run->started_at :
 		add_interval(fcinfo, ARG_START_DELAY, "start_delay", run->started_at);
 	/* the time to close in counts from when it may begin */

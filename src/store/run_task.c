@@ -215,6 +215,7 @@ set_queued(OwRow *row, const OwLoadedRun *loaded, const OwQueuedTask *task)
 	ow_row_set_json(row, TASK_INPUT, call->input);
 	ow_row_set_json(row, TASK_LAST_FAILURE, call->last_failure);
 	ow_row_set_json(row, TASK_COMPENSATES, call->compensates);
+	ow_row_set_text(row, TASK_TRACEPARENT, loaded->run.traceparent);
 }
 
 static Datum

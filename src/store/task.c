@@ -10,6 +10,8 @@
 
 #include "catalog/pg_type_d.h"
 #include "engine/clock.h"
+#include "machine/json.h"
+#include "machine/traceparent.h"
 #include "store/run_internal.h"
 #include "store/run_row.h"
 #include "store/start.h"
@@ -36,7 +38,7 @@ static OwStatement find_tasks = {
 	"SELECT t.task_token, t.workflow_id, t.run_id, t.activity, t.attempt, t.input, " MS("heartbeat_ms") ","
 	"       t.last_failure->'HeartbeatDetails', t.last_failure - 'HeartbeatDetails', t.scheduled_at,"
 	"       least(t.close_by, $6 + " MS("start_to_close_ms") "), t.idempotency_key, t.compensates,"
-	"       t.shard_key, t.owner::oid, $6 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ")"
+	"       t.traceparent, t.shard_key, t.owner::oid, $6 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ")"
 	AVAILABLE " ORDER BY t.priority, t.queued_at LIMIT $7 FOR UPDATE SKIP LOCKED",
 	.argument_types = AVAILABLE_TYPES ",timestamptz,int"
 };
@@ -189,6 +191,22 @@ take(int32 shard_key, const pg_uuid_t *run_id, const pg_uuid_t *task_token, Oid 
 		ow_rows_add(timers, lease_timer(shard_key, run_id, task_token, owner, ow_store_time(0, 1)));
 }
 
+/* {"traceparent": …}, in place of what the run was given */
+static void
+make_headers(Datum *values, bool *nulls)
+{
+	OwObject	headers;
+
+	ow_object_begin(&headers);
+	ow_object_add_text(&headers, "traceparent",
+					   ow_traceparent_of_attempt(nulls[POLL_HEADERS] ? NULL : TextDatumGetCString(values[POLL_HEADERS]),
+												 DatumGetUUIDP(values[POLL_RUN_ID]),
+												 TextDatumGetCString(values[POLL_IDEMPOTENCY_KEY]),
+												 DatumGetInt32(values[POLL_ATTEMPT])));
+	values[POLL_HEADERS] = JsonbPGetDatum(ow_object_end(&headers));
+	nulls[POLL_HEADERS] = false;
+}
+
 /* Hands over a row of the result, and marks its task as taken. */
 static void
 take_found(const OwTaskRequest *request, SPITupleTable *found, uint64 row, TimestampTz now, OwRows *timers,
@@ -202,6 +220,7 @@ take_found(const OwTaskRequest *request, SPITupleTable *found, uint64 row, Times
 	take(DatumGetInt32(values[FOUND_SHARD_KEY - 1]), DatumGetUUIDP(values[POLL_RUN_ID]),
 		 DatumGetUUIDP(values[POLL_TASK_TOKEN]), DatumGetObjectId(values[FOUND_OWNER - 1]), request->worker, now,
 		 timers);
+	make_headers(values, nulls);
 	receive(arg, values, nulls);
 }
 
