@@ -7,7 +7,7 @@
 --   options      fields of a Task that say how it is run: Retry, timeouts, TaskQueue, Priority …  What they leave
 --                open the activity's registration says; without Retry in either, a failure is final.
 --                Each different options are kept as a version of the workflow "activity:NAME" (of a role that does
---                not own the activity, "activity:NAME@ROLE"), at most 1000: what differs from job to job belongs
+--                not own the activity, "activity@ROLE:NAME"), at most 1000: what differs from job to job belongs
 --                into the input.
 -- Returns the run id.  The run is one as any other: views, cancel, wait; its result is the activity's.
 -- Raises OW003 for an unknown activity, insufficient_privilege for somebody else's, invalid_parameter_value for bad

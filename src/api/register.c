@@ -318,8 +318,8 @@ prepare_name(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_RESERVED_NAME),
 				 errmsg("workflow name \"%s\" is reserved", name),
-				 errdetail("Names that begin with \"%s\" are those of activities started by workflow.start_activity().",
-						   OW_JOB_PREFIX)));
+				 errdetail("Names that begin with \"%s\" or \"%s\" are those of activities started by workflow.start_activity().",
+						   OW_JOB_PREFIX, OW_ROLE_JOB_PREFIX)));
 }
 
 static Datum

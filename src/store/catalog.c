@@ -37,8 +37,8 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-/* Names have at most 300 characters, those that users choose 200 */
-#define NAME_KEY_SIZE (300 * MAX_MULTIBYTE_CHAR_LEN + 1)
+/* Names have at most 400 characters, those that users choose 200 */
+#define NAME_KEY_SIZE (400 * MAX_MULTIBYTE_CHAR_LEN + 1)
 #define DEFAULT_RETENTION_US (7 * USECS_PER_DAY)
 
 typedef struct CachedGrant

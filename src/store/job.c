@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "store/job.h"
 #include "store/registry.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -41,7 +42,8 @@ static uint64 jobs_changes;		/* of the catalog, when they were begun */
 bool
 ow_job_is_name(const char *workflow)
 {
-	return strncmp(workflow, OW_JOB_PREFIX, strlen(OW_JOB_PREFIX)) == 0;
+	return strncmp(workflow, OW_JOB_PREFIX, strlen(OW_JOB_PREFIX)) == 0 ||
+		strncmp(workflow, OW_ROLE_JOB_PREFIX, strlen(OW_ROLE_JOB_PREFIX)) == 0;
 }
 
 /* ---- the cache ---- */
@@ -106,14 +108,17 @@ remember(Oid role, const char *activity, const Jsonb *options, int definition_id
 
 /* ---- the tables ---- */
 
-/* "activity:Pay", "activity:Pay@bob", and if that is somebody else's "activity:Pay@bob (2)" */
+/*
+ * "activity:Pay", "activity@bob:Pay", and if that is somebody else's "activity@bob:Pay (2)".  The role's name is quoted
+ * where it must be, so that nobody takes such a name by calling his own activity something.
+ */
 static char *
 job_name(Oid role, const char *activity, int try)
 {
 	const OwActivity *registered = ow_catalog_activity(activity);
 	bool		own = registered == NULL || ((const OwSqlFunction *) registered->shell)->owner == role;
 	char	   *name = own ? psprintf(OW_JOB_PREFIX "%s", activity) :
-		psprintf(OW_JOB_PREFIX "%s@%s", activity, GetUserNameFromId(role, false));
+		psprintf(OW_ROLE_JOB_PREFIX "%s:%s", quote_identifier(GetUserNameFromId(role, false)), activity);
 
 	return try == 1 ? name : psprintf("%s (%d)", name, try);
 }

@@ -3,7 +3,7 @@
  *		Definitions that run one activity, for workflow.start_activity: found, or made, and cached per backend.
  *
  * Those of one role and activity are versions of a workflow that nobody else can register: "activity:Pay", or
- * "activity:Pay@bob" of a role that does not own the activity, as which its runs execute.  Each distinct content is
+ * "activity@bob:Pay" of a role that does not own the activity, as which its runs execute.  Each distinct content is
  * one version, whose number is its definition's id; none is current.  They are definitions as any other: runs refer
  * to them, views show them, dumps have them.
  */
@@ -13,6 +13,7 @@
 #include "store/catalog.h"
 
 #define OW_JOB_PREFIX "activity:"
+#define OW_ROLE_JOB_PREFIX "activity@"
 
 /* Distinct contents that are kept for a role and activity: more would swell every backend's cache */
 #define OW_MAX_JOB_VERSIONS 1000

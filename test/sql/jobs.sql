@@ -18,7 +18,7 @@ BEGIN
 END $$;
 CREATE FUNCTION jobs.show(pattern text DEFAULT '') RETURNS TABLE (workflow text, options jsonb, is_current boolean, owner regrole) LANGUAGE sql AS $$
     SELECT workflow, (definition #> ARRAY['States', definition->>'StartAt']) - '{Type,Resource,End}'::text[], is_current, owner
-    FROM workflow.definitions WHERE workflow LIKE 'activity:jobs%' || pattern ORDER BY version
+    FROM workflow.definitions WHERE workflow SIMILAR TO 'activity[:@]%jobs%' || pattern ORDER BY version
 $$;
 -- the error of a statement, without what differs from run to run
 CREATE FUNCTION jobs.raised(statement text, OUT code text, OUT message text, OUT detail text, OUT hint text)
@@ -107,7 +107,7 @@ SET ROLE regress_jobs_stranger;
 SELECT (jobs.raised($$ SELECT workflow.start_activity('jobs.Charge') $$)).*;
 SELECT (jobs.raised($$ SELECT workflow.start_activity('jobs.Nope') $$)).*;
 SELECT (jobs.raised($$ SELECT workflow.register('activity:jobs.Charge', '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'::jsonb) $$)).*;
-SELECT (jobs.raised($$ SELECT workflow.register('activity:jobs.New', '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'::text) $$)).*;
+SELECT (jobs.raised($$ SELECT workflow.register('activity@regress_jobs_stranger:jobs.New', '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'::text) $$)).*;
 SELECT (jobs.raised($$ SELECT workflow.start('activity:jobs.Charge') $$)).*;
 RESET ROLE;
 SELECT (jobs.raised($$ SELECT workflow.start_activity('jobs.Charge') $$)).message AS superuser;

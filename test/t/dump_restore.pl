@@ -172,8 +172,8 @@ sub check_use
 			SELECT workflow.start_activity('Echo', '2', 'echo', '{"Priority": 1}') \gset
 			SELECT workflow, output FROM workflow.wait('echo');
 			RESET ROLE;
-			SELECT count(*) FROM workflow.definitions WHERE workflow LIKE 'activity:%'}),
-		"activity:Echo\@partner|2\n2",
+			SELECT count(*) FROM workflow.definitions WHERE workflow LIKE 'activity%'}),
+		"activity\@partner:Echo|2\n2",
 		"$database: jobs go on as what they were");
 	is($node->safe_psql($database, q{SET ROLE auditor; SELECT count(*) > 300 FROM workflow.executions}),
 		't', "$database: who may see all runs sees them");
