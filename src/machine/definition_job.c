@@ -8,7 +8,7 @@
 #include "machine/json.h"
 #include "mb/pg_wchar.h"
 
-static const OwField *const option_tables[] = {ow_task_option_fields, ow_task_option_path_fields, NULL};
+static const OwField *const job_tables[] = {ow_task_option_fields, ow_task_option_path_fields, NULL};
 
 static bool
 check_options(const JsonbValue *options, OwProblems *problems)
@@ -16,7 +16,7 @@ check_options(const JsonbValue *options, OwProblems *problems)
 	OwTaskOptions compiled;
 	int			errors = problems->errors;
 
-	if (ow_fields_check(options, "options", option_tables, problems))
+	if (ow_fields_check(options, "options", job_tables, problems))
 	{
 		ow_read_task_options(&compiled, options, "options", problems);
 		ow_read_task_option_paths(&compiled, options, "options", problems);
