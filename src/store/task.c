@@ -10,8 +10,6 @@
 
 #include "catalog/pg_type_d.h"
 #include "engine/clock.h"
-#include "machine/json.h"
-#include "machine/traceparent.h"
 #include "store/run_internal.h"
 #include "store/run_row.h"
 #include "store/start.h"
@@ -191,22 +189,6 @@ take(int32 shard_key, const pg_uuid_t *run_id, const pg_uuid_t *task_token, Oid 
 		ow_rows_add(timers, lease_timer(shard_key, run_id, task_token, owner, ow_store_time(0, 1)));
 }
 
-/* {"traceparent": …}, in place of what the run was given */
-static void
-make_headers(Datum *values, bool *nulls)
-{
-	OwObject	headers;
-
-	ow_object_begin(&headers);
-	ow_object_add_text(&headers, "traceparent",
-					   ow_traceparent_of_attempt(nulls[POLL_HEADERS] ? NULL : TextDatumGetCString(values[POLL_HEADERS]),
-												 DatumGetUUIDP(values[POLL_RUN_ID]),
-												 TextDatumGetCString(values[POLL_IDEMPOTENCY_KEY]),
-												 DatumGetInt32(values[POLL_ATTEMPT])));
-	values[POLL_HEADERS] = JsonbPGetDatum(ow_object_end(&headers));
-	nulls[POLL_HEADERS] = false;
-}
-
 /* Hands over a row of the result, and marks its task as taken. */
 static void
 take_found(const OwTaskRequest *request, SPITupleTable *found, uint64 row, TimestampTz now, OwRows *timers,
@@ -220,7 +202,7 @@ take_found(const OwTaskRequest *request, SPITupleTable *found, uint64 row, Times
 	take(DatumGetInt32(values[FOUND_SHARD_KEY - 1]), DatumGetUUIDP(values[POLL_RUN_ID]),
 		 DatumGetUUIDP(values[POLL_TASK_TOKEN]), DatumGetObjectId(values[FOUND_OWNER - 1]), request->worker, now,
 		 timers);
-	make_headers(values, nulls);
+	ow_task_headers(values, nulls);
 	receive(arg, values, nulls);
 }
 

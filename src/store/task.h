@@ -47,6 +47,9 @@ typedef void (*OwTaskReceiver) (void *arg, Datum *values, bool *nulls);
 /* Take tasks, the most urgent ones first, then the oldest; how many. */
 extern int	ow_task_take(const OwTaskRequest *request, OwTaskReceiver receive, void *arg);
 
+/* Of a taken task: headers in place of its run's traceparent, which its row has there */
+extern void ow_task_headers(Datum *values, bool *nulls);
+
 /* Could any be taken? */
 extern bool ow_task_is_available(const OwTaskRequest *request);
 
