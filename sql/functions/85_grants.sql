@@ -141,7 +141,7 @@ CREATE FUNCTION workflow.revoke_workflow(role regrole, workflow text, privileges
     AS 'MODULE_PATHNAME', 'ow_revoke_workflow';
 COMMENT ON FUNCTION workflow.revoke_workflow(regrole, text, text[]) IS 'Takes back what grant_workflow granted';
 
--- grant_activity: lets a role use somebody's activity in its definitions
+-- grant_activity: lets a role use somebody's activity in its definitions, and start it as a job
 --   role      who is granted it
 --   activity  the name; the caller must own it
 -- Raises OW003 for an unknown activity, insufficient_privilege for others than its owner.  The role also
@@ -149,7 +149,8 @@ COMMENT ON FUNCTION workflow.revoke_workflow(regrole, text, text[]) IS 'Takes ba
 CREATE FUNCTION workflow.grant_activity(role regrole, activity text) RETURNS void
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_grant_activity';
-COMMENT ON FUNCTION workflow.grant_activity(regrole, text) IS 'Lets a role use somebody''s activity in its definitions';
+COMMENT ON FUNCTION workflow.grant_activity(regrole, text) IS
+    'Lets a role use somebody''s activity in its definitions, and start it';
 
 CREATE FUNCTION workflow.revoke_activity(role regrole, activity text) RETURNS void
     LANGUAGE c VOLATILE

@@ -2,7 +2,7 @@
 
 -- A workflow's name belongs to the role that first registered it; its runs execute as that role.
 CREATE TABLE workflow.workflow_type (
-    name            text PRIMARY KEY CHECK (name <> '' AND length(name) <= 200),
+    name            text PRIMARY KEY CHECK (name <> '' AND length(name) <= 400),
     owner           regrole NOT NULL,
     current_version int NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp()

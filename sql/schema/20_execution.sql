@@ -50,6 +50,7 @@ CREATE TABLE workflow.execution (
     request_id       text,
     chain_id         uuid NOT NULL,
     root_run_id      uuid NOT NULL,
+    traceparent      text,
     PRIMARY KEY (shard_key, run_id),
     UNIQUE (shard_key, workflow_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
@@ -59,6 +60,7 @@ COMMENT ON TABLE workflow.execution IS 'Open runs: the materialised state of eac
 COMMENT ON COLUMN workflow.execution.ready IS 'An executor has something to do for this run';
 COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''s activity was running: it runs alone, and is stuck after order_workflow.crash_limit';
 COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row in workflow.timer (it gets one when the run first waits)';
+COMMENT ON COLUMN workflow.execution.traceparent IS 'The W3C trace it was started in; null: it has one of its own';
 COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
 COMMENT ON COLUMN workflow.execution.next_branch_id IS 'One more than there have been branches of Parallel and Map states';
 COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the token last waited or ran an activity; see order_workflow.transition_limit';
@@ -151,6 +153,7 @@ CREATE TABLE workflow.activity_task (
     started_at        timestamptz,
     fairness_key      text COLLATE "C",
     controlled        boolean,
+    traceparent       text,
     PRIMARY KEY (shard_key, task_token)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX activity_task_available ON workflow.activity_task (task_queue, priority, queued_at)
@@ -166,6 +169,7 @@ COMMENT ON COLUMN workflow.activity_task.queued_at IS 'When this attempt was';
 COMMENT ON COLUMN workflow.activity_task.close_by IS 'Schedule-to-close, or the timeout of the run if that is earlier';
 COMMENT ON COLUMN workflow.activity_task.compensation IS 'Sequence of the compensation that it is; null: forward work';
 COMMENT ON COLUMN workflow.activity_task.paused_at IS 'When an operator has paused it: nobody can take it then; null: it is not paused';
+COMMENT ON COLUMN workflow.activity_task.traceparent IS 'The run''s';
 COMMENT ON COLUMN workflow.activity_task.worker IS 'Who has taken it; null: it can be taken';
 COMMENT ON COLUMN workflow.activity_task.fairness_key IS 'Between whose values workers are shared; such tasks have an index of their own';
 COMMENT ON COLUMN workflow.activity_task.controlled IS 'It has been taken, and counts for max_in_flight';

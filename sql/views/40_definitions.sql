@@ -5,7 +5,7 @@ SELECT workflow, version, version = current_version AS is_current, owner, defini
 FROM workflow.readable_definition;
 COMMENT ON VIEW workflow.definitions IS 'Registered versions of workflows';
 COMMENT ON COLUMN workflow.definitions.workflow IS 'The name it was registered under';
-COMMENT ON COLUMN workflow.definitions.version IS 'Counts from 1 within the workflow';
+COMMENT ON COLUMN workflow.definitions.version IS 'Counts from 1 within the workflow; of those that start_activity made, any number';
 COMMENT ON COLUMN workflow.definitions.is_current IS 'The version that new runs start with';
 COMMENT ON COLUMN workflow.definitions.owner IS 'The role that the name belongs to, and that runs execute as';
 COMMENT ON COLUMN workflow.definitions.definition IS 'The definition, as jsonb';

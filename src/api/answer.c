@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "api/answer.h"
 #include "api/api.h"
 #include "catalog/pg_type_d.h"
 #include "engine/batch.h"
@@ -93,6 +94,46 @@ answer(const pg_uuid_t *task_token, const char *kind, OwObject *payload)
 	PG_RETURN_BOOL(stored);
 }
 
+/* ---- what is answered: arguments from `first` on ---- */
+
+Datum
+ow_answer_complete(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, int first)
+{
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add(&payload, "result", PG_ARGISNULL(first) ? ow_json_null() : ow_api_optional_jsonb(fcinfo, first));
+	return answer(task_token, "ActivityCompleted", &payload);
+}
+
+Datum
+ow_answer_fail(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, int first)
+{
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add_text(&payload, "error", ow_api_optional_text(fcinfo, first));
+	ow_object_add_text(&payload, "cause", ow_api_optional_text(fcinfo, first + 1));
+	ow_object_add(&payload, "details", ow_api_optional_jsonb(fcinfo, first + 2));
+	ow_object_add_bool(&payload, "non_retryable", !PG_ARGISNULL(first + 3) && PG_GETARG_BOOL(first + 3));
+	if (!PG_ARGISNULL(first + 4))
+		ow_object_add_int(&payload, "next_retry_delay_ms", ow_api_retry_delay(fcinfo, first + 4));
+	return answer(task_token, "ActivityFailed", &payload);
+}
+
+Datum
+ow_answer_cancel(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, int first)
+{
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add_text(&payload, "error", OW_ERROR_CANCELED);
+	ow_object_add_text(&payload, "cause", "the activity was canceled by its worker");
+	ow_object_add(&payload, "details", ow_api_optional_jsonb(fcinfo, first));
+	ow_object_add_bool(&payload, "non_retryable", true);
+	return answer(task_token, "ActivityFailed", &payload);
+}
+
 /*
  * complete_activity(task_token uuid, result jsonb) RETURNS boolean: the attempt's result.  False, with a
  * notice, when nothing waits for it any more.
@@ -100,13 +141,8 @@ answer(const pg_uuid_t *task_token, const char *kind, OwObject *payload)
 Datum
 ow_complete_activity(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *task_token = token_argument(fcinfo);
-	OwObject	payload;
-
 	PreventCommandIfReadOnly("workflow.complete_activity()");
-	ow_object_begin(&payload);
-	ow_object_add(&payload, "result", PG_ARGISNULL(1) ? ow_json_null() : ow_api_optional_jsonb(fcinfo, 1));
-	return answer(task_token, "ActivityCompleted", &payload);
+	return ow_answer_complete(fcinfo, token_argument(fcinfo), 1);
 }
 
 /*
@@ -116,18 +152,8 @@ ow_complete_activity(PG_FUNCTION_ARGS)
 Datum
 ow_fail_activity(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *task_token = token_argument(fcinfo);
-	OwObject	payload;
-
 	PreventCommandIfReadOnly("workflow.fail_activity()");
-	ow_object_begin(&payload);
-	ow_object_add_text(&payload, "error", ow_api_optional_text(fcinfo, 1));
-	ow_object_add_text(&payload, "cause", ow_api_optional_text(fcinfo, 2));
-	ow_object_add(&payload, "details", ow_api_optional_jsonb(fcinfo, 3));
-	ow_object_add_bool(&payload, "non_retryable", !PG_ARGISNULL(4) && PG_GETARG_BOOL(4));
-	if (!PG_ARGISNULL(5))
-		ow_object_add_int(&payload, "next_retry_delay_ms", ow_api_retry_delay(fcinfo, 5));
-	return answer(task_token, "ActivityFailed", &payload);
+	return ow_answer_fail(fcinfo, token_argument(fcinfo), 1);
 }
 
 /*
@@ -136,16 +162,8 @@ ow_fail_activity(PG_FUNCTION_ARGS)
 Datum
 ow_cancel_activity(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *task_token = token_argument(fcinfo);
-	OwObject	payload;
-
 	PreventCommandIfReadOnly("workflow.cancel_activity()");
-	ow_object_begin(&payload);
-	ow_object_add_text(&payload, "error", OW_ERROR_CANCELED);
-	ow_object_add_text(&payload, "cause", "the activity was canceled by its worker");
-	ow_object_add(&payload, "details", ow_api_optional_jsonb(fcinfo, 1));
-	ow_object_add_bool(&payload, "non_retryable", true);
-	return answer(task_token, "ActivityFailed", &payload);
+	return ow_answer_cancel(fcinfo, token_argument(fcinfo), 1);
 }
 
 /* ---- many at a time ---- */
@@ -332,26 +350,19 @@ send_heartbeat(const pg_uuid_t *task_token, Jsonb *details)
 	return run;
 }
 
-/*
- * heartbeat(task_token uuid, details jsonb, OUT ok boolean, OUT cancel_requested boolean,
- * OUT paused boolean): the attempt goes on.  ok is false when nothing waits for it any more.
- */
 Datum
-ow_heartbeat(PG_FUNCTION_ARGS)
+ow_answer_heartbeat(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, Jsonb *details)
 {
-	const pg_uuid_t *task_token = token_argument(fcinfo);
-	Jsonb	   *details = ow_api_optional_jsonb(fcinfo, 1);
 	OwFoundRun *run = NULL;
 	bool		ok;
 	TupleDesc	descriptor;
 	Datum		values[3] = {0};
 	bool		nulls[3] = {0};
 
-	PreventCommandIfReadOnly("workflow.heartbeat()");
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	ok = ow_task_beat(task_token, details);
-	if (!ok && !ow_task_is_queued(task_token))
+	ok = task_token != NULL && ow_task_beat(task_token, details);
+	if (!ok && task_token != NULL && !ow_task_is_queued(task_token))
 	{
 		run = send_heartbeat(task_token, details);
 		ok = run != NULL;
@@ -360,4 +371,15 @@ ow_heartbeat(PG_FUNCTION_ARGS)
 	values[1] = BoolGetDatum(run != NULL && run->cancel_requested);
 	values[2] = BoolGetDatum(ok && ow_task_is_paused(task_token));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+}
+
+/*
+ * heartbeat(task_token uuid, details jsonb, OUT ok boolean, OUT cancel_requested boolean,
+ * OUT paused boolean): the attempt goes on.  ok is false when nothing waits for it any more.
+ */
+Datum
+ow_heartbeat(PG_FUNCTION_ARGS)
+{
+	PreventCommandIfReadOnly("workflow.heartbeat()");
+	return ow_answer_heartbeat(fcinfo, token_argument(fcinfo), ow_api_optional_jsonb(fcinfo, 1));
 }

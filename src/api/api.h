@@ -72,6 +72,19 @@ extern const OwCompiled *ow_api_definition(const char *workflow, int version);
 /* Raise that there is no such version (0: no current one); last is the last there is */
 extern void ow_api_report_no_version(const char *workflow, int version, int last) pg_attribute_noreturn();
 
+/* Everything that is wrong with a definition that owner is to register */
+extern void ow_api_check_definition(Jsonb *definition, Oid owner, OwProblems *problems);
+
+/* An executor logs in as the owner of a workflow: raise for a role that cannot, so that it owns none. */
+extern void ow_api_check_can_log_in(Oid owner);
+
+/*
+ * What workflow.start and workflow.start_many do once they have the definition that new runs follow: their arguments
+ * but the workflow and, of start, the version.
+ */
+extern Datum ow_api_start(FunctionCallInfo fcinfo, const OwCompiled *compiled);
+extern Datum ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled);
+
 /* Raise unless all activities of the definition are registered, listing those that are not. */
 extern void ow_api_check_activities(const OwCompiled *compiled);
 

@@ -19,6 +19,7 @@
 
 #define OW_MAX_DEFINITION_BYTES (1024 * 1024)
 #define OW_MAX_NESTING 100		/* depth of a definition's JSON */
+#define OW_MAX_STATE_NAME 80	/* characters */
 #define OW_NO_STATE (-1)
 #define OW_UNSET (-1)			/* a duration or count that was not given */
 #define OW_MAX_RETRIERS 16		/* per state */
@@ -265,6 +266,13 @@ extern void ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *st
 /* Options that an operator gives a task in place of its own; a field that is null is to be removed. */
 extern void ow_task_options_check_override(const Jsonb *given, const char *where, OwProblems *problems);
 extern void ow_task_options_override(OwTaskOptions *options, const Jsonb *given);
+
+/*
+ * The definition that runs one activity, with these fields of a Task; NULL when they are not such.  A name that a
+ * Resource cannot have is found out when it is compiled: then it does not name the activity.
+ */
+extern Jsonb *ow_job_definition(const char *activity, const Jsonb *options, OwProblems *problems);
+extern bool ow_job_names_activity(const OwDefinition *definition, const char *activity);
 
 /* OW_NO_STATE when there is none; also finds states of nested machines. */
 extern int	ow_definition_find_state(const OwDefinition *definition, const char *name);

@@ -180,6 +180,7 @@ typedef struct OwRun
 	char	   *workflow_id;
 	char	   *workflow;		/* name of the workflow type */
 	char	   *owner;			/* name of the role it runs as; NULL: there is none any more */
+	char	   *traceparent;	/* as given to who started it; NULL */
 	int			version;
 	TimestampTz started_at;
 	TimestampTz deadline;		/* run or execution timeout; DT_NOEND */

@@ -169,6 +169,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set_text(&row, EXECUTION_REQUEST_ID, loaded->request_id);
 	ow_row_set(&row, EXECUTION_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
 	ow_row_set(&row, EXECUTION_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
+	ow_row_set_text(&row, EXECUTION_TRACEPARENT, run->traceparent);
 	return ow_store_row("execution", row.values, row.nulls);
 }
 
@@ -225,6 +226,7 @@ closed_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, CLOSED_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
 	ow_row_set(&row, CLOSED_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
 	ow_row_set_json(&row, CLOSED_MACHINE, machine_json(loaded));
+	ow_row_set_text(&row, CLOSED_TRACEPARENT, run->traceparent);
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 

@@ -285,6 +285,7 @@ set_queued(OwRow *row, const OwLoadedRun *loaded, const OwQueuedTask *task)
 	ow_row_set_text(row, TASK_IDEMPOTENCY_KEY, call->idempotency_key);
 	ow_row_set_json(row, TASK_INPUT, call->input);
 	ow_row_set_json(row, TASK_COMPENSATES, call->compensates);
+	ow_row_set_text(row, TASK_TRACEPARENT, loaded->run.traceparent);
 }
 
 /* task is NULL when it is queued already, or never is: its token was given away. */
@@ -308,7 +309,12 @@ task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *ta
 	if (task != NULL)
 		set_queued(&row, loaded, task);
 	else if (!ow_token_is_queued(token))
-		ow_row_set_text(&row, TASK_ACTIVITY, loaded->compiled->definition->states[token->state].activity);
+	{
+		const OwState *state = &loaded->compiled->definition->states[token->state];
+
+		ow_row_set_text(&row, TASK_ACTIVITY, state->activity);
+		ow_row_set_text(&row, TASK_STATE, state->name);
+	}
 	return ow_store_row("activity_task", row.values, row.nulls);
 }
 

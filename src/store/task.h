@@ -42,6 +42,7 @@ enum
 	POLL_IDEMPOTENCY_KEY,
 	POLL_COMPENSATES,
 	POLL_FAIRNESS_KEY,
+	POLL_HEADERS,
 	POLL_COLUMNS
 };
 
@@ -49,6 +50,9 @@ typedef void (*OwTaskReceiver) (void *arg, Datum *values, bool *nulls);
 
 /* Take tasks, the most urgent ones first, then the oldest; how many. */
 extern int	ow_task_take(OwTaskRequest *request, OwTaskReceiver receive, void *arg);
+
+/* Of a taken task: headers in place of its run's traceparent, which its row has there */
+extern void ow_task_headers(Datum *values, bool *nulls);
 
 /* Could any be taken? */
 extern bool ow_task_is_available(OwTaskRequest *request);

@@ -477,6 +477,7 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 										 DatumGetUUIDP(values[POLL_TASK_TOKEN]),
 										 DatumGetObjectId(values[FOUND_OWNER]),
 										 DatumGetTimestampTz(values[FOUND_LEASE_UNTIL])));
+		ow_task_headers(values, nulls);
 		receive(arg, values, nulls);
 	}
 	take_found(request, rows, count, controlled, now);

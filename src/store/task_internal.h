@@ -24,6 +24,7 @@
 	"t.task_token, t.workflow_id, t.run_id, t.activity, t.attempt, t.input, " MS("heartbeat_ms") " AS silence," \
 	" t.last_failure->'HeartbeatDetails' AS details, t.last_failure - 'HeartbeatDetails' AS failure, t.scheduled_at," \
 	" least(t.close_by, $6 + " MS("start_to_close_ms") ") AS deadline, t.idempotency_key, t.compensates, t.fairness_key," \
+	" t.traceparent," \
 	" t.shard_key, t.owner::oid, $6 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ") AS lease_until," \
 	" t.priority, t.queued_at, t.ctid AS row_id"
 #define OW_FOUND_TYPES OW_AVAILABLE_TYPES ",timestamptz,int"

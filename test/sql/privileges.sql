@@ -9,7 +9,7 @@ CREATE EXTENSION order_workflow;
 BEGIN;
 SET client_min_messages = warning;
 CREATE ROLE regress_owner LOGIN;  -- of the workflow
-CREATE ROLE regress_granted;      -- everything on it
+CREATE ROLE regress_granted LOGIN;-- everything on it
 CREATE ROLE regress_starter;      -- "start" only; has started the run
 CREATE ROLE regress_auditor;      -- "read" only
 CREATE ROLE regress_stranger;     -- the API, and nothing else
@@ -108,6 +108,10 @@ INSERT INTO probe VALUES
     ('fail_activity(uuid,text,text,jsonb,boolean,interval)', $$workflow.fail_activity('00000000-0000-8000-8000-000000000000', 'No')$$),
     ('heartbeat(uuid,jsonb)', $$ok FROM workflow.heartbeat('00000000-0000-8000-8000-000000000000')$$),
     ('cancel_activity(uuid,jsonb)', $$workflow.cancel_activity('00000000-0000-8000-8000-000000000000')$$),
+    ('complete_activity_by_id(text,text,jsonb)', $$workflow.complete_activity_by_id('order', 'Pay')$$),
+    ('fail_activity_by_id(text,text,text,text,jsonb,boolean,interval)', $$workflow.fail_activity_by_id('order', 'Pay', 'No')$$),
+    ('cancel_activity_by_id(text,text,jsonb)', $$workflow.cancel_activity_by_id('order', 'Pay')$$),
+    ('heartbeat_by_id(text,text,jsonb)', $$ok FROM workflow.heartbeat_by_id('order', 'Pay')$$),
     ('complete_activities(uuid[],jsonb[])', $$workflow.complete_activities('{00000000-0000-8000-8000-000000000000}', '{1}')$$),
     ('fail_activities(uuid[],text[],text[],jsonb[])', $$workflow.fail_activities('{00000000-0000-8000-8000-000000000000}', '{No}')$$),
     ('poll_activity(text,text,integer,interval,text[])', $$count(*) FROM workflow.poll_activity('q', 'w')$$),
@@ -121,8 +125,10 @@ INSERT INTO probe VALUES
     ('set_current(text,integer)', $$workflow.set_current('Order', 1)$$),
     ('validate(jsonb)', $$count(*) FROM workflow.validate('1'::jsonb)$$),
     ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
-    ('start(text,jsonb,text,integer,text,text,interval,interval,jsonb,text)', $$workflow.start('Order')$$),
+    ('start(text,jsonb,text,integer,text,text,interval,interval,jsonb,text,text)', $$workflow.start('Order')$$),
     ('start_many(text,jsonb[],text[])', $$workflow.start_many('Order', '{1,2}')$$),
+    ('start_activity(text,jsonb,text,jsonb,text,text,interval,interval,jsonb,text,text)', $$workflow.start_activity('Pay')$$),
+    ('start_activities(text,jsonb[],text[],jsonb)', $$workflow.start_activities('Pay', '{1,2}')$$),
     ('cancel(text,text)', $$workflow.cancel('order')$$),
     ('cancel(uuid,text)', $$workflow.cancel($run)$$),
     ('terminate(text,text)', $$workflow.terminate('order')$$),
