@@ -103,26 +103,12 @@ ow_known_add(OwKnown *known, int32 priority, const char *key, TimestampTz after)
 	MemoryContextSwitchTo(previous);
 }
 
-/* The head of the class among what was found; DT_NOEND: there is none */
-static TimestampTz
-find_head(const OwKnown *known, const OwKnownClass *class, const List *found)
-{
-	ListCell   *cell;
-
-	foreach(cell, found)
-	{
-		const OwFlowClass *candidate = lfirst(cell);
-
-		if (candidate->flow->owner == known->owner && candidate->priority == class->priority &&
-			strcmp(candidate->key->name, class->key) == 0)
-			return candidate->oldest_at;
-	}
-	return DT_NOEND;
-}
-
-/* They have been looked for from where they were: where nothing was found there is nothing before now. */
+/*
+ * They have been looked for from where they were, and found, in the order that they are known in, from this one
+ * on.  Where nothing was found there is nothing before now.
+ */
 void
-ow_known_looked(OwKnown *known, TimestampTz begun, const List *found)
+ow_known_looked(OwKnown *known, TimestampTz begun, const List *found, int first)
 {
 	ListCell   *cell;
 
@@ -130,8 +116,14 @@ ow_known_looked(OwKnown *known, TimestampTz begun, const List *found)
 	foreach(cell, known->classes)
 	{
 		OwKnownClass *class = lfirst(cell);
-		TimestampTz head = find_head(known, class, found);
+		const OwFlowClass *head = first < list_length(found) ? list_nth(found, first) : NULL;
 
-		class->after = head != DT_NOEND ? head : Max(class->after, TimestampTzPlusMilliseconds(begun, -LATE_MS));
+		if (head != NULL && head->priority == class->priority && strcmp(head->key->name, class->key) == 0)
+		{
+			class->after = head->oldest_at;
+			first++;
+		}
+		else
+			class->after = Max(class->after, TimestampTzPlusMilliseconds(begun, -LATE_MS));
 	}
 }

@@ -247,17 +247,21 @@ ow_flows_read(const OwTaskRequest *request, const OwAvailable *available, bool l
 /* ---- classes ---- */
 
 static OwFlowKey *
-find_key(OwFlow *flow, char *name)
+find_key(OwFlow *flow, int32 priority, char *name)
 {
 	OwFlowKey  *key;
 	ListCell   *cell;
 
-	/* classes of a key come one after another, but for its priorities */
-	foreach(cell, flow->keys)
+	if (flow->keys == NIL)
+		flow->first_priority = priority;
+	else if (priority != flow->first_priority || *name == '\0')
 	{
-		key = lfirst(cell);
-		if (strcmp(key->name, name) == 0)
-			return key;
+		foreach(cell, flow->keys)
+		{
+			key = lfirst(cell);
+			if (strcmp(key->name, name) == 0)
+				return key;
+		}
 	}
 	key = palloc0(sizeof(OwFlowKey));
 	key->name = name;
@@ -280,7 +284,7 @@ read_class(OwFlow *flow, uint64 row)
 
 	class->flow = flow;
 	class->priority = ow_store_int(row, 1);
-	class->key = find_key(flow, name != NULL ? name : "");
+	class->key = find_key(flow, class->priority, name != NULL ? name : "");
 	class->oldest_at = ow_store_time(row, 3);
 	return class;
 }
@@ -331,13 +335,14 @@ static List *
 look_for_known(OwKnown *known, OwFlow *flow, Datum *values, char *nulls, List *classes)
 {
 	TimestampTz begun = GetCurrentTimestamp();
+	int			first = list_length(classes);
 	uint64		count;
 
 	set_known(known, &values[6]);
 	count = ow_store_execute(&list_known_classes, values, nulls);
 	for (uint64 row = 0; row < count; row++)
 		classes = lappend(classes, read_class(flow, row));
-	ow_known_looked(known, begun, classes);
+	ow_known_looked(known, begun, classes, first);
 	return classes;
 }
 

@@ -90,6 +90,8 @@ typedef struct OwFlow
 	TimestampTz swept_at;
 	int			in_flight;
 	List	   *keys;			/* those that have tasks */
+	int32		first_priority; /* of the first class that was found; its classes have different
+								 * keys */
 } OwFlow;
 
 /* Tasks that are alike: they are taken in the order they came. */
@@ -131,7 +133,7 @@ extern TimestampTz ow_known_scan_at(const OwKnown *known);
 extern List *ow_known_classes(const OwKnown *known);
 extern void ow_known_scanned(OwKnown *known, TimestampTz begun);
 extern void ow_known_add(OwKnown *known, int32 priority, const char *key, TimestampTz after);
-extern void ow_known_looked(OwKnown *known, TimestampTz begun, const List *found);
+extern void ow_known_looked(OwKnown *known, TimestampTz begun, const List *found, int first);
 
 /* Writes back how much has been had of the flow, and now and then deletes rows that say nothing. */
 extern void ow_flow_write(const OwTaskRequest *request, OwFlow *flow, TimestampTz now);
