@@ -228,6 +228,7 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	SPI_commit();
+	ow_waiter_settle();
 	PG_TRY();
 	{
 		ow_waiter_begin(ow_task_queue_key(request.task_queue), ow_task_filter(&request));

@@ -431,7 +431,6 @@ static void
 forget_task(const OwLoadedRun *loaded, const pg_uuid_t *task_token)
 {
 	Datum		values[2] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(task_token)};
-
 	char	   *task_queue;
 
 	if (ow_store_execute(&delete_task, values, NULL) == 0 || !ow_store_bool(0, 1))

@@ -276,9 +276,9 @@ position_array(const Positions *positions, bool priorities)
 static void
 read_available(const OwTaskRequest *request, OwAvailable *available, MemoryContext context)
 {
+	Datum		task_queue = CStringGetTextDatum(request->task_queue);
+	uint64		count = ow_store_execute(&read_grants, &task_queue, NULL);
 	MemoryContext previous = MemoryContextSwitchTo(context);
-	Datum		values[1] = {CStringGetTextDatum(request->task_queue)};
-	uint64		count = ow_store_execute(&read_grants, values, NULL);
 	Datum	   *owners = palloc(sizeof(Datum) * Max(count, 1));
 	List	   *granted = NIL;
 	int			found = 0;
@@ -304,7 +304,7 @@ read_available(const OwTaskRequest *request, OwAvailable *available, MemoryConte
 		}
 	}
 	memset(available->nulls, ' ', sizeof(available->nulls));
-	available->values[0] = values[0];
+	available->values[0] = CStringGetTextDatum(request->task_queue);
 	available->values[1] = request->activities;
 	available->nulls[1] = request->activities == 0 ? 'n' : ' ';
 	available->values[2] = PointerGetDatum(construct_array(owners, found, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
@@ -351,7 +351,7 @@ find_from(Positions *positions, bool anywhere, int max_tasks, Datum *values, cha
 
 /* Finds and locks tasks; they are in SPI_tuptable. */
 static uint64
-find_tasks(const OwTaskRequest *request, const OwAvailable *available, int max_tasks, TimestampTz now)
+find_tasks(OwTaskRequest *request, const OwAvailable *available, int max_tasks, TimestampTz now)
 {
 	Positions  *positions = find_positions(request);
 	TimestampTz real_now = GetCurrentTimestamp();
@@ -367,8 +367,13 @@ find_tasks(const OwTaskRequest *request, const OwAvailable *available, int max_t
 	if (positions == NULL || (positions->anywhere_due <= real_now && positions->anywhere_allowed <= real_now))
 		return find_from(positions, true, max_tasks, values, nulls);
 	count = find_from(positions, false, max_tasks, values, nulls);
-	if (count > 0 || !(request->woken || positions->anywhere_allowed <= real_now))
+	if (count > 0)
 		return count;
+	if (!request->woken && positions->anywhere_allowed > real_now)
+	{
+		request->again_at = Min(request->again_at, positions->anywhere_allowed);
+		return 0;
+	}
 	return find_from(positions, true, max_tasks, values, nulls);
 }
 
@@ -486,7 +491,7 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 
 /* Takes tasks of owners who control nothing. */
 static int
-take_uncontrolled(const OwTaskRequest *request, OwAvailable available, int max_tasks, OwTaskReceiver receive, void *arg)
+take_uncontrolled(OwTaskRequest *request, OwAvailable available, int max_tasks, OwTaskReceiver receive, void *arg)
 {
 	TimestampTz now = ow_clock_now();
 	uint64		count;

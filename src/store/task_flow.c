@@ -198,16 +198,25 @@ take_locked(OwTaskRequest *request, const OwAvailable *available, int max_tasks,
 	TimestampTz now = ow_clock_now();
 	List	   *flows;
 	List	   *classes;
+	bool		everything = false;
 	int			taken = 0;
 	ListCell   *cell;
 
 	ow_store_open();
 	flows = ow_flows_read(request, available, true);
-	classes = ow_flow_classes_read(request, available, flows);
+	classes = ow_flow_classes_read(request, available, flows, false);
 	while (taken < max_tasks)
 	{
 		if (settle(classes, max_tasks - taken, now, &request->again_at) == 0)
-			break;
+		{
+			if (!request->woken || taken > 0 || everything)
+				break;
+			/* what it was woken for is not among what is known */
+			everything = true;
+			flows = ow_flows_read(request, available, true);
+			classes = ow_flow_classes_read(request, available, flows, true);
+			continue;
+		}
 		taken += take_settled(request, available, classes, true, now, receive, arg);
 		taken += take_settled(request, available, classes, false, now, receive, arg);
 		give_back(classes, now);
@@ -221,15 +230,22 @@ take_locked(OwTaskRequest *request, const OwAvailable *available, int max_tasks,
 	return taken;
 }
 
-/* Could any be taken? */
+/* Could any be taken, of everything or of what is known? */
+static bool
+look_for(OwTaskRequest *request, const OwAvailable *available, bool everything)
+{
+	List	   *flows = ow_flows_read(request, available, false);
+
+	return settle(ow_flow_classes_read(request, available, flows, everything), 1, ow_clock_now(), &request->again_at) > 0;
+}
+
 static bool
 look(OwTaskRequest *request, const OwAvailable *available)
 {
 	bool		found;
 
 	ow_store_open();
-	found = settle(ow_flow_classes_read(request, available, ow_flows_read(request, available, false)), 1, ow_clock_now(),
-				   &request->again_at) > 0;
+	found = look_for(request, available, false) || (request->woken && look_for(request, available, true));
 	ow_store_close();
 	return found;
 }

@@ -55,6 +55,22 @@ static OwStatement list_classes = {
 	.argument_types = OW_AVAILABLE_TYPES ",oid"
 };
 
+/* …of those that are known, which of them have tasks, from where they were */
+#define KNOWN "unnest($7, $8, $9) AS k (priority, fairness_key, after)"
+#define KNOWN_HEAD "t.priority = k.priority AND t.queued_at >= k.after ORDER BY t.queued_at LIMIT 1) AS h"
+
+static OwStatement list_known_classes = {
+	.sql =
+	"SELECT k.priority, h.* FROM " KNOWN ","
+	"       LATERAL (SELECT t.fairness_key, t.queued_at" OW_AVAILABLE " AND t.owner::oid = $6"
+	"                   AND t.fairness_key = k.fairness_key AND " KNOWN_HEAD " WHERE k.fairness_key <> ''"
+	" UNION ALL "
+	"SELECT k.priority, h.* FROM " KNOWN ","
+	"       LATERAL (SELECT t.fairness_key, t.queued_at" OW_AVAILABLE " AND t.owner::oid = $6"
+	"                   AND t.fairness_key IS NULL AND " KNOWN_HEAD " WHERE k.fairness_key = ''",
+	.argument_types = OW_AVAILABLE_TYPES ",oid,int[],text[],timestamptz[]"
+};
+
 static OwStatement read_keys = {
 	.sql =
 	"SELECT w.number, k.* FROM unnest($3) WITH ORDINALITY AS w (fairness_key, number),"
@@ -83,14 +99,15 @@ static OwStatement count_keys_in_flight = {
 };
 
 /* What is wanted of each class, in their order */
-#define WANTED "unnest($8, $9, $10, $11, $12) AS p (class, owner, priority, fairness_key, wanted)"
-#define WANTED_TYPES OW_FOUND_TYPES ",int[],oid[],int[],text[],int[]"
+#define WANTED "unnest($8, $9, $10, $11, $12, $13) AS p (class, owner, priority, fairness_key, wanted, after)"
+#define WANTED_TYPES OW_FOUND_TYPES ",int[],oid[],int[],text[],int[],timestamptz[]"
 
 static OwStatement find_keyed = {
 	.sql =
 	"SELECT f.*, p.class FROM " WANTED ","
 	"       LATERAL (SELECT " OW_FOUND OW_AVAILABLE
 	"                   AND t.owner::oid = p.owner AND t.priority = p.priority AND t.fairness_key = p.fairness_key"
+	"                   AND t.queued_at >= p.after"
 	"                 ORDER BY t.queued_at LIMIT p.wanted FOR UPDATE SKIP LOCKED) AS f"
 	" LIMIT $7",
 	.argument_types = WANTED_TYPES
@@ -101,6 +118,7 @@ static OwStatement find_unkeyed = {
 	"SELECT f.*, p.class FROM " WANTED ","
 	"       LATERAL (SELECT " OW_FOUND OW_AVAILABLE
 	"                   AND t.owner::oid = p.owner AND t.priority = p.priority AND t.fairness_key IS NULL"
+	"                   AND t.queued_at >= p.after"
 	"                 ORDER BY t.queued_at LIMIT p.wanted FOR UPDATE SKIP LOCKED) AS f"
 	" LIMIT $7",
 	.argument_types = WANTED_TYPES
@@ -173,6 +191,12 @@ int_array(Datum *datums, int count)
 	return PointerGetDatum(construct_array(datums, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
 
+static Datum
+time_array(Datum *datums, int count)
+{
+	return PointerGetDatum(construct_array(datums, count, TIMESTAMPTZOID, sizeof(TimestampTz), true, TYPALIGN_DOUBLE));
+}
+
 /* ---- flows ---- */
 
 static OwFlow *
@@ -223,17 +247,21 @@ ow_flows_read(const OwTaskRequest *request, const OwAvailable *available, bool l
 /* ---- classes ---- */
 
 static OwFlowKey *
-find_key(OwFlow *flow, char *name)
+find_key(OwFlow *flow, int32 priority, char *name)
 {
 	OwFlowKey  *key;
 	ListCell   *cell;
 
-	/* classes of a key come one after another, but for its priorities */
-	foreach(cell, flow->keys)
+	if (flow->keys == NIL)
+		flow->first_priority = priority;
+	else if (priority != flow->first_priority || *name == '\0')
 	{
-		key = lfirst(cell);
-		if (strcmp(key->name, name) == 0)
-			return key;
+		foreach(cell, flow->keys)
+		{
+			key = lfirst(cell);
+			if (strcmp(key->name, name) == 0)
+				return key;
+		}
 	}
 	key = palloc0(sizeof(OwFlowKey));
 	key->name = name;
@@ -248,29 +276,90 @@ find_key(OwFlow *flow, char *name)
 	return key;
 }
 
-static List *
-read_classes(const OwAvailable *available, OwFlow *flow, List *classes)
+static OwFlowClass *
+read_class(OwFlow *flow, uint64 row)
 {
-	Datum		values[6];
-	char		nulls[] = "      ";
+	OwFlowClass *class = palloc0(sizeof(OwFlowClass));
+	char	   *name = ow_store_text(row, 2);
+
+	class->flow = flow;
+	class->priority = ow_store_int(row, 1);
+	class->key = find_key(flow, class->priority, name != NULL ? name : "");
+	class->oldest_at = ow_store_time(row, 3);
+	return class;
+}
+
+/* Looks for all classes there are, and notes them. */
+static List *
+scan_classes(OwKnown *known, OwFlow *flow, Datum *values, char *nulls, List *classes)
+{
+	TimestampTz begun = GetCurrentTimestamp();
+	uint64		count = ow_store_execute(&list_classes, values, nulls);
+
+	ow_known_scanned(known, begun);
+	for (uint64 row = 0; row < count; row++)
+	{
+		OwFlowClass *class = read_class(flow, row);
+
+		ow_known_add(known, class->priority, class->key->name, class->oldest_at);
+		classes = lappend(classes, class);
+	}
+	return classes;
+}
+
+static void
+set_known(const OwKnown *known, Datum *values)
+{
+	int			room = Max(list_length(ow_known_classes(known)), 1);
+	Datum	   *priorities = palloc(sizeof(Datum) * room);
+	Datum	   *keys = palloc(sizeof(Datum) * room);
+	Datum	   *times = palloc(sizeof(Datum) * room);
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, ow_known_classes(known))
+	{
+		const OwKnownClass *class = lfirst(cell);
+
+		priorities[count] = Int32GetDatum(class->priority);
+		keys[count] = CStringGetTextDatum(class->key);
+		times[count++] = TimestampTzGetDatum(class->after);
+	}
+	values[0] = int_array(priorities, count);
+	values[1] = text_array(keys, count);
+	values[2] = time_array(times, count);
+}
+
+/* Looks for the classes that are known. */
+static List *
+look_for_known(OwKnown *known, OwFlow *flow, Datum *values, char *nulls, List *classes)
+{
+	TimestampTz begun = GetCurrentTimestamp();
+	int			first = list_length(classes);
 	uint64		count;
+
+	set_known(known, &values[6]);
+	count = ow_store_execute(&list_known_classes, values, nulls);
+	for (uint64 row = 0; row < count; row++)
+		classes = lappend(classes, read_class(flow, row));
+	ow_known_looked(known, begun, classes, first);
+	return classes;
+}
+
+static List *
+read_classes(OwTaskRequest *request, const OwAvailable *available, OwFlow *flow, bool everything, List *classes)
+{
+	OwKnown    *known = ow_known_find(request, flow->owner);
+	Datum		values[9];
+	char		nulls[] = "         ";
 
 	memcpy(values, available->values, sizeof(available->values));
 	memcpy(nulls, available->nulls, sizeof(available->nulls));
 	values[5] = ObjectIdGetDatum(flow->owner);
-	count = ow_store_execute(&list_classes, values, nulls);
-	for (uint64 row = 0; row < count; row++)
-	{
-		OwFlowClass *class = palloc0(sizeof(OwFlowClass));
-		char	   *name = ow_store_text(row, 2);
-
-		class->flow = flow;
-		class->priority = ow_store_int(row, 1);
-		class->key = find_key(flow, name != NULL ? name : "");
-		class->oldest_at = ow_store_time(row, 3);
-		classes = lappend(classes, class);
-	}
-	return classes;
+	if (known == NULL || everything || ow_known_scan_at(known) <= GetCurrentTimestamp())
+		return scan_classes(known, flow, values, nulls, classes);
+	request->again_at = Min(request->again_at, ow_known_scan_at(known));
+	return look_for_known(known, flow, values, nulls, classes);
 }
 
 static Datum
@@ -346,7 +435,7 @@ compare_classes(const ListCell *a, const ListCell *b)
 }
 
 List *
-ow_flow_classes_read(const OwTaskRequest *request, const OwAvailable *available, List *flows)
+ow_flow_classes_read(OwTaskRequest *request, const OwAvailable *available, List *flows, bool everything)
 {
 	List	   *classes = NIL;
 	ListCell   *cell;
@@ -355,7 +444,7 @@ ow_flow_classes_read(const OwTaskRequest *request, const OwAvailable *available,
 	{
 		OwFlow	   *flow = lfirst(cell);
 
-		classes = read_classes(available, flow, classes);
+		classes = read_classes(request, available, flow, everything, classes);
 		if (flow->keys == NIL)
 			continue;
 		read_key_settings(request, flow);
@@ -371,13 +460,13 @@ uint64
 ow_flow_find(const OwTaskRequest *request, const OwAvailable *available, List *classes, bool keyed, TimestampTz now)
 {
 	int			room = Max(list_length(classes), 1);
-	Datum	   *columns[5];
-	Datum		values[12];
-	char		nulls[13];
+	Datum	   *columns[6];
+	Datum		values[13];
+	char		nulls[14];
 	int			count = 0;
 	ListCell   *cell;
 
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		columns[i] = palloc(sizeof(Datum) * room);
 	foreach(cell, classes)
 	{
@@ -389,7 +478,8 @@ ow_flow_find(const OwTaskRequest *request, const OwAvailable *available, List *c
 		columns[1][count] = ObjectIdGetDatum(class->flow->owner);
 		columns[2][count] = Int32GetDatum(class->priority);
 		columns[3][count] = CStringGetTextDatum(class->key->name);
-		columns[4][count++] = Int32GetDatum(class->wanted);
+		columns[4][count] = Int32GetDatum(class->wanted);
+		columns[5][count++] = TimestampTzGetDatum(class->oldest_at);
 	}
 	if (count == 0)
 		return 0;
@@ -403,6 +493,7 @@ ow_flow_find(const OwTaskRequest *request, const OwAvailable *available, List *c
 	values[9] = int_array(columns[2], count);
 	values[10] = text_array(columns[3], count);
 	values[11] = int_array(columns[4], count);
+	values[12] = time_array(columns[5], count);
 	return ow_store_execute(keyed ? &find_keyed : &find_unkeyed, values, nulls);
 }
 
@@ -433,8 +524,7 @@ write_served(const OwTaskRequest *request, const OwFlow *flow)
 		return;
 	values[2] = text_array(names, count);
 	values[3] = PointerGetDatum(construct_array(passes, count, FLOAT8OID, sizeof(float8), true, TYPALIGN_DOUBLE));
-	values[4] = PointerGetDatum(construct_array(times, count, TIMESTAMPTZOID, sizeof(TimestampTz), true,
-												TYPALIGN_DOUBLE));
+	values[4] = time_array(times, count);
 	ow_store_execute(&write_keys, values, NULL);
 }
 

@@ -91,6 +91,8 @@ typedef struct OwFlow
 	TimestampTz swept_at;
 	int			in_flight;
 	List	   *keys;			/* those that have tasks */
+	int32		first_priority; /* of the first class that was found; its classes have different
+								 * keys */
 } OwFlow;
 
 /* Tasks that are alike: they are taken in the order they came. */
@@ -104,13 +106,35 @@ typedef struct OwFlowClass
 	bool		exhausted;
 } OwFlowClass;
 
-/* All flows of the queue that the request may take from, locked or not; then their classes, by priority */
+/*
+ * All flows of the queue that the request may take from, locked or not; then their classes, by priority: everything
+ * there is, or what can be found without long looking.  In the latter case request->again_at is when there may be
+ * more.
+ */
 extern List *ow_flows_read(const OwTaskRequest *request, const OwAvailable *available, bool lock);
-extern List *ow_flow_classes_read(const OwTaskRequest *request, const OwAvailable *available, List *flows);
+extern List *ow_flow_classes_read(OwTaskRequest *request, const OwAvailable *available, List *flows, bool everything);
 
 /* Finds and locks what is wanted of the classes, with or without a key: the columns of OW_FOUND, and the class */
 extern uint64 ow_flow_find(const OwTaskRequest *request, const OwAvailable *available, List *classes, bool keyed,
 						   TimestampTz now);
+
+/* ---- classes that this backend knows of: task_flow_known.c ---- */
+
+typedef struct OwKnown OwKnown;
+
+typedef struct OwKnownClass
+{
+	int32		priority;
+	char	   *key;			/* empty: none */
+	TimestampTz after;			/* there is nothing before it */
+} OwKnownClass;
+
+extern OwKnown *ow_known_find(const OwTaskRequest *request, Oid owner);
+extern TimestampTz ow_known_scan_at(const OwKnown *known);
+extern List *ow_known_classes(const OwKnown *known);
+extern void ow_known_scanned(OwKnown *known, TimestampTz begun);
+extern void ow_known_add(OwKnown *known, int32 priority, const char *key, TimestampTz after);
+extern void ow_known_looked(OwKnown *known, TimestampTz begun, const List *found, int first);
 
 /* Writes back how much has been had of the flow, and now and then deletes rows that say nothing. */
 extern void ow_flow_write(const OwTaskRequest *request, OwFlow *flow, TimestampTz now);

@@ -163,6 +163,69 @@ $began = time;
 }
 $other->quit;
 
+# ---- limits ----
+
+# Runs a poll that waits, in the background, while something is done that lets it go on; it must not wait till its end.
+sub is_served
+{
+	my ($what, $sql) = @_;
+	my $pid = start_waiter('A', 'waiter A');
+
+	$began = time;
+	wait_for_waiters(1);
+	is($node->safe_psql('shop', q{SELECT count(*) FROM workflow.activity_task WHERE task_queue = 'work' AND worker IS NULL}) > 0,
+		1, 'there is something, but not for it');
+	$node->safe_psql('shop', "SET ROLE shop; $sql");
+	waitpid($pid, 0);
+	cmp_ok(time - $began, '<', 50, $what);
+	return;
+}
+
+sub start_a
+{
+	my ($count) = @_;
+
+	$node->safe_psql('shop', qq{SET ROLE shop; SELECT count(workflow.start('one A')) FROM generate_series(1, $count)});
+	ok($node->poll_query_until('shop', qq{SELECT count(*) >= $count FROM workflow.activity_task WHERE task_queue = 'work'}), "$count tasks are in the queue");
+	return;
+}
+
+start_a(4);
+$node->safe_psql('shop', q{SET ROLE shop; SELECT workflow.pause_task_queue('work')});
+is_served('a poll that waits goes on when its queue is resumed', q{SELECT workflow.resume_task_queue('work')});
+$node->safe_psql('shop', q{SET ROLE shop; SELECT workflow.pause_task_queue('work')});
+is_served('or when the pause is over', q{SELECT workflow.pause_task_queue('work', now() + interval '1 second')});
+my $token = $node->safe_psql('shop', q{SET ROLE shop; SELECT workflow.set_task_queue('work', max_in_flight => 1);
+	SELECT task_token FROM workflow.poll_activity('work', 'w')});
+$token =~ s/\s//g;
+is_served('or when another task has ended', "SELECT workflow.complete_activity('$token')");
+ok($node->poll_query_until('shop', q{SELECT count(*) = 0 FROM workflow.activity_task WHERE task_queue = 'work'}), 'all are done');
+
+start_a(3);
+$node->safe_psql('shop', q{SET ROLE shop; SELECT workflow.set_task_queue('work', rate_limit => 0.5)});
+$began = time;
+foreach (1 .. 3)
+{
+	$node->safe_psql('shop', q{SELECT workflow.complete_activity(task_token) FROM workflow.poll_activity('work', 'w', wait => '100s')});
+}
+cmp_ok(time - $began, '>', 3.5, 'a poll waits for the rate');
+cmp_ok(time - $began, '<', 50, 'and no longer');
+$node->safe_psql('shop', q{SET ROLE shop; CALL workflow.wait_for_activity('work', '10ms')});
+
+# One owner's limits are not another's.
+$node->safe_psql('shop', q{SET ROLE shop; SELECT workflow.set_task_queue('work', max_in_flight => 1)});
+start_a(2);
+$node->safe_psql('shop', q{
+	SELECT workflow.register_activity('Mine', task_queue => 'work', options => '{"StartToCloseSeconds": 600}');
+	SELECT workflow.register('mine', '{"StartAt": "Do", "States": {"Do": {"Type": "Task", "Resource": "Mine", "End": true}}}');
+	SELECT count(workflow.start('mine')) FROM generate_series(1, 3)});
+ok($node->poll_query_until('shop', q{SELECT count(*) = 5 FROM workflow.activity_task WHERE task_queue = 'work'}), 'tasks of two owners');
+is( $node->safe_psql('shop', q{SELECT activity, count(*) FROM workflow.poll_activity('work', 'w', 10) GROUP BY 1 ORDER BY 1}),
+	"A|1\nMine|3", 'one owner\'s limits do not keep the other\'s tasks from being taken');
+$node->safe_psql('shop', q{SELECT count(workflow.terminate(run_id)) FROM workflow.executions WHERE closed_at IS NULL;
+	SET ROLE shop; SELECT workflow.set_task_queue('work')});
+ok($node->poll_query_until('shop', 'SELECT count(*) = 0 FROM workflow.execution'), 'none is left');
+
 # Workers that wait long, of three kinds, some of whom are killed: nobody waits until somebody's time is over.
 sub work
 {
