@@ -10,13 +10,12 @@
 #include "machine/circuit.h"
 #include "machine/retry.h"
 #include "store/task.h"
-#include "worker/breaker.h"
 
 /* Of the time that a circuit is open for, this part: over so long those that wait come back. */
 #define SPREAD_PART 4
 
-static OwBreaker
-breaker_of(const OwActivity *activity)
+OwBreaker
+ow_circuit_breaker_of(const OwActivity *activity)
 {
 	const char *queue = activity->kind == OW_ACTIVITY_QUEUE ? activity->options.task_queue : NULL;
 
@@ -48,7 +47,7 @@ ow_circuit_may_attempt(void *arg, const OwRun *run, const OwAttempt *attempt, Ow
 
 	if (activity->options.circuit_breaker == NULL)
 		return true;
-	breaker = breaker_of(activity);
+	breaker = ow_circuit_breaker_of(activity);
 	holder = holder_of(run, attempt);
 	memset(rejection, 0, sizeof(*rejection));
 	if (ow_breaker_may_attempt(&breaker, &holder, attempt->now, &rejection->retry_at, &error))
@@ -56,7 +55,7 @@ ow_circuit_may_attempt(void *arg, const OwRun *run, const OwAttempt *attempt, Ow
 	rejection->spread_ms = breaker.options->open_ms / SPREAD_PART;
 	rejection->outside = activity->kind == OW_ACTIVITY_QUEUE;
 	return ow_fail(&rejection->failure, OW_ERROR_CIRCUIT_OPEN,
-				   "the circuit breaker of activity \"%s\" is open: %s", activity->name, error);
+				   "the circuit breaker of activity \"%s\" is open (%s)", activity->name, error);
 }
 
 /* A failure for good (a declined card) says nothing of the service. */
@@ -80,8 +79,8 @@ ow_circuit_attempt_ended(void *arg, const OwRun *run, const OwAttempt *attempt, 
 	if (failure != NULL)
 	{
 		event.kind = counts(options, failure) ? OW_CIRCUIT_FAILED : OW_CIRCUIT_UNCOUNTED;
-		event.error = failure->cause ? psprintf("%s: %s", failure->error, failure->cause) : failure->error;
+		event.error = failure->error;	/* a cause is for those who may see the run */
 	}
-	breaker = breaker_of(attempt->activity);
+	breaker = ow_circuit_breaker_of(attempt->activity);
 	ow_breaker_note(&breaker, &event);
 }

@@ -345,7 +345,6 @@ compensation_done(OwMachine *machine, OwCompensationStatus status, Jsonb *failur
 static void
 compensation_rejected(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection)
 {
-
 	if (ow_machine_wait_for_circuit(machine, options, rejection))
 		return;
 	machine->token->attempt--;
