@@ -1,0 +1,103 @@
+# Circuit breakers with real executors: sessions share them, a service that is down is called a few times and not by
+# every run, one run probes it at a time, and all runs complete once it is back.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use WorkerTest;
+use Test::More;
+use Time::HiRes qw(usleep time);
+
+my $runs = 200;
+my $node = new_cluster('breakers', 'order_workflow.max_workers = 4', 'order_workflow.batch_size = 10');
+
+$node->safe_psql('postgres', $_) foreach ('CREATE ROLE shop LOGIN', 'CREATE ROLE other LOGIN', 'CREATE DATABASE shop OWNER shop');
+$node->safe_psql(
+	'shop', q{
+	CREATE EXTENSION order_workflow;
+	SELECT workflow.grant_usage('shop'), workflow.grant_usage('other');
+	SET ROLE shop;
+	CREATE TABLE public.service (state text);
+	INSERT INTO public.service VALUES ('down');
+	CREATE FUNCTION public.pay(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+	DECLARE
+		how CONSTANT text := (SELECT state FROM public.service);
+	BEGIN
+		RAISE LOG 'paying % %', how, input;
+		IF how = 'slow' THEN
+			PERFORM pg_sleep(1);
+		ELSIF how = 'down' THEN
+			PERFORM workflow.throw('Down', 'the service is down');
+		END IF;
+		RETURN input;
+	END $$;
+	SELECT workflow.register_activity('Pay', 'public.pay(jsonb)', options => '{"StartToCloseSeconds": 60,
+		"CircuitBreaker": {"FailureThreshold": 5, "OpenSeconds": 2},
+		"Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 1, "MaximumAttempts": 30}]}');
+	SELECT workflow.register('order', '{"StartAt": "Pay", "States": {"Pay": {"Type": "Task", "Resource": "Pay", "End": true}}}')});
+
+sub as_shop
+{
+	return $node->safe_psql('shop', "SET ROLE shop; $_[0]");
+}
+
+# The orders that called the service in this state before the circuit was closed, as the log has it
+sub payers
+{
+	my ($state) = @_;
+	my ($log) = split /is closed/, slurp_file($node->logfile);
+	my %seen;
+
+	$seen{$_}++ foreach $log =~ /LOG:  paying $state (\{[^}]*\})/g;
+	return scalar keys %seen;
+}
+
+sub logged
+{
+	my ($pattern) = @_;
+
+	return scalar(() = slurp_file($node->logfile) =~ /circuit breaker of activity "Pay" is $pattern/g);
+}
+
+# Down: a few attempts, then nobody calls it but one now and then.
+as_shop("SELECT count(workflow.start('order', jsonb_build_object('n', n), workflow_id => 'order ' || n)) FROM generate_series(1, $runs) n");
+ok( $node->poll_query_until('shop', q{SELECT state <> 'Closed' FROM workflow.circuit_breakers}),
+	'failures of executors open a circuit breaker, which all sessions see');
+ok( $node->poll_query_until('shop', qq{SELECT count(DISTINCT run_id) = $runs FROM workflow.history WHERE event_type ~ 'Rejected|Failed'}),
+	'each run has failed, or not been tried');
+cmp_ok(payers('down'), '<=', 4 * 5 + 3, 'each executor has tried no more often than it takes, and few have probed');
+cmp_ok(as_shop('SELECT rejected FROM workflow.circuit_breakers'), '>=', $runs - 23, 'the others were rejected');
+is($node->safe_psql('shop', q{SET ROLE other; SELECT count(*) FROM workflow.circuit_breakers}), 0, 'other roles do not see it');
+
+# Slow: one probes it, although all look.  Its shared transaction leaves it to one of its own, where it may go on.
+as_shop(q{UPDATE public.service SET state = 'slow'});
+ok($node->poll_query_until('shop', q{SELECT state = 'Closed' FROM workflow.circuit_breakers}), 'one success closes it');
+as_shop(q{UPDATE public.service SET state = 'up'});
+is(payers('slow'), 1, 'of the one attempt that was let through');
+ok($node->poll_query_until('shop', qq{SELECT count(*) = $runs FROM workflow.executions WHERE status = 'Completed'}), 'all runs complete');
+is(logged('closed'), 1, 'the log says so');
+is(logged('open'), logged('half-open'), 'and each time that it opened, and became half-open');
+is(as_shop('SELECT count(*) FROM workflow.history WHERE event_type = \'ActivityTaskCompleted\''), $runs, 'each once');
+cmp_ok(as_shop('SELECT count(*) FROM workflow.history WHERE event_type = \'ActivityTaskFailed\''), '<', $runs / 4, 'few attempts have failed');
+is($node->safe_psql('shop', q{SELECT sum(failures) FROM workflow.circuit_breakers}), 0, 'and nothing counts any more');
+
+# By hand: it takes effect when the transaction commits.
+as_shop(q{BEGIN; SELECT workflow.open_circuit_breaker('Pay', '1 hour'); ROLLBACK});
+is(as_shop('SELECT state FROM workflow.circuit_breakers'), 'Closed', 'opening it is undone by a rollback');
+is(as_shop(q{BEGIN; SELECT FROM workflow.open_circuit_breaker('Pay', '1 hour'); SELECT state FROM workflow.circuit_breakers; COMMIT}),
+	'Open', 'seen in the transaction');
+is(as_shop('SELECT state FROM workflow.circuit_breakers'), 'Open', 'and by others once it has committed');
+as_shop(q{SELECT workflow.start('order', workflow_id => 'patient')});
+ok($node->poll_query_until('shop', q{SELECT status = 'CircuitOpen' FROM workflow.pending_activities WHERE workflow_id = 'patient'}), 'a run waits');
+my ($status, $out, $error) = $node->psql('shop', q{SET ROLE other; SELECT workflow.reset_circuit_breaker('Pay')});
+like($error, qr/must be owner of activity "Pay"/, 'others may not reset it');
+is(as_shop(q{SELECT workflow.reset_circuit_breaker('Pay')}), 't', 'its owner may');
+wait_for_status($node, 'shop', 'patient', 'Completed', 'the run goes on');
+
+# They are lost with the server's memory.
+as_shop(q{SELECT workflow.open_circuit_breaker('Pay', '1 hour')});
+$node->restart;
+is(as_shop('SELECT state FROM workflow.circuit_breakers'), 'Closed', 'a restart closes it');
+
+done_testing();
