@@ -301,6 +301,34 @@ SELECT workflow_test.begin('2031-01-01 00:00:00+00');
 \o
 SELECT is_empty($$ SELECT * FROM workflow.circuit_breakers WHERE state <> 'Closed' $$, 'as they are');
 
+\echo # README's example
+\o /dev/null
+CREATE FUNCTION public.quote(jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{}'::jsonb $$;
+SELECT workflow.register_activity('Quote', 'quote(jsonb)', options => '{"StartToCloseSeconds": 5,
+    "CircuitBreaker": {"FailureThreshold": 5, "WindowSeconds": 60, "OpenSeconds": 30}}');
+SELECT workflow.register('send', '{
+    "StartAt": "Quote",
+    "States": {
+        "Quote": {"Type": "Task", "Resource": "Quote", "End": true,
+            "Retry": [{"ErrorEquals": ["States.ALL"]}],
+            "Catch": [{"ErrorEquals": ["OW.CircuitOpen"], "Next": "ListPrice"}]},
+        "ListPrice": {"Type": "Pass", "Result": {"price": 9.9}, "End": true}
+    }}');
+SELECT workflow_test.mock_activity('Quote', error => 'CarrierDown', times => 5);
+SELECT workflow_test.mock_activity('Quote', result => '{"price": 7.5}');
+SELECT workflow.start('send', workflow_id => 'send ' || n) FROM generate_series(1, 9) n;
+SELECT workflow_test.run();
+\o
+SELECT is((SELECT count(*) FROM workflow.executions WHERE workflow = 'send' AND output = '{"price": 9.9}'), 9::bigint,
+	'while the service is down, orders go at the list price');
+SELECT is((SELECT count(*) FROM workflow_test.calls() WHERE activity = 'Quote'), 5::bigint, 'and ask five times');
+\o /dev/null
+SELECT workflow_test.advance('30 s');
+SELECT workflow.start('send', workflow_id => 'send ' || n) FROM generate_series(10, 12) n;
+SELECT workflow_test.run();
+\o
+SELECT is((SELECT count(*) FROM workflow.executions WHERE workflow = 'send' AND output = '{"price": 7.5}'), 3::bigint, 'once it is back, at its price');
+
 \echo # What registration refuses
 SELECT throws_like(format($$ SELECT workflow.register_activity('Bad', 'public.never(jsonb)', options => %L) $$, options),
 	'invalid options of activity "Bad"', options)
