@@ -248,6 +248,7 @@ run_until(OwTestKit *current, TimestampTz until)
 		}
 		if (ow_test_kit_answer_queued(current))
 			continue;
+		next = Min(next, current->held_until);
 		if (current->commands != NIL)
 			next = Min(next, ((OwTestCommand *) linitial(current->commands))->at);
 		if (next == DT_NOEND || next > until)

@@ -37,6 +37,7 @@ typedef struct Place
 	uint32		hash;
 	TimestampTz stale_at;		/* from then on it can be given to another */
 	int64		rejected;
+	bool		outside;		/* of tasks in queues */
 	OwCircuit	circuit;
 	char		activity[OW_MAX_ACTIVITY_BYTES];
 } Place;
@@ -257,6 +258,7 @@ apply_to_table(const Pending *one)
 	{
 		before = ow_circuit_state(&place->circuit, event->at);
 		apply_to_place(place, &one->options, event);
+		place->outside = one->queue_key != 0;
 		after = ow_circuit_state(&place->circuit, event->at);
 	}
 	unlock_table();
@@ -500,7 +502,7 @@ is_listed(List *circuits, const char *activity)
 
 /* Under the lock */
 static List *
-list_if_open(List *circuits, const char *activity, const Place *place, TimestampTz now)
+list_if_open(List *circuits, const char *activity, bool outside, const Place *place, TimestampTz now)
 {
 	OwCircuit	circuit;
 	OwOpenCircuit *one;
@@ -511,6 +513,7 @@ list_if_open(List *circuits, const char *activity, const Place *place, Timestamp
 	one = palloc(sizeof(OwOpenCircuit));
 	one->activity = pstrdup(activity);
 	one->state = ow_circuit_state(&circuit, now);
+	one->outside = outside;
 	one->half_open_at = circuit.half_open_at;
 	one->probing = circuit.probing && now < circuit.probe_until;
 	one->probe = circuit.probe;
@@ -530,7 +533,7 @@ ow_breaker_list_open(TimestampTz now)
 			const Place *place = &table->places[i];
 
 			if (place->database == MyDatabaseId)
-				circuits = list_if_open(circuits, place->activity, place, now);
+				circuits = list_if_open(circuits, place->activity, place->outside, place, now);
 		}
 		unlock_table();
 	}
@@ -538,7 +541,7 @@ ow_breaker_list_open(TimestampTz now)
 	{
 		/* what has a place was listed, if it is open */
 		if (pending[i].of_test == ow_clock_is_virtual() && begins(&pending[i].event) && !pending[i].rejected)
-			circuits = list_if_open(circuits, pending[i].activity, NULL, now);
+			circuits = list_if_open(circuits, pending[i].activity, pending[i].queue_key != 0, NULL, now);
 	}
 	return circuits;
 }

@@ -49,6 +49,7 @@ typedef struct OwOpenCircuit
 {
 	char	   *activity;
 	OwCircuitState state;
+	bool		outside;		/* its tasks are put into queues */
 	TimestampTz half_open_at;
 	bool		probing;		/* and not for so long that another could */
 	OwCircuitHolder probe;

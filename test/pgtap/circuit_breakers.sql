@@ -277,6 +277,54 @@ SELECT ok(workflow.complete_activity(pg_temp.take()), 'which comes');
 SELECT is(pg_temp.circuit('Queued'), 'Closed 0/2', 'and closes it');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each history leads to the state of its run');
 
+\echo # Tasks that are in their queue when it opens
+\o /dev/null
+SELECT workflow.register_activity('Other', task_queue => 'outside', options => '{"StartToCloseSeconds": 60}');
+SELECT pg_temp.start('q' || n, 'Queued', '{"TaskQueue": "mine"}') FROM generate_series(3, 5) n;
+SELECT pg_temp.start('o', 'Other', '{"TaskQueue": "mine"}');
+CREATE FUNCTION pg_temp.poll(activities text[] DEFAULT NULL) RETURNS text[] LANGUAGE sql AS $$
+	SELECT array_agg(workflow_id ORDER BY workflow_id) FROM workflow.poll_activity('mine', 'worker', max_tasks => 10, activities => activities)
+$$;
+SELECT workflow.open_circuit_breaker('Queued', '30 s');
+\o
+SELECT is((SELECT waiting_for FROM workflow.explain('q3')), 'a worker of task queue "mine", to do activity "Queued"; '
+	'and for the circuit breaker of activity "Queued", which is open, to let an attempt through', 'which explains them');
+SELECT is(pg_temp.poll('{Queued}'), NULL, 'they are not taken, when asked for');
+SELECT is(pg_temp.poll('{Queued,Other}'), '{o}', 'with others');
+SELECT is(pg_temp.poll(), NULL, 'nor when anything is');
+SELECT throws_ok($$ SELECT pg_temp.poll('{""}') $$, '22023', 'activities must not contain an empty name');
+\o /dev/null
+SELECT workflow_test.advance('30 s');
+\o
+SELECT is(pg_temp.poll('{Other}'), NULL, 'half-open, they are not taken when others are asked for');
+SAVEPOINT s;
+SELECT is(pg_temp.poll(), '{q3}', 'one is taken');
+ROLLBACK TO s;
+SELECT is(pg_temp.poll('{Queued}'), '{q3}', 'again, if that was rolled back');
+SELECT is(pg_temp.poll(), NULL, 'no other');
+SELECT is(pg_temp.circuit('Queued'), 'HalfOpen 0/2 probing', 'while it is not answered');
+\o /dev/null
+SELECT workflow_test.advance('29 s');
+\o
+SELECT is(pg_temp.poll(), NULL, 'for OpenSeconds');
+\o /dev/null
+SELECT workflow_test.advance('1 s');
+\o
+SELECT is(pg_temp.poll(), '{q4}', 'then another is');
+SELECT ok(workflow.fail_activity(task_token, 'Down'), 'whose failure') FROM workflow.pending_activities WHERE workflow_id = 'q4';
+SELECT is(pg_temp.circuit('Queued'), 'Open 1/2', 'opens it again');
+SELECT ok(workflow.complete_activity(task_token), 'what comes later of the first') FROM workflow.pending_activities WHERE workflow_id = 'q3';
+SELECT is(pg_temp.circuit('Queued'), 'Open 1/2', 'is of no account');
+\o /dev/null
+SELECT workflow_test.mock_activity('Queued', result => '"done"');
+SELECT workflow_test.run();
+\o
+SELECT is(pg_temp.ended('q5'), 'Completed "done"', 'a mock takes the last when it may');
+SELECT ok((SELECT called_at - started_at >= '90 s' FROM workflow_test.calls() JOIN workflow.executions USING (workflow_id) WHERE workflow_id = 'q5'),
+	'which is when it is half-open');
+SELECT is(pg_temp.circuit('Queued'), 'Closed 0/2', 'and closes it');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each history leads to the state of its run');
+
 \echo # A compensation that is recorded with the schedule, and a state in SQL
 \o /dev/null
 SELECT workflow.open_circuit_breaker('Pay', '30 s');

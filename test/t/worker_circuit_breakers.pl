@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use WorkerTest;
 use Test::More;
@@ -95,9 +96,60 @@ like($error, qr/must be owner of activity "Pay"/, 'others may not reset it');
 is(as_shop(q{SELECT workflow.reset_circuit_breaker('Pay')}), 't', 'its owner may');
 wait_for_status($node, 'shop', 'patient', 'Completed', 'the run goes on');
 
+# Tasks in a queue: workers wait until one may be taken, one of them gets it, and the others what is let go with it.
+as_shop(q{
+	SELECT workflow.register_activity('Pack', task_queue => 'parcels',
+		options => '{"StartToCloseSeconds": 60, "CircuitBreaker": {"FailureThreshold": 1}}');
+	SELECT workflow.register('parcel', '{"StartAt": "Pack", "States": {"Pack": {"Type": "Task", "Resource": "Pack", "End": true}}}');
+	SELECT workflow.start('parcel') FROM generate_series(1, 3)});
+ok($node->poll_query_until('shop', q{SELECT count(*) = 3 FROM workflow.activity_task}), 'tasks are in a queue');
+as_shop(q{SELECT workflow.open_circuit_breaker('Pack', '2 s')});
+
+sub begin_poll
+{
+	my ($wait) = @_;
+	my %poll = (out => '');
+
+	$poll{run} = IPC::Run::start(
+		[   'psql', '-XAtq', '-d', $node->connstr('shop'), '-c', 'SET ROLE shop', '-c',
+			"SELECT 'taken ' || task_token FROM workflow.poll_activity('parcels', 'w', wait => '$wait')" ],
+		'>', \$poll{out});
+	return \%poll;
+}
+
+sub taken
+{
+	$_->{run}->finish foreach @_;
+	return map { $_->{out} =~ /taken (\S+)/g } @_;
+}
+
+my $since;
+my @tokens = taken(map { begin_poll('5s') } 1 .. 3);
+is(scalar @tokens, 1, 'of those who wait, one gets one when it is half-open');
+is(as_shop('SELECT probing FROM workflow.circuit_breakers WHERE activity = \'Pack\''), 't', 'and probes');
+my @waiting = map { begin_poll('60s') } 1 .. 2;
+usleep 1_500_000;
+$since = time;
+as_shop("SELECT workflow.complete_activity('$tokens[0]')");
+is(scalar(taken(@waiting)), 2, 'the others get theirs when it has succeeded');
+cmp_ok(time - $since, '<', 20, 'at once');
+
+as_shop(q{SELECT workflow.open_circuit_breaker('Pack', '1 hour'); SELECT workflow.start('parcel', workflow_id => 'refused')});
+wait_for_status($node, 'shop', 'refused', 'Failed', 'a task without Retry is not put into the queue while it is open');
+as_shop(q{SELECT workflow.reset_circuit_breaker('Pack')});
+as_shop(q{SELECT workflow.start('parcel')});
+ok($node->poll_query_until('shop', q{SELECT count(*) = 1 FROM workflow.activity_task WHERE worker IS NULL}), 'one is in it');
+as_shop(q{SELECT workflow.open_circuit_breaker('Pack', '1 hour')});
+@waiting = (begin_poll('60s'));
+usleep 1_000_000;
+$since = time;
+as_shop(q{SELECT workflow.reset_circuit_breaker('Pack')});
+is(scalar(taken(@waiting)), 1, 'a reset wakes who waits');
+cmp_ok(time - $since, '<', 20, 'at once');
+
 # They are lost with the server's memory.
 as_shop(q{SELECT workflow.open_circuit_breaker('Pay', '1 hour')});
 $node->restart;
-is(as_shop('SELECT state FROM workflow.circuit_breakers'), 'Closed', 'a restart closes it');
+is(as_shop('SELECT DISTINCT state FROM workflow.circuit_breakers'), 'Closed', 'a restart closes it');
 
 done_testing();
