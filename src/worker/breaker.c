@@ -55,7 +55,7 @@ typedef struct Pending
 {
 	int			nest_level;
 	bool		of_test;
-	bool		rejected;		/* a test's: no event but a refusal, to be counted */
+	bool		rejected;		/* no event but a refusal that the table has not counted */
 	char	   *activity;
 	uint32		queue_key;
 	OwCircuitBreaker options;
@@ -241,6 +241,18 @@ apply_to_place(Place *place, const OwCircuitBreaker *options, const OwCircuitEve
 	place->stale_at = ow_circuit_stale_at(&place->circuit, options);
 }
 
+static void
+count_rejected(const char *activity)
+{
+	Place	   *place;
+
+	lock_table(LW_EXCLUSIVE);
+	place = find_place(activity);
+	if (place != NULL)
+		place->rejected++;
+	unlock_table();
+}
+
 /* The transaction has committed: no errors from here. */
 static void
 apply_to_table(const Pending *one)
@@ -319,7 +331,11 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			for (int i = 0; i < n_pending; i++)
 			{
-				if (!pending[i].of_test)
+				if (pending[i].of_test)
+					continue;
+				if (pending[i].rejected)
+					count_rejected(pending[i].activity);
+				else
 					apply_to_table(&pending[i]);
 			}
 			forget_all();
@@ -457,6 +473,8 @@ settle_answer(const OwBreaker *breaker, const OwCircuitEvent *probed, TimestampT
 	if (place != NULL && answer == OW_CIRCUIT_REFUSE)
 		place->rejected++;
 	unlock_table();
+	if (place == NULL && answer == OW_CIRCUIT_REFUSE)
+		(void) add_pending(breaker, NULL);	/* only this transaction knows that it is open */
 	if (answer == OW_CIRCUIT_PROBE)
 		report_change(breaker->activity, probed, OW_CIRCUIT_HALF_OPEN, OW_CIRCUIT_HALF_OPEN);
 	return answer;

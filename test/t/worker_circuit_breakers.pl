@@ -152,4 +152,24 @@ as_shop(q{SELECT workflow.open_circuit_breaker('Pay', '1 hour')});
 $node->restart;
 is(as_shop('SELECT DISTINCT state FROM workflow.circuit_breakers'), 'Closed', 'a restart closes it');
 
+# There is room for so many that are not closed.
+$node->append_conf('postgresql.conf', 'order_workflow.max_circuit_breakers = 1');
+$node->restart;
+as_shop(q{SELECT workflow.open_circuit_breaker('Pay', '1 hour')});
+as_shop(q{SELECT workflow.open_circuit_breaker('Pack', '1 hour')});
+is(as_shop(q{SELECT string_agg(concat_ws(' ', activity, state), ', ' ORDER BY activity) FROM workflow.circuit_breakers}), 'Pack Closed, Pay Open',
+	'no more are kept than there is room for');
+like(slurp_file($node->logfile), qr/LOG:  there is no room for another circuit breaker/, 'which the log says');
+as_shop(q{SELECT workflow.reset_circuit_breaker('Pay')});
+as_shop(q{SELECT workflow.open_circuit_breaker('Pack', '1 hour')});
+is(as_shop(q{SELECT string_agg(concat_ws(' ', activity, state), ', ' ORDER BY activity) FROM workflow.circuit_breakers}), 'Pack Open, Pay Closed',
+	'a closed one gives its place away');
+
+# Without the library in the server, each session has its own.
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+is(as_shop(q{SELECT FROM workflow.open_circuit_breaker('Pay', '1 hour'); SELECT state FROM workflow.circuit_breakers WHERE activity = 'Pay'}),
+	'Open', 'not preloaded, a session has circuit breakers of its own');
+is(as_shop(q{SELECT state FROM workflow.circuit_breakers WHERE activity = 'Pay'}), 'Closed', 'and another has others');
+
 done_testing();
