@@ -324,7 +324,7 @@ forget_all(void)
 static void
 end_transaction(XactEvent event, void *arg)
 {
-	if (n_pending == 0)
+	if (pending == NULL)
 		return;
 	switch (event)
 	{

@@ -83,6 +83,20 @@ is(as_shop('SELECT count(*) FROM workflow.history WHERE event_type = \'ActivityT
 cmp_ok(as_shop('SELECT count(*) FROM workflow.history WHERE event_type = \'ActivityTaskFailed\''), '<', $runs / 4, 'few attempts have failed');
 is($node->safe_psql('shop', q{SELECT sum(failures) FROM workflow.circuit_breakers}), 0, 'and nothing counts any more');
 
+# What is rolled back and redone counts once: the nap is too long for a shared transaction, in which the failure came first.
+as_shop(q{
+	CREATE FUNCTION public.fail(input jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT workflow.throw('Down', 'always'); SELECT input $$;
+	CREATE FUNCTION public.nap(input jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT input FROM pg_sleep(0.3) $$;
+	SELECT workflow.register_activity('Fail', 'public.fail(jsonb)', options => '{"StartToCloseSeconds": 5, "CircuitBreaker": {}}');
+	SELECT workflow.register_activity('Nap', 'public.nap(jsonb)', options => '{"StartToCloseSeconds": 5}');
+	SELECT workflow.register('nap', '{"StartAt": "Fail", "States": {
+		"Fail": {"Type": "Task", "Resource": "Fail", "Catch": [{"ErrorEquals": ["Down"], "Next": "Nap"}], "End": true},
+		"Nap": {"Type": "Task", "Resource": "Nap", "End": true}}}');
+	SELECT workflow.start('nap', workflow_id => 'nap')});
+wait_for_status($node, 'shop', 'nap', 'Completed', 'a run is driven again alone');
+is(as_shop(q{SELECT failures FROM workflow.circuit_breakers WHERE activity = 'Fail'}), 1, 'and its failure counts once');
+as_shop(q{SELECT workflow.register_activity('Fail', 'public.fail(jsonb)')});
+
 # By hand: it takes effect when the transaction commits.
 as_shop(q{BEGIN; SELECT workflow.open_circuit_breaker('Pay', '1 hour'); ROLLBACK});
 is(as_shop('SELECT state FROM workflow.circuit_breakers'), 'Closed', 'opening it is undone by a rollback');
