@@ -16,6 +16,7 @@
 #include "store/catalog.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
@@ -143,21 +144,49 @@ request_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit)
 
 /* ---- taking ---- */
 
+#define BY_VALUE 0
+#define VARLENA (-1)
+
+/* How long the values of a taken task are */
+static const int value_lengths[POLL_COLUMNS] = {
+	[POLL_TASK_TOKEN] = UUID_LEN,
+	[POLL_WORKFLOW_ID] = VARLENA,
+	[POLL_RUN_ID] = UUID_LEN,
+	[POLL_ACTIVITY] = VARLENA,
+	[POLL_ATTEMPT] = BY_VALUE,
+	[POLL_INPUT] = VARLENA,
+	[POLL_HEARTBEAT_TIMEOUT] = sizeof(Interval),
+	[POLL_HEARTBEAT_DETAILS] = VARLENA,
+	[POLL_LAST_FAILURE] = VARLENA,
+	[POLL_SCHEDULED_AT] = BY_VALUE,
+	[POLL_DEADLINE] = BY_VALUE,
+	[POLL_IDEMPOTENCY_KEY] = VARLENA,
+	[POLL_COMPENSATES] = VARLENA
+};
+
 typedef struct Taken
 {
+	MemoryContext context;
 	bool		any;
 	Datum		values[POLL_COLUMNS];
 	bool		nulls[POLL_COLUMNS];
 } Taken;
 
+/* The values are the receiver's for as long as the call lasts. */
 static void
 keep_task(void *arg, Datum *values, bool *nulls)
 {
 	Taken	   *taken = arg;
+	MemoryContext previous = MemoryContextSwitchTo(taken->context);
 
 	taken->any = true;
-	memcpy(taken->values, values, sizeof(taken->values));
-	memcpy(taken->nulls, nulls, sizeof(taken->nulls));
+	for (int i = 0; i < POLL_COLUMNS; i++)
+	{
+		taken->nulls[i] = nulls[i];
+		if (!nulls[i])
+			taken->values[i] = datumCopy(values[i], value_lengths[i] == BY_VALUE, value_lengths[i]);
+	}
+	MemoryContextSwitchTo(previous);
 }
 
 static bool
@@ -178,7 +207,7 @@ take_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit, OwTaskRec
 	OwTaskRequest probe = request_probe(request, circuit);
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	Taken		taken = {.any = false};
+	Taken		taken = {.context = context};
 	bool		granted;
 
 	BeginInternalSubTransaction(NULL);
