@@ -161,7 +161,8 @@ static const int value_lengths[POLL_COLUMNS] = {
 	[POLL_SCHEDULED_AT] = BY_VALUE,
 	[POLL_DEADLINE] = BY_VALUE,
 	[POLL_IDEMPOTENCY_KEY] = VARLENA,
-	[POLL_COMPENSATES] = VARLENA
+	[POLL_COMPENSATES] = VARLENA,
+	[POLL_FAIRNESS_KEY] = VARLENA
 };
 
 typedef struct Taken
@@ -202,7 +203,8 @@ may_be_made(const char *activity, const pg_uuid_t *run_id, int branch)
 
 /* Takes the one task that tries a half-open circuit; false when there is none, or another was quicker. */
 static bool
-take_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit, OwTaskReceiver receive, void *arg)
+take_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit, TimestampTz *again_at,
+		   OwTaskReceiver receive, void *arg)
 {
 	OwTaskRequest probe = request_probe(request, circuit);
 	MemoryContext context = CurrentMemoryContext;
@@ -213,6 +215,7 @@ take_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit, OwTaskRec
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	(void) ow_task_take(&probe, keep_task, &taken);
+	*again_at = Min(*again_at, probe.again_at);
 	granted = taken.any &&
 		may_be_made(circuit->activity, DatumGetUUIDP(taken.values[POLL_RUN_ID]),
 					ow_task_branch(DatumGetUUIDP(taken.values[POLL_TASK_TOKEN])));
@@ -228,8 +231,28 @@ take_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit, OwTaskRec
 	return granted;
 }
 
+/* When there may be something to take that is held back now */
+static TimestampTz
+held_until(List *circuits)
+{
+	TimestampTz now = ow_clock_now();
+	TimestampTz until = DT_NOEND;
+	ListCell   *cell;
+
+	foreach(cell, circuits)
+	{
+		const OwOpenCircuit *circuit = lfirst(cell);
+
+		if (circuit->state == OW_CIRCUIT_OPEN)
+			until = Min(until, circuit->half_open_at);
+		else if (circuit->probing)
+			until = Min(until, TimestampTzPlusMilliseconds(now, PROBING_LOOK_MS));
+	}
+	return until;
+}
+
 int
-ow_circuit_take_tasks(const OwTaskRequest *request, OwTaskReceiver receive, void *arg)
+ow_circuit_take_tasks(OwTaskRequest *request, OwTaskReceiver receive, void *arg)
 {
 	List	   *circuits = list_circuits();
 	OwTaskRequest others;
@@ -246,16 +269,18 @@ ow_circuit_take_tasks(const OwTaskRequest *request, OwTaskReceiver receive, void
 
 		if (circuit->state == OW_CIRCUIT_HALF_OPEN && taken < request->max_tasks &&
 			is_wanted(request, circuit->activity))
-			taken += take_probe(request, circuit, receive, arg);
+			taken += take_probe(request, circuit, &others.again_at, receive, arg);
 	}
+	request->again_at = Min(others.again_at, held_until(list_circuits()));
 	return taken;
 }
 
 bool
-ow_circuit_has_tasks(const OwTaskRequest *request)
+ow_circuit_has_tasks(OwTaskRequest *request)
 {
 	List	   *circuits = list_circuits();
 	OwTaskRequest others;
+	TimestampTz again_at;
 	ListCell   *cell;
 
 	if (circuits == NIL)
@@ -263,6 +288,7 @@ ow_circuit_has_tasks(const OwTaskRequest *request)
 	others = request_without(request, circuits);
 	if (ow_task_is_available(&others))
 		return true;
+	again_at = others.again_at;
 	foreach(cell, circuits)
 	{
 		const OwOpenCircuit *circuit = lfirst(cell);
@@ -272,26 +298,10 @@ ow_circuit_has_tasks(const OwTaskRequest *request)
 		others = request_probe(request, circuit);
 		if (ow_task_is_available(&others))
 			return true;
+		again_at = Min(again_at, others.again_at);
 	}
+	request->again_at = Min(again_at, held_until(circuits));
 	return false;
-}
-
-TimestampTz
-ow_circuit_sleep_until(TimestampTz until)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	ListCell   *cell;
-
-	foreach(cell, ow_breaker_list_open(now))
-	{
-		const OwOpenCircuit *circuit = lfirst(cell);
-
-		if (circuit->outside && circuit->state == OW_CIRCUIT_OPEN)
-			until = Min(until, circuit->half_open_at);
-		else if (circuit->outside && circuit->probing)
-			until = Min(until, TimestampTzPlusMilliseconds(now, PROBING_LOOK_MS));
-	}
-	return until;
 }
 
 bool

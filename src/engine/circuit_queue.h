@@ -8,11 +8,8 @@
 #include "store/task.h"
 
 /* As ow_task_take and ow_task_is_available, which they are nearly always */
-extern int	ow_circuit_take_tasks(const OwTaskRequest *request, OwTaskReceiver receive, void *arg);
-extern bool ow_circuit_has_tasks(const OwTaskRequest *request);
-
-/* Until when somebody may sleep who waits for tasks, if nothing wakes him */
-extern TimestampTz ow_circuit_sleep_until(TimestampTz until);
+extern int	ow_circuit_take_tasks(OwTaskRequest *request, OwTaskReceiver receive, void *arg);
+extern bool ow_circuit_has_tasks(OwTaskRequest *request);
 
 /* A test's look: may the task be taken?  If not, *until moves to when it may, as far as is known. */
 extern bool ow_circuit_lets_take(const OwTaskInQueue *task, TimestampTz *until);

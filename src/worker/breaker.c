@@ -278,7 +278,7 @@ apply_to_table(const Pending *one)
 		report_full(event->at);
 	report_change(one->activity, event, before, after);
 	if (after == OW_CIRCUIT_CLOSED && before != after && one->queue_key != 0)
-		ow_waiter_notify(one->queue_key);
+		ow_waiter_notify(one->queue_key, PG_INT32_MAX);
 }
 
 static Pending *
