@@ -102,13 +102,6 @@ has_retrier(const OwTaskOptions *options, const OwFailure *failure)
 	return false;
 }
 
-static TimestampTz
-close_by(const OwMachine *machine, const OwTaskOptions *options)
-{
-	return options->schedule_to_close_ms == OW_UNSET ? DT_NOEND :
-		ow_instant_add_ms(machine->token->scheduled_at, options->schedule_to_close_ms);
-}
-
 /* Of total attempts, those made so far count, not the one that is rejected. */
 static OwRetryAnswer
 ask_retrier(const OwMachine *machine, const OwTaskOptions *options, int retrier, const OwFailure *failure)
@@ -121,7 +114,7 @@ ask_retrier(const OwMachine *machine, const OwTaskOptions *options, int retrier,
 											   .attempt = token->attempt - 1,
 											   .failure = failure,
 											   .now = machine->now,
-											   .close_by = close_by(machine, options),
+											   .close_by = ow_token_close_by(machine->token, options),
 											   .random = ow_machine_random(machine)
 										   });
 
@@ -136,7 +129,7 @@ wait_for_half_open(const OwMachine *machine, const OwTaskOptions *options, const
 	int64		spread = rejection->spread_ms > 0 ? ow_machine_random(machine) % (uint64) rejection->spread_ms : 0;
 
 	answer.at = ow_instant_add_ms(rejection->retry_at, spread);
-	answer.retry = answer.at <= close_by(machine, options);
+	answer.retry = answer.at <= ow_token_close_by(machine->token, options);
 	return answer;
 }
 

@@ -760,7 +760,7 @@ ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 
 	Assert(machine->token->phase == OW_PHASE_ACTIVITY || machine->token->phase == OW_PHASE_CALLBACK ||
 		   machine->token->phase == OW_PHASE_QUEUED);
-	ow_machine_attempt_ended(machine, activity, input->failure);
+	ow_machine_attempt_ended(machine, attempted_activity(machine, state), input->failure);
 	machine->token->due_at = DT_NOEND;
 	ow_machine_dequeue(machine);
 	if (state->sql == NULL)
