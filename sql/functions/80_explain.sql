@@ -12,6 +12,8 @@ DECLARE
     activity text;
     failure  text;
     worker   text;
+    put_off  text;
+    circuit  text; -- of the activity's circuit breaker, unless that is closed
     halted   text; -- what is to be done first, when nothing runs for this owner
     engine   CONSTANT text := CASE workflow.engine_status()
                  WHEN 'Quarantined' THEN 'workflow.resume_engine(): this is a copy of another database'
@@ -44,6 +46,11 @@ BEGIN
     INTO activity, worker
     FROM workflow.pending_activities p
     WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id AND p.branch_id IS NULL;
+    SELECT format('the circuit breaker of activity "%s", which is %s, to let an attempt through', activity,
+                  CASE s.state WHEN 'Open' THEN 'open' ELSE 'half-open' END)
+    INTO circuit
+    FROM workflow.circuit_breakers s (name)
+    WHERE s.name = activity AND s.state <> 'Closed';
     SELECT sum(b.n) FILTER (WHERE b.state IS NOT NULL) AS running, sum(b.n) FILTER (WHERE b.state IS NULL) AS ended,
            string_agg(format('%s in "%s" (%s)', b.n, b.state, b.phase), ', ' ORDER BY b.n DESC, b.state)
                FILTER (WHERE b.state IS NOT NULL) AS states,
@@ -80,14 +87,18 @@ BEGIN
     ELSE
         failure := concat_ws(': ', format('"%s", after attempt %s failed', activity, run.attempt),
                              run.last_failure->>'Error', run.last_failure->>'Cause');
+        put_off := format('the next attempt of activity "%s", which its circuit breaker has put off', activity);
         waiting_for := CASE run.phase
                            WHEN 'New' THEN 'its delayed start'
                            WHEN 'Wait' THEN 'the end of its wait'
                            WHEN 'Backoff' THEN 'the next attempt of activity ' || failure
                            WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
                            WHEN 'Callback' THEN format('an answer to the task token of activity "%s"', activity)
-                           WHEN 'Queued' THEN format('%s activity "%s"', worker, activity)
-                           WHEN 'CompensateQueued' THEN format('%s compensating activity "%s"', worker, activity)
+                           WHEN 'CircuitOpen' THEN coalesce(circuit, put_off)
+                           WHEN 'CompensateCircuitOpen' THEN coalesce(circuit, put_off)
+                           WHEN 'Queued' THEN format('%s activity "%s"', worker, activity) || coalesce('; and for ' || circuit, '')
+                           WHEN 'CompensateQueued' THEN
+                               format('%s compensating activity "%s"', worker, activity) || coalesce('; and for ' || circuit, '')
                            WHEN 'Branches' THEN concat(branches.running, CASE branches.running WHEN 1 THEN ' branch: ' ELSE ' branches: ' END,
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'

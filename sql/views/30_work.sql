@@ -30,9 +30,11 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        t.branch_id,
        CASE WHEN t.paused_at IS NOT NULL THEN 'Paused'
             WHEN t.phase IN ('Activity', 'Compensate') OR (q.task_queue IS NOT NULL AND q.worker IS NULL) THEN 'Scheduled'
-            WHEN t.phase = 'Callback' OR q.worker IS NOT NULL THEN 'Started' ELSE 'Backoff' END AS status,
+            WHEN t.phase = 'Callback' OR q.worker IS NOT NULL THEN 'Started'
+            WHEN t.phase IN ('CircuitOpen', 'CompensateCircuitOpen') THEN 'CircuitOpen' ELSE 'Backoff' END AS status,
        t.attempt, t.scheduled_at,
-       CASE WHEN t.phase IN ('Backoff', 'CompensateBackoff') THEN t.due_at END AS next_attempt_at,
+       CASE WHEN t.phase IN ('Backoff', 'CompensateBackoff', 'CircuitOpen', 'CompensateCircuitOpen') THEN t.due_at END
+           AS next_attempt_at,
        t.last_failure,
        c.sequence AS compensation,
        t.task_token,
@@ -50,11 +52,12 @@ CROSS JOIN LATERAL (
     WHERE b.shard_key = e.shard_key AND b.run_id = e.run_id AND b.status = 'Running') t
 LEFT JOIN workflow.readable_compensation c
        ON c.shard_key = e.shard_key AND c.bucket = e.bucket AND c.run_id = e.run_id
-      AND c.sequence = t.compensation AND t.phase IN ('Compensate', 'CompensateBackoff', 'CompensateQueued')
+      AND c.sequence = t.compensation AND t.phase IN ('Compensate', 'CompensateBackoff', 'CompensateQueued', 'CompensateCircuitOpen')
 LEFT JOIN workflow.readable_task q
        ON t.phase IN ('Queued', 'CompensateQueued') AND q.shard_key = e.shard_key AND q.run_id = e.run_id
       AND q.branch_id IS NOT DISTINCT FROM t.branch_id
-WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued', 'Compensate', 'CompensateBackoff', 'CompensateQueued')
+WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued', 'CircuitOpen',
+                  'Compensate', 'CompensateBackoff', 'CompensateQueued', 'CompensateCircuitOpen')
   AND e.status <> 'Stuck'
   -- a Parallel or Map that waits for its back-off is at no activity
   AND (c.activity IS NOT NULL OR workflow.task_activity(workflow.definition_state(e.definition, t.state)) IS NOT NULL);
@@ -68,7 +71,8 @@ COMMENT ON COLUMN workflow.pending_activities.state IS
     'The state that calls it; of a compensation, the one whose work it undoes';
 COMMENT ON COLUMN workflow.pending_activities.branch_id IS 'The branch of a Parallel or Map that is at it; see workflow.branches';
 COMMENT ON COLUMN workflow.pending_activities.status IS
-    'Scheduled (may run now, or is in its task queue), Backoff, Started: it waits for an answer to its task token; or Paused';
+    'Scheduled (may run now, or is in its task queue), Backoff, CircuitOpen (see workflow.circuit_breakers), Started: it waits '
+    'for an answer to its task token; or Paused';
 COMMENT ON COLUMN workflow.pending_activities.paused_at IS 'When it was paused; null: it is not';
 COMMENT ON COLUMN workflow.pending_activities.paused_by IS 'The role that paused it';
 COMMENT ON COLUMN workflow.pending_activities.pause_reason IS 'As given to workflow.pause_activity()';
@@ -110,7 +114,7 @@ COMMENT ON COLUMN workflow.timers.run_id IS 'The run';
 COMMENT ON COLUMN workflow.timers.workflow IS 'The name it was registered under';
 COMMENT ON COLUMN workflow.timers.branch_id IS 'The branch of a Parallel or Map whose timer it is; see workflow.branches';
 COMMENT ON COLUMN workflow.timers.kind IS
-    'Wait, Backoff, CompensateBackoff, Callback (a task token), Queued and CompensateQueued (a task in a queue), Lease (a '
+    'Wait, Backoff, CompensateBackoff, CircuitOpen, CompensateCircuitOpen, Callback (a task token), Queued and CompensateQueued (a task in a queue), Lease (a '
     'task that a worker has), StartDelay, or Deadline: the run''s timeout';
 COMMENT ON COLUMN workflow.timers.state IS 'The state that waits; NULL for a deadline, which is the run''s';
 COMMENT ON COLUMN workflow.timers.since IS 'When the waiting began';

@@ -44,6 +44,9 @@ extern Datum ow_api_procedure_row(FunctionCallInfo fcinfo, Datum value);
 /* A role's name for messages, also when it has been dropped */
 extern char *ow_api_role_name(Oid role);
 
+/* May the current user execute workflow.see_all_runs()? */
+extern bool ow_api_sees_all_runs(void);
+
 /* Did the current user start this run, or has any of these OwPrivileges on its workflow? */
 extern bool ow_api_may_see(const OwFoundRun *run, int privileges);
 

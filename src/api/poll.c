@@ -10,7 +10,9 @@
 
 #include "access/xact.h"
 #include "api/api.h"
+#include "catalog/pg_type_d.h"
 #include "engine/activity.h"
+#include "engine/circuit_queue.h"
 #include "engine/clock.h"
 #include "engine/identity.h"
 #include "errors.h"
@@ -69,6 +71,29 @@ check_range(int max_tasks)
 				 errmsg("max_tasks must be between 1 and %d", MAX_TASKS)));
 }
 
+/* The names of those wanted; 0: any */
+static Datum
+activities_argument(FunctionCallInfo fcinfo, int argument)
+{
+	ArrayType  *activities;
+	Datum	   *names;
+	bool	   *nulls;
+	int			count;
+
+	if (PG_ARGISNULL(argument))
+		return (Datum) 0;
+	activities = PG_GETARG_ARRAYTYPE_P_COPY(argument);
+	deconstruct_array(activities, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i] && VARSIZE_ANY_EXHDR(DatumGetPointer(names[i])) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("activities must not contain an empty name")));
+	}
+	return PointerGetDatum(activities);
+}
+
 static OwTaskRequest
 request_for(char *task_queue)
 {
@@ -92,7 +117,7 @@ sleep_until(TimestampTz until, TimestampTz again_at)
 	TimestampTz now = GetCurrentTimestamp();
 	long		remaining = TimestampDifferenceMilliseconds(now, until);
 
-	if (remaining <= 0)
+	if (until <= now)
 		return false;
 	remaining = Min(remaining, Max(TimestampDifferenceMilliseconds(now, again_at), 1));
 	InvalidateCatalogSnapshot();
@@ -115,7 +140,7 @@ take(OwTaskRequest *request, ReturnSetInfo *result)
 	int			taken;
 
 	request->woken = ow_waiter_look();
-	taken = ow_task_take(request, receive_task, result);
+	taken = ow_circuit_take_tasks(request, receive_task, result);
 	ow_waiter_looked(taken == request->max_tasks ? OW_LOOK_NOT_ALL : OW_LOOK_ALL);
 	return taken > 0;
 }
@@ -178,7 +203,7 @@ ow_poll_activity(PG_FUNCTION_ARGS)
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
 	request.worker = ow_api_text(fcinfo, 1, "worker");
 	request.max_tasks = PG_ARGISNULL(2) ? 1 : PG_GETARG_INT32(2);
-	request.activities = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
+	request.activities = activities_argument(fcinfo, 4);
 	check_range(request.max_tasks);
 	InitMaterializedSRF(fcinfo, 0);
 	if (take_or_wait(&request, wait_argument(fcinfo, 3), result))
@@ -198,7 +223,7 @@ wait_until_available(OwTaskRequest *request, TimestampTz until)
 	{
 		(void) ow_waiter_look();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		available = ow_task_is_available(request);
+		available = ow_circuit_has_tasks(request);
 		PopActiveSnapshot();
 		if (available)
 			ow_waiter_told();
@@ -222,8 +247,7 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	ow_api_check_may_commit(fcinfo, "workflow.wait_for_activity()", "let workflow.poll_activity() wait");
 	check_can_wait();
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
-	if (!PG_ARGISNULL(2))
-		request.activities = PointerGetDatum(PG_GETARG_ARRAYTYPE_P_COPY(2));
+	request.activities = activities_argument(fcinfo, 2);
 	until = PG_ARGISNULL(1) ? DT_NOEND : ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

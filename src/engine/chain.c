@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "engine/activity.h"
 #include "engine/chain.h"
+#include "engine/circuit.h"
 #include "engine/clock.h"
 #include "engine/guard.h"
 #include "engine/payload.h"
@@ -39,6 +40,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "worker/breaker.h"
 #include "worker/crash_map.h"
 
 /* Of the 64 cached subtransaction ids, leave some to EXCEPTION blocks inside activities. */
@@ -684,6 +686,8 @@ one_try(Chain *chain, bool careful)
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
 		.fits = fits,
+		.may_attempt = ow_circuit_may_attempt,
+		.attempt_ended = ow_circuit_attempt_ended,
 		.has_room = has_room
 	};
 	OwMachine  *machine = &chain->machine;
@@ -733,6 +737,7 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	 * where something crashes the server, it should be known which activity it is.
 	 */
 	bool		careful = ow_clock_is_virtual() || loaded->crashes > 0;
+	int			outcomes = ow_breaker_mark();
 	TryResult	result;
 
 	if (options->outside && needs_its_owner(loaded))
@@ -750,10 +755,14 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	if (result == FAILED_LATE)
 	{
 		*loaded = copy_loaded(&before);
+		ow_breaker_forget(outcomes);
 		result = one_try(&chain, true);
 	}
 	if (result == INTERFERED)
+	{
 		*loaded = before;
+		ow_breaker_forget(outcomes);
+	}
 	ow_crash_map_leave();
 	MemoryContextSwitchTo(previous);
 	Assert(result != FAILED_LATE);

@@ -23,6 +23,7 @@
 #define OW_NO_STATE (-1)
 #define OW_UNSET (-1)			/* a duration or count that was not given */
 #define OW_MAX_RETRIERS 16		/* per state */
+#define OW_MAX_FAILURE_THRESHOLD 100	/* of a circuit breaker */
 
 typedef enum OwStateType
 {
@@ -67,6 +68,16 @@ typedef struct OwCatcher
 
 #define OW_MAX_FAIRNESS_KEY 1000	/* bytes */
 
+/* When attempts of an activity are not made, because those before failed; see circuit.h */
+typedef struct OwCircuitBreaker
+{
+	int			failure_threshold;	/* so many failures … */
+	int64		window_ms;		/* … within so long open it … */
+	int64		open_ms;		/* … for so long */
+	int			nerrors;		/* which failures count; none: all */
+	char	  **errors;
+} OwCircuitBreaker;
+
 /*
  * What a state, Defaults or an activity's registration may say about running an activity.
  * Durations in milliseconds; OW_UNSET or NULL where nothing was said.
@@ -89,6 +100,7 @@ typedef struct OwTaskOptions
 	OwPath	   *fairness_path;	/* what it is when it starts with $ */
 	int			own_transaction;	/* OW_UNSET, 0 "Shared", 1 "Own" */
 	OwPayloadType *input_type;	/* of an activity's registration only; NULL: any */
+	OwCircuitBreaker *circuit_breaker;	/* of an activity's registration only; NULL: none */
 	bool		has_retry;		/* "Retry": [] replaces what lies below by nothing */
 	int			nretriers;
 	OwRetrier  *retriers;

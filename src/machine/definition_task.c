@@ -32,6 +32,7 @@ const OwField ow_task_option_path_fields[] = {
 /* Of an activity's registration */
 static const OwField activity_fields[] = {
 	{"Input", OW_STRING | OW_OBJECT, OW_OPTIONAL},
+	{"CircuitBreaker", OW_OBJECT, OW_OPTIONAL},
 	{NULL}
 };
 static const OwField *const activity_tables[] = {activity_fields, ow_task_option_fields, NULL};
@@ -184,6 +185,7 @@ ow_task_options_compile(const Jsonb *source, const char *where, OwProblems *prob
 	{
 		ow_read_task_options(options, &object, where, problems);
 		options->input_type = ow_payload_type_compile(&object, "Input", where, problems);
+		options->circuit_breaker = ow_read_circuit_breaker(&object, where, problems);
 	}
 	return problems->errors == errors ? options : NULL;
 }

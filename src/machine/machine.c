@@ -204,7 +204,7 @@ bool
 ow_token_is_compensating(const OwToken *token)
 {
 	return token->phase == OW_PHASE_COMPENSATE || token->phase == OW_PHASE_COMPENSATE_BACKOFF ||
-		token->phase == OW_PHASE_COMPENSATE_QUEUED;
+		token->phase == OW_PHASE_COMPENSATE_QUEUED || token->phase == OW_PHASE_COMPENSATE_CIRCUIT_OPEN;
 }
 
 /* Does any of the run's tokens compensate, or has a stored result to be evaluated first? */
@@ -507,6 +507,10 @@ timer_fired(OwMachine *machine)
 		case OW_PHASE_BACKOFF:
 		case OW_PHASE_COMPENSATE_BACKOFF:
 			ow_machine_next_attempt(machine);
+			break;
+		case OW_PHASE_CIRCUIT_OPEN:
+		case OW_PHASE_COMPENSATE_CIRCUIT_OPEN:
+			ow_machine_ask_circuit_again(machine);
 			break;
 		case OW_PHASE_CALLBACK:
 			ow_machine_callback_timed_out(machine);

@@ -44,9 +44,11 @@ typedef enum OwPhase
 	OW_PHASE_ENTER,				/* about to enter token.state */
 	OW_PHASE_ACTIVITY,			/* an attempt is scheduled and may run now */
 	OW_PHASE_BACKOFF,			/* the next attempt waits for token.due_at */
+	OW_PHASE_CIRCUIT_OPEN,		/* the attempt that is scheduled does: see machine_circuit.c */
 	OW_PHASE_WAIT,				/* a Wait state, until token.due_at */
 	OW_PHASE_COMPENSATE,		/* an attempt of compensation token.compensation may run now */
 	OW_PHASE_COMPENSATE_BACKOFF,
+	OW_PHASE_COMPENSATE_CIRCUIT_OPEN,
 	OW_PHASE_EXIT,				/* a stored result waits to be evaluated (after a stuck transition) */
 	OW_PHASE_CALLBACK,			/* the activity has run; its task token waits for an answer */
 	OW_PHASE_BRANCHES,			/* branches of a Parallel or Map run, or can be opened */
@@ -223,6 +225,24 @@ typedef struct OwActivity
 	void	   *shell;			/* the engine's own data; opaque here */
 } OwActivity;
 
+/* An attempt that is about to be made, or has ended */
+typedef struct OwAttempt
+{
+	const OwActivity *activity;
+	int			branch;			/* whose it is; 0: the run's own */
+	TimestampTz now;
+} OwAttempt;
+
+/* Why an attempt is not made now: its activity's circuit breaker is open */
+typedef struct OwRejection
+{
+	OwFailure	failure;
+	TimestampTz retry_at;		/* when to ask again … */
+	int64		spread_ms;		/* … or up to so much later, lest all come at once */
+	bool		outside;		/* it would have been put into a task queue */
+	const OwRetryAnswer *recorded;	/* replay: what was decided then; NULL when live */
+} OwRejection;
+
 typedef struct OwHost
 {
 	/* NULL when no such activity is registered */
@@ -257,6 +277,12 @@ typedef struct OwHost
 
 	/* May a state put out so much?  NULL: anything */
 	bool		(*fits) (void *arg, const OwRun *run, const Jsonb *output);
+
+	/* May an attempt be made?  False with the rejection filled; NULL: always */
+	bool		(*may_attempt) (void *arg, const OwRun *run, const OwAttempt *attempt, OwRejection *rejection);
+
+	/* An attempt has ended: failure is NULL when it went well.  NULL: nobody wants to know */
+	void		(*attempt_ended) (void *arg, const OwRun *run, const OwAttempt *attempt, const OwFailure *failure);
 
 	/* Is there memory for more transitions in this transaction?  NULL: always */
 	bool		(*has_room) (void *arg);

@@ -315,34 +315,6 @@ ow_machine_compensation_options(OwMachine *machine, const OwRecordedCompensation
 	find_fairness_key(machine, compensation, options);
 }
 
-bool
-ow_machine_offer_compensation(OwMachine *machine)
-{
-	OwRecordedCompensation *compensation = running_compensation(machine);
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
-	OwTaskOptions options;
-	char	   *forward_key;
-
-	if (activity == NULL || activity->quarantined || activity->missing)
-	{
-		ow_machine_stick_unrunnable(machine, compensation->activity, activity);
-		return false;
-	}
-	find_options(machine, compensation, activity, &options);
-	ow_machine_call(machine, activity, &options);
-	forward_key = ow_json_get_string(compensation->compensates, "idempotency_key");
-	machine->call.state = compensation->state;
-	machine->call.input = compensation->input;
-	machine->call.compensates = compensation->compensates;
-	machine->call.compensation = compensation->sequence;
-	machine->call.idempotency_key = psprintf("%s:compensate", forward_key ? forward_key : "");
-	if (activity->kind != OW_ACTIVITY_QUEUE)
-		return true;
-	find_fairness_key(machine, compensation, &options);
-	ow_machine_queue(machine, compensation->activity, &options);
-	return false;
-}
-
 /*
  * On to the next compensation, or out of the Compensate state or the failed branch; a decided run closes
  * in advance().
@@ -369,9 +341,69 @@ compensation_done(OwMachine *machine, OwCompensationStatus status, Jsonb *failur
 		ow_machine_leave(machine, token->data);
 }
 
+/* An attempt of it is not made, as its activity's circuit is open: it waits, unless it has no time. */
+static void
+compensation_rejected(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection)
+{
+	if (ow_machine_wait_for_circuit(machine, options, rejection))
+		return;
+	machine->token->attempt--;
+	compensation_done(machine, OW_COMPENSATION_FAILED, ow_failure_json(&rejection->failure));
+}
+
+bool
+ow_machine_offer_compensation(OwMachine *machine)
+{
+	OwRecordedCompensation *compensation = running_compensation(machine);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
+	OwTaskOptions options;
+	OwRejection rejection;
+	char	   *forward_key;
+
+	if (activity == NULL || activity->quarantined || activity->missing)
+	{
+		ow_machine_stick_unrunnable(machine, compensation->activity, activity);
+		return false;
+	}
+	find_options(machine, compensation, activity, &options);
+	if (!ow_machine_may_attempt(machine, activity, &rejection))
+	{
+		compensation_rejected(machine, &options, &rejection);
+		return false;
+	}
+	ow_machine_call(machine, activity, &options);
+	forward_key = ow_json_get_string(compensation->compensates, "idempotency_key");
+	machine->call.state = compensation->state;
+	machine->call.input = compensation->input;
+	machine->call.compensates = compensation->compensates;
+	machine->call.compensation = compensation->sequence;
+	machine->call.idempotency_key = psprintf("%s:compensate", forward_key ? forward_key : "");
+	if (activity->kind != OW_ACTIVITY_QUEUE)
+		return true;
+	find_fairness_key(machine, compensation, &options);
+	ow_machine_queue(machine, compensation->activity, &options);
+	return false;
+}
+
+const OwRecordedCompensation *
+ow_machine_running_compensation(const OwMachine *machine)
+{
+	return ow_token_is_compensating(machine->token) ? running_compensation(machine) : NULL;
+}
+
+/* Of an attempt that has ended: what was offered, unless that was done outside, and perhaps long ago */
+static const OwActivity *
+attempted_activity(const OwMachine *machine, const OwRecordedCompensation *compensation)
+{
+	if (machine->host->attempt_ended == NULL || machine->token->phase == OW_PHASE_COMPENSATE)
+		return machine->call.activity;
+	return machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
+}
+
 void
 ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
 {
+	const OwRecordedCompensation *compensation = running_compensation(machine);
 	const OwToken *token = machine->token;
 	OwObject	object;
 
@@ -379,7 +411,8 @@ ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add_int(&object, "compensation", token->compensation);
 	ow_object_add(&object, "result", result);
-	ow_machine_record(machine, "ActivityTaskCompleted", running_compensation(machine)->state, ow_object_end(&object));
+	ow_machine_record(machine, "ActivityTaskCompleted", compensation->state, ow_object_end(&object));
+	ow_machine_attempt_ended(machine, attempted_activity(machine, compensation), NULL);
 	ow_machine_dequeue(machine);
 	compensation_done(machine, OW_COMPENSATION_COMPLETED, NULL);
 }
@@ -390,6 +423,7 @@ ow_machine_compensation_failed(OwMachine *machine, const OwInput *input)
 	OwRecordedCompensation *compensation = running_compensation(machine);
 	OwTaskOptions options;
 
+	ow_machine_attempt_ended(machine, attempted_activity(machine, compensation), input->failure);
 	ow_machine_dequeue(machine);
 	ow_machine_compensation_options(machine, compensation, &options);
 	compensation->attempts = machine->token->attempt;

@@ -204,6 +204,7 @@ is_pending(const OwMachine *machine, const OwToken *token)
 	switch (token->phase)
 	{
 		case OW_PHASE_ACTIVITY:
+		case OW_PHASE_CIRCUIT_OPEN:
 		case OW_PHASE_CALLBACK:
 		case OW_PHASE_QUEUED:
 			return true;

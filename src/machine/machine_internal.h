@@ -1,8 +1,8 @@
 /*
  * machine_internal.h
  *		Shared by the parts of the machine: machine.c (the step), machine_state.c (entering and leaving
- *		states), machine_task.c (attempts, retries, catches), machine_queue.c, machine_compensate.c, machine_control.c (what operators
- *		ask of activities), machine_context.c.
+ *		states), machine_task.c (attempts, retries, catches), machine_circuit.c, machine_queue.c, machine_compensate.c,
+ *		machine_control.c (what operators ask of activities), machine_context.c.
  */
 #ifndef OW_MACHINE_INTERNAL_H
 #define OW_MACHINE_INTERNAL_H
@@ -124,6 +124,13 @@ extern void ow_machine_stick_unrunnable(OwMachine *machine, const char *activity
 extern Jsonb *ow_failure_json(const OwFailure *failure);
 extern void ow_failure_from_json(const Jsonb *json, OwFailure *failure);
 
+/* machine_circuit.c */
+extern bool ow_machine_may_attempt(OwMachine *machine, const OwActivity *activity, OwRejection *rejection);
+extern void ow_machine_attempt_ended(OwMachine *machine, const OwActivity *activity, const OwFailure *failure);
+extern bool ow_machine_wait_for_circuit(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
+extern void ow_machine_task_rejected(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
+extern void ow_machine_ask_circuit_again(OwMachine *machine);
+
 /* machine_queue.c */
 extern void ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *options);
 extern void ow_machine_dequeue(OwMachine *machine);
@@ -155,6 +162,7 @@ extern void ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwS
 extern void ow_machine_recall_failed(OwMachine *machine);
 extern bool ow_machine_compensate_next(OwMachine *machine);
 extern bool ow_machine_offer_compensation(OwMachine *machine);
+extern const OwRecordedCompensation *ow_machine_running_compensation(const OwMachine *machine); /* NULL: none runs */
 extern void ow_machine_compensation_completed(OwMachine *machine, Jsonb *result);
 extern void ow_machine_compensation_failed(OwMachine *machine, const OwInput *input);
 

@@ -417,6 +417,7 @@ ow_machine_move_kept(OwToken *token, const OwState *from, const OwState *to)
 			token->kept = NULL;
 		ow_machine_keep_result(token, to, result);
 	}
-	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF)
+	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF ||
+			 token->phase == OW_PHASE_CIRCUIT_OPEN)
 		token->kept = NULL;
 }

@@ -6,8 +6,9 @@
  *					^  |  \-> QUEUED (done outside) -> answered -> leave
  *					^  |  \-> CALLBACK (.waitForTaskToken) -> answered -> leave
  *					|  |		 |
- *					|  \---------+-> failed, timed out -> BACKOFF (a retrier allows) -> next attempt
- *					|									\-> catch, OnError or failure
+ *					|  |---------+-> failed, timed out -> BACKOFF (a retrier allows) -> next attempt
+ *					|  |								\-> catch, OnError or failure
+ *					|  \-> rejected: see machine_circuit.c
  *					\---------------------------------------/
  */
 #include "postgres.h"
@@ -275,6 +276,7 @@ ow_machine_offer_task(OwMachine *machine)
 	const OwState *state = ow_machine_state(machine);
 	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, state->activity);
 	OwTaskOptions options;
+	OwRejection rejection;
 	OwFailure	failure;
 
 	if (activity == NULL || activity->quarantined || activity->missing)
@@ -294,6 +296,11 @@ ow_machine_offer_task(OwMachine *machine)
 		 !ow_machine_task_fairness_key(machine, &options, &failure)))
 	{
 		ow_machine_stick(machine, &failure);
+		return false;
+	}
+	if (!ow_machine_may_attempt(machine, activity, &rejection))
+	{
+		ow_machine_task_rejected(machine, &options, &rejection);
 		return false;
 	}
 	ow_machine_call(machine, activity, &options);
@@ -505,6 +512,7 @@ wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
 	ow_object_add(&object, "result", input->result);
 	ow_object_add(&object, "limits", limits);
 	ow_machine_record(machine, "ActivityTaskStarted", state->name, ow_object_end(&object));
+	ow_machine_attempt_ended(machine, machine->call.activity, NULL);
 	if (limits == NULL)
 	{
 		refuse_attempt(machine, state, &failure);
@@ -550,6 +558,15 @@ ow_machine_callback_timed_out(OwMachine *machine)
 
 /* ---- outcomes ---- */
 
+/* Of an attempt that has ended: what was offered, unless that was done outside, and perhaps long ago */
+static const OwActivity *
+attempted_activity(const OwMachine *machine, const OwState *state)
+{
+	if (machine->host->attempt_ended == NULL || machine->token->phase == OW_PHASE_ACTIVITY)
+		return machine->call.activity;
+	return machine->host->find_activity(machine->host->arg, machine->run, state->activity);
+}
+
 void
 ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 {
@@ -566,6 +583,7 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
 	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
+	ow_machine_attempt_ended(machine, attempted_activity(machine, state), NULL);
 	ow_machine_not_idle(machine);
 	token->due_at = DT_NOEND;
 	ow_machine_dequeue(machine);
@@ -742,6 +760,7 @@ ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 
 	Assert(machine->token->phase == OW_PHASE_ACTIVITY || machine->token->phase == OW_PHASE_CALLBACK ||
 		   machine->token->phase == OW_PHASE_QUEUED);
+	ow_machine_attempt_ended(machine, attempted_activity(machine, state), input->failure);
 	machine->token->due_at = DT_NOEND;
 	ow_machine_dequeue(machine);
 	if (state->sql == NULL)

@@ -7,7 +7,7 @@
  * is taken for an input:
  *
  *		WorkflowExecutionStarted			continue a new run
- *		StateEntered, MarkerRecorded, ActivityTaskScheduled, ActivityTaskQueued
+ *		StateEntered, MarkerRecorded, ActivityTaskScheduled, ActivityTaskQueued, ActivityTaskRejected
  *											continue a run that had given others a turn
  *		ActivityTaskCompleted, Failed, TimedOut	the attempt's outcome, with the recorded retry decision
  *		ActivityTaskStarted					the activity of a task that waits for its token has ended
@@ -33,6 +33,7 @@
 #include "machine/machine_internal.h"
 #include "utils/builtins.h"
 
+#define REJECTED "ActivityTaskRejected"
 
 /* Replay stores nothing: what has ended is in memory still. */
 static void
@@ -155,11 +156,34 @@ read_retry(const OwHistoryEvent *event, OwRetryAnswer *answer)
 	memset(answer, 0, sizeof(*answer));
 	if (retry_at == NULL)
 		return;
-	if (!ow_instant_parse(retry_at, &answer->at) || !ow_json_member(event->attributes, "retrier", &retrier) ||
-		!ow_json_value_int64(&retrier, &index) || index < 0 || index >= OW_MAX_RETRIERS)
+	if (!ow_json_member(event->attributes, "retrier", &retrier))
+		index = OW_UNSET;		/* of a rejected attempt */
+	else if (!ow_json_value_int64(&retrier, &index) || index < 0)
+		index = OW_MAX_RETRIERS;
+	if (!ow_instant_parse(retry_at, &answer->at) || index >= OW_MAX_RETRIERS ||
+		(index == OW_UNSET && strcmp(event->type, REJECTED) != 0))
 		elog(ERROR, "malformed retry decision in history event %d", event->event_id);
 	answer->retry = true;
 	answer->retrier = index;
+}
+
+/* An attempt was not made if the event that says so comes next, in the same step. */
+static bool
+find_rejected_attempt(void *arg, const OwRun *run, const OwAttempt *attempt, OwRejection *rejection)
+{
+	const OwHistoryEvent *next = next_event(arg, run);
+	OwRetryAnswer *answer;
+	JsonbValue	outside;
+
+	if (next == NULL || strcmp(next->type, REJECTED) != 0 || next->branch != attempt->branch || next->time != attempt->now)
+		return true;
+	answer = palloc(sizeof(OwRetryAnswer));
+	read_retry(next, answer);
+	memset(rejection, 0, sizeof(*rejection));
+	read_failure(next, false, &rejection->failure);
+	rejection->outside = ow_json_member(next->attributes, "outside", &outside);
+	rejection->recorded = answer;
+	return false;
 }
 
 /* The output was rejected if the event that says so is the next one. */
@@ -211,6 +235,7 @@ static const struct
 	{"StateEntered", OW_INPUT_CONTINUE},
 	{"MarkerRecorded", OW_INPUT_CONTINUE},
 	{"ActivityTaskQueued", OW_INPUT_CONTINUE},
+	{"ActivityTaskRejected", OW_INPUT_CONTINUE},
 	{"ActivityTaskCompleted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskStarted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskHeartbeat", OW_INPUT_HEARTBEAT},
@@ -310,6 +335,7 @@ can_go_on(const OwToken *token, const OwState *state, const OwState *found)
 	switch (token->phase)
 	{
 		case OW_PHASE_ACTIVITY:
+		case OW_PHASE_CIRCUIT_OPEN:
 		case OW_PHASE_CALLBACK:
 		case OW_PHASE_QUEUED:
 			return state->callback == found->callback;
@@ -444,6 +470,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 		.max_concurrency = find_concurrency,
 		.check_output = find_rejection,
 		.fits = find_fit,
+		.may_attempt = find_rejected_attempt,
 		.max_transitions = PG_INT32_MAX
 	};
 	machine->host = host;

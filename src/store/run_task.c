@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "engine/clock.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run_internal.h"
@@ -229,8 +228,6 @@ own_moment(TimestampTz queued_at)
 {
 	static TimestampTz last = DT_NOBEGIN;
 
-	if (ow_clock_is_virtual())
-		return queued_at;
 	if (queued_at > last || last - queued_at > USECS_PER_SEC)
 		last = queued_at;
 	else

@@ -17,7 +17,7 @@
 static OwStatement list_tasks = {
 	.sql =
 	"SELECT t.shard_key, t.run_id, t.owner::oid, t.task_token, t.workflow_id, t.state, t.activity, t.attempt,"
-	"       t.compensation, t.input, t.start_to_close_ms, t.close_by, t.scheduled_at"
+	"       t.compensation, t.input, t.start_to_close_ms, t.close_by, t.scheduled_at, t.branch_id"
 	"  FROM workflow.activity_task t"
 	" WHERE t.run_id = ANY ($1) AND t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL"
 	" ORDER BY t.priority, t.queued_at",
@@ -51,6 +51,11 @@ static OwStatement is_queued = {
 
 static OwStatement is_paused = {
 	.sql = "SELECT FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2 AND paused_at IS NOT NULL",
+	.argument_types = "int,uuid"
+};
+
+static OwStatement read_branch = {
+	.sql = "SELECT branch_id FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2",
 	.argument_types = "int,uuid"
 };
 
@@ -95,6 +100,7 @@ read_task(uint64 row)
 	task->start_to_close_ms = isnull ? OW_UNSET : DatumGetInt64(start_to_close);
 	task->close_by = ow_store_time(row, 12);
 	task->scheduled_at = ow_store_time(row, 13);
+	task->branch = ow_store_int(row, 14);
 	return task;
 }
 
@@ -165,6 +171,20 @@ ow_task_is_paused(const pg_uuid_t *task_token)
 	paused = ow_store_execute(&is_paused, values, NULL) > 0;
 	ow_store_close();
 	return paused;
+}
+
+int
+ow_task_branch(const pg_uuid_t *task_token)
+{
+	Datum		values[2];
+	int			branch = 0;
+
+	token_values(task_token, values);
+	ow_store_open();
+	if (ow_store_execute(&read_branch, values, NULL) > 0)
+		branch = ow_store_int(0, 1);
+	ow_store_close();
+	return branch;
 }
 
 /* ---- grants ---- */

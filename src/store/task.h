@@ -10,13 +10,16 @@
 #include "engine/engine.h"
 #include "machine/machine.h"
 
+/* Is no activity's name: among those wanted, it says that all others are */
+#define OW_ALL_BUT_THESE ""
+
 /* Who wants which tasks */
 typedef struct OwTaskRequest
 {
 	const char *task_queue;
 	const char *worker;
 	Oid			role;			/* whose rights count */
-	Datum		activities;		/* text[] of those wanted; 0: any */
+	Datum		activities;		/* text[] of those wanted, see OW_ALL_BUT_THESE; 0: any */
 	Datum		runs;			/* uuid[] of the runs whose tasks can be taken; 0: any (but see
 								 * test_kit.h) */
 	int			max_tasks;
@@ -71,6 +74,7 @@ typedef struct OwTaskInQueue
 	char	   *activity;
 	int			attempt;
 	int			compensation;
+	int			branch;			/* id; 0: none */
 	Jsonb	   *input;
 	int64		start_to_close_ms;	/* OW_UNSET */
 	TimestampTz close_by;		/* DT_NOEND */
@@ -88,6 +92,9 @@ extern bool ow_task_is_queued(const pg_uuid_t *task_token);
 
 /* Has an operator paused it?  Of those whose token was given away as well. */
 extern bool ow_task_is_paused(const pg_uuid_t *task_token);
+
+/* The branch whose it is; 0: none */
+extern int	ow_task_branch(const pg_uuid_t *task_token);
 
 /* Let a role take the tasks that this owner's runs put into the queue; or no longer. */
 extern void ow_task_grant(Oid grantee, const char *task_queue, Oid owner, bool grant);

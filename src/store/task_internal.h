@@ -14,7 +14,7 @@
 #define OW_AVAILABLE \
 	"  FROM workflow.activity_task t" \
 	" WHERE t.task_queue = $1 AND t.worker IS NULL AND t.paused_at IS NULL" \
-	"   AND ($2 IS NULL OR t.activity = ANY ($2))" \
+	"   AND ($2 IS NULL OR (t.activity = ANY ($2)) <> ('" OW_ALL_BUT_THESE "' = ANY ($2)))" \
 	"   AND (t.owner::oid = ANY ($3) OR pg_has_role($4, t.owner::oid, 'USAGE'))" \
 	"   AND ($5 IS NULL OR t.run_id = ANY ($5))"
 #define OW_AVAILABLE_TYPES "text,text[],oid[],oid,uuid[]"

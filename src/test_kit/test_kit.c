@@ -21,6 +21,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker/breaker.h"
 
 PG_FUNCTION_INFO_V1(ow_test_begin);
 PG_FUNCTION_INFO_V1(ow_test_at);
@@ -74,6 +75,7 @@ ow_test_begin(PG_FUNCTION_ARGS)
 	kit = MemoryContextAllocZero(context, sizeof(OwTestKit));
 	kit->context = context;
 	ow_clock_set_virtual(PG_GETARG_TIMESTAMPTZ(0));
+	ow_breaker_begin_test();
 	PG_RETURN_VOID();
 }
 
@@ -246,6 +248,7 @@ run_until(OwTestKit *current, TimestampTz until)
 		}
 		if (ow_test_kit_answer_queued(current))
 			continue;
+		next = Min(next, current->held_until);
 		if (current->commands != NIL)
 			next = Min(next, ((OwTestCommand *) linitial(current->commands))->at);
 		if (next == DT_NOEND || next > until)

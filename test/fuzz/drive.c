@@ -24,7 +24,8 @@
  *		w 3600			time passes
  *		v				history must lead to where it is now (as it must in the end)
  *
- * In half of the cases, activities whose names have an odd length are done outside.
+ * In half of the cases, activities whose names have an odd length are done outside.  In a quarter, some attempts
+ * are rejected, as by an open circuit breaker.
  *
  * An outcome waits for the next activity.  Where the script says nothing, activities complete with their
  * input, timers fire, task tokens are answered, what is paused is resumed, and a run that is stuck is retried.
@@ -52,6 +53,7 @@ typedef struct Drive
 	OwActivity	activity;
 	OwActivity	outside;
 	bool		some_outside;
+	bool		some_rejected;
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
 	bool		operator_came;	/* what was missing has been registered */
@@ -132,6 +134,33 @@ static int
 max_concurrency(void *arg, const OwRun *run)
 {
 	return MAX_CONCURRENCY;
+}
+
+/* An attempt that is offered again, as a run was loaded again, is rejected again. */
+static bool
+may_attempt(void *arg, const OwRun *run, const OwAttempt *attempt, OwRejection *rejection)
+{
+	const Drive *drive = arg;
+
+	if (!drive->some_rejected || hash_combine(run->next_event_id, hash_uint32((uint32) attempt->now)) % 4 != 0)
+		return true;
+	memset(rejection, 0, sizeof(*rejection));
+	rejection->retry_at = attempt->now + USECS_PER_SEC;
+	rejection->spread_ms = run->next_event_id % 2000;
+	rejection->outside = attempt->activity->kind == OW_ACTIVITY_QUEUE;
+	return ow_fail(&rejection->failure, OW_ERROR_CIRCUIT_OPEN, "it is open");
+}
+
+/* What ends was begun. */
+static void
+attempt_ended(void *arg, const OwRun *run, const OwAttempt *attempt, const OwFailure *failure)
+{
+	const Drive *drive = arg;
+
+	if (attempt->activity != &drive->activity && attempt->activity != &drive->outside)
+		fuzz_finding("an attempt of another activity has ended");
+	if (attempt->now != drive->now)
+		fuzz_finding("an attempt ended at another time");
 }
 
 /* ---- inputs ---- */
@@ -650,6 +679,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	drive.activity.name = "any";
 	ow_task_options_init(&drive.activity.options);
 	drive.some_outside = fuzz_case->hash & 4;
+	drive.some_rejected = (fuzz_case->hash & 24) == 24;
 	drive.outside = drive.activity;
 	drive.outside.kind = OW_ACTIVITY_QUEUE;
 	drive.outside.options.task_queue = "outside";
@@ -663,6 +693,8 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
+		.may_attempt = may_attempt,
+		.attempt_ended = attempt_ended,
 		.arg = &drive,
 		.max_transitions = MAX_TRANSITIONS,
 		.transition_limit = TRANSITION_LIMIT,

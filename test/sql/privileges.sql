@@ -87,7 +87,7 @@ CREATE SCHEMA regress_shop AUTHORIZATION regress_owner;
 GRANT USAGE ON SCHEMA regress_shop TO PUBLIC;
 SET ROLE regress_owner;
 CREATE FUNCTION regress_shop.pay(input jsonb) RETURNS jsonb LANGUAGE sql RETURN input;
-SELECT workflow.register_activity('Pay', 'regress_shop.pay(jsonb)');
+SELECT workflow.register_activity('Pay', 'regress_shop.pay(jsonb)', options => '{"CircuitBreaker": {}}');
 SELECT workflow.register('Order', workflow.sequence(ARRAY[workflow.step('Pay')], '{"Defaults": {"StartToCloseSeconds": 1}}'));
 SELECT workflow.grant_workflow('regress_granted', 'Order', '{start,signal,cancel,read}');
 SELECT workflow.grant_workflow('regress_starter', 'Order', '{start}');
@@ -172,6 +172,9 @@ INSERT INTO probe VALUES
     ('worker_stats()', $$* FROM workflow.worker_stats()$$),
     ('pool_stats()', $$* FROM workflow.pool_stats()$$),
     ('engine_status()', $$workflow.engine_status()$$),
+    ('circuit_breaker_stats(text)', $$workflow.circuit_breaker_stats('Pay')$$),
+    ('reset_circuit_breaker(text)', $$workflow.reset_circuit_breaker('Pay')$$),
+    ('open_circuit_breaker(text,interval)', $$workflow.open_circuit_breaker('Pay', '1 s')$$),
     ('explain_run(uuid)', $$* FROM workflow.explain_run($run)$$),
     ('definition_source(text,integer)', $$workflow.definition_source('Order', 1)$$),
     ('last_version(text)', $$workflow.last_version('Order')$$),
