@@ -44,7 +44,7 @@ measure_workers() { # LEG BATCH COUNT
 
 	since=$(sql -c "SELECT clock_timestamp()")
 	begin_workers "$(workers_for "$batch")" "$batch" outside_work.pgbench
-	start_one order_4_outside "$((count / 160 * 16 + 16))"
+	start_one order_4_outside "$((count / 10))"
 	drain >"$work/out"
 	sleep 1.5
 	commits=$(sql -d postgres -c "SELECT xact_commit FROM pg_stat_database WHERE datname = '$database'")
