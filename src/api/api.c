@@ -125,14 +125,14 @@ ow_api_add_interval(TimestampTz start, Datum interval)
 
 /* A delay of days and months counts from now. */
 int64
-ow_api_retry_delay(FunctionCallInfo fcinfo, int argument)
+ow_api_retry_delay(const NullableDatum *argument)
 {
 	TimestampTz now = ow_clock_now();
 	TimestampTz then;
 
-	if (PG_ARGISNULL(argument))
+	if (argument->isnull)
 		return OW_UNSET;
-	then = ow_api_add_interval(now, PG_GETARG_DATUM(argument));
+	then = ow_api_add_interval(now, argument->value);
 	if (then < now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -33,7 +33,7 @@ extern char *ow_api_uuid_text(const pg_uuid_t *uuid);
 extern TimestampTz ow_api_add_interval(TimestampTz start, Datum interval);
 
 /* next_retry_delay in milliseconds; OW_UNSET when null */
-extern int64 ow_api_retry_delay(FunctionCallInfo fcinfo, int argument);
+extern int64 ow_api_retry_delay(const NullableDatum *argument);
 
 /* Raise unless a procedure may commit here; instead is what its user can do. */
 extern void ow_api_check_may_commit(FunctionCallInfo fcinfo, const char *procedure, const char *instead);

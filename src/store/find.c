@@ -141,6 +141,15 @@ static OwStatement find_task = {
 	.argument_types = "int,uuid"
 };
 
+static OwStatement find_tasks = {
+	.sql =
+	"SELECT wanted.position::int, t.run_id"
+	"  FROM unnest($1, $2) WITH ORDINALITY AS wanted (shard_key, task_token, position),"
+	"       LATERAL (SELECT r.run_id FROM workflow.activity_task r"
+	"                 WHERE r.shard_key = wanted.shard_key AND r.task_token = wanted.task_token OFFSET 0) AS t",
+	.argument_types = "int[],uuid[]"
+};
+
 static OwStatement lock_run = {
 	.sql = "SELECT FROM workflow.execution WHERE shard_key = $1 AND run_id = $2 FOR UPDATE",
 	.argument_types = "int,uuid"
@@ -382,6 +391,34 @@ find_stored_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
 	run->run_id = ow_store_uuid(0, 1);
 	*owner = DatumGetObjectId(ow_store_datum(0, 2, &isnull));
 	return true;
+}
+
+void
+ow_find_tasks(OwFoundTask *tasks, int count)
+{
+	int32	   *shard_keys = palloc(sizeof(int32) * count);
+	pg_uuid_t  *task_tokens = palloc(sizeof(pg_uuid_t) * count);
+	Datum		values[2];
+	uint64		rows;
+
+	for (int i = 0; i < count; i++)
+	{
+		tasks[i].found = false;
+		tasks[i].run.shard_key = shard_keys[i] = ow_task_token_shard_key(&tasks[i].task_token);
+		task_tokens[i] = tasks[i].task_token;
+	}
+	values[0] = ow_store_int_array(shard_keys, count);
+	values[1] = ow_store_uuid_array(task_tokens, count);
+	ow_store_open();
+	rows = ow_store_execute(&find_tasks, values, NULL);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		OwFoundTask *task = &tasks[ow_store_int(row, 1) - 1];
+
+		task->run.run_id = ow_store_uuid(row, 2);
+		task->found = true;
+	}
+	ow_store_close();
 }
 
 /*

@@ -67,6 +67,17 @@ extern bool ow_message_send(const OwFoundRun *run, const char *kind, const pg_uu
 extern bool ow_message_store(const OwRunRef *run, Oid owner, const char *kind, const pg_uuid_t *message_id,
 							 Jsonb *payload, Oid sender);
 
+/* A task token, and the run that waits for its answer */
+typedef struct OwFoundTask
+{
+	pg_uuid_t	task_token;
+	bool		found;
+	OwRunRef	run;			/* if found */
+} OwFoundTask;
+
+/* Find the runs of many task tokens, without locking them. */
+extern void ow_find_tasks(OwFoundTask *tasks, int count);
+
 /*
  * The run that has given this task token away; false when nobody waits for its answer.  The run's row is
  * locked, so that none of other answers and its timeout can come in between (but see may_lock_run).

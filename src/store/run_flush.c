@@ -38,7 +38,8 @@ static OwStatement write_timers = {
 };
 
 static OwStatement delete_timers = {
-	.sql = DELETE_TIMER,
+	.sql =
+	"DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3",
 	.argument_types = "int,uuid,text"
 };
 
@@ -386,7 +387,7 @@ flush_messages(List *runs)
 		{
 			const OwMessage *message = lfirst(inner);
 
-			if (!message->taken && !is_closed(loaded))
+			if (message->handed_over || (!message->taken && !is_closed(loaded)))
 				continue;
 			ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
 			ow_rows_add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));

@@ -20,13 +20,20 @@
  * The keys come first, and each is looked up by index: LATERAL with FOR UPDATE or OFFSET 0 leaves the
  * planner no other way round, whatever it believes of the tables' sizes.
  */
+#define LOCK_RUNS \
+	"SELECT e.*" \
+	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)," \
+	"       LATERAL (SELECT r.* FROM workflow.execution r" \
+	"                 WHERE r.shard_key = wanted.shard_key AND r.run_id = wanted.run_id" \
+	"                   FOR UPDATE"
+
 static OwStatement lock_runs = {
-	.sql =
-	"SELECT e.*"
-	"  FROM unnest($1, $2) AS wanted (shard_key, run_id),"
-	"       LATERAL (SELECT r.* FROM workflow.execution r"
-	"                 WHERE r.shard_key = wanted.shard_key AND r.run_id = wanted.run_id"
-	"                   FOR UPDATE SKIP LOCKED) AS e",
+	.sql = LOCK_RUNS " SKIP LOCKED) AS e",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement lock_runs_waiting = {
+	.sql = LOCK_RUNS ") AS e",
 	.argument_types = "int[],uuid[]"
 };
 
@@ -283,16 +290,15 @@ find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext contex
 	return contended;
 }
 
-/* The caller's context, CurrentMemoryContext before the store was opened, is given as context. */
-List *
-ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context)
+static List *
+lock(OwStatement *statement, const OwRunRef *refs, int count, MemoryContext context)
 {
 	List	   *runs = NIL;
 	Datum		values[2];
 	uint64		loaded_count;
 
 	ref_arrays(refs, count, values);
-	loaded_count = ow_store_execute(&lock_runs, values, NULL);
+	loaded_count = ow_store_execute(statement, values, NULL);
 	for (uint64 row = 0; row < loaded_count; row++)
 	{
 		MemoryContext previous = MemoryContextSwitchTo(context);
@@ -303,14 +309,37 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 		MemoryContextSwitchTo(previous);
 		ow_wakeup_locked(loaded->owner, &loaded->ref);
 	}
+	return runs;
+}
+
+static void
+load_children(List *runs, MemoryContext context)
+{
+	if (runs == NIL)
+		return;
+	load_messages(runs, context);
+	ow_compensations_load(runs, context);
+	ow_branches_load(runs, context);
+	ow_tasks_load(runs, context);
+}
+
+/* The caller's context, CurrentMemoryContext before the store was opened, is given as context. */
+List *
+ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context)
+{
+	List	   *runs = lock(&lock_runs, refs, count, context);
+
 	*contended = find_contended(refs, count, runs, context);
-	if (runs != NIL)
-	{
-		load_messages(runs, context);
-		ow_compensations_load(runs, context);
-		ow_branches_load(runs, context);
-		ow_tasks_load(runs, context);
-	}
+	load_children(runs, context);
+	return runs;
+}
+
+List *
+ow_run_load_waiting(const OwRunRef *refs, int count, MemoryContext context)
+{
+	List	   *runs = lock(&lock_runs_waiting, refs, count, context);
+
+	load_children(runs, context);
 	return runs;
 }
 

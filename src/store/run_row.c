@@ -8,6 +8,7 @@
 #include "store/run_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 void
@@ -135,6 +136,17 @@ ow_rows_add(OwRows *rows, Datum datum)
 			palloc(rows->capacity * sizeof(Datum));
 	}
 	rows->datums[rows->count++] = datum;
+}
+
+Datum
+ow_rows_array(const OwRows *rows, Oid type)
+{
+	int16		length;
+	bool		by_value;
+	char		alignment;
+
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	return PointerGetDatum(construct_array(rows->datums, rows->count, type, length, by_value, alignment));
 }
 
 void

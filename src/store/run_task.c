@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run_internal.h"
@@ -70,21 +71,30 @@ static OwStatement update_task = {
 	.argument_types = "int,uuid,workflow.activity_task"
 };
 
-static OwStatement delete_task = {
+/*
+ * Whatever the planner believes of the tables, all it can make of these is an index scan for the shard keys, which
+ * looks each row up among those that are to go: IS TRUE keeps it from trying all pairs of the arrays, or a join.
+ */
+static OwStatement delete_tasks = {
 	.sql =
-	"DELETE FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2"
-	" RETURNING worker IS NOT NULL, CASE WHEN controlled THEN task_queue END",
-	.argument_types = "int,uuid"
+	"DELETE FROM workflow.activity_task"
+	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE"
+	" RETURNING task_token, run_id, worker IS NOT NULL, CASE WHEN controlled THEN task_queue END",
+	.argument_types = "int[],uuid[]"
 };
 
-static OwStatement delete_heartbeat = {
-	.sql = "DELETE FROM workflow.activity_heartbeat WHERE shard_key = $1 AND task_token = $2",
-	.argument_types = "int,uuid"
+static OwStatement delete_heartbeats = {
+	.sql =
+	"DELETE FROM workflow.activity_heartbeat"
+	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE",
+	.argument_types = "int[],uuid[]"
 };
 
-static OwStatement delete_timer = {
-	.sql = DELETE_TIMER,
-	.argument_types = "int,uuid,text"
+static OwStatement delete_timers = {
+	.sql =
+	"DELETE FROM workflow.timer"
+	" WHERE shard_key = ANY ($1) AND ((run_id, kind) IN (SELECT unnest($2), unnest($3))) IS TRUE",
+	.argument_types = "int[],uuid[],text[]"
 };
 
 /* ---- loading ---- */
@@ -412,36 +422,31 @@ collect_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued, Li
 	ow_rows_add(&queued->tasks, task_row(loaded, token, task));
 }
 
-static void
-forget_timer(const OwLoadedRun *loaded, const pg_uuid_t *task_token)
+/* Keys of rows that go, for a statement each */
+typedef struct GoneRows
 {
-	Datum		values[3] = {
-		Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(&loaded->run.run_id),
-		CStringGetTextDatum(ow_task_timer_kind(task_token))
-	};
+	OwRows		tasks[2];		/* shard_key, task_token */
+	OwRows		heartbeats[2];	/* shard_key, task_token */
+	OwRows		timers[3];		/* shard_key, run_id, kind */
+} GoneRows;
 
-	ow_store_execute(&delete_timer, values, NULL);
-}
-
-/* The task goes first: after that nobody takes it, or beats, any more. */
 static void
-forget_task(const OwLoadedRun *loaded, const pg_uuid_t *task_token)
+forget_task(const pg_uuid_t *task_token, OwRows *rows)
 {
-	Datum		values[2] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(task_token)};
-	char	   *task_queue;
-
-	if (ow_store_execute(&delete_task, values, NULL) == 0 || !ow_store_bool(0, 1))
-		return;
-	/* another one may be in flight now */
-	task_queue = ow_store_text(0, 2);
-	if (task_queue != NULL)
-		ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
-	ow_store_execute(&delete_heartbeat, values, NULL);
-	forget_timer(loaded, task_token);
+	ow_rows_add(&rows[0], Int32GetDatum(ow_task_token_shard_key(task_token)));
+	ow_rows_add(&rows[1], UUIDPGetDatum(task_token));
 }
 
 static void
-flush_tasks(const OwLoadedRun *loaded, Queued *queued)
+forget_timer(const pg_uuid_t *run_id, const pg_uuid_t *task_token, OwRows *rows)
+{
+	ow_rows_add(&rows[0], Int32GetDatum(ow_task_token_shard_key(task_token)));
+	ow_rows_add(&rows[1], UUIDPGetDatum(run_id));
+	ow_rows_add(&rows[2], CStringGetTextDatum(ow_task_timer_kind(task_token)));
+}
+
+static void
+flush_tasks(const OwLoadedRun *loaded, Queued *queued, GoneRows *gone)
 {
 	List	   *waiting = NIL;
 	ListCell   *cell;
@@ -454,14 +459,59 @@ flush_tasks(const OwLoadedRun *loaded, Queued *queued)
 	foreach(cell, loaded->stored_tasks)
 	{
 		if (!has_task(waiting, lfirst(cell)))
-			forget_task(loaded, lfirst(cell));
+			forget_task(lfirst(cell), gone->tasks);
 	}
 	/* the run's own timer stands for it from now on */
 	foreach(cell, loaded->lease_timers)
 	{
 		if (has_task(waiting, lfirst(cell)))
-			forget_timer(loaded, lfirst(cell));
+			forget_timer(&loaded->run.run_id, lfirst(cell), gone->timers);
 	}
+}
+
+/* Of those that somebody had taken, which the rows tell as they were when they were deleted */
+static void
+forget_leases(uint64 count, GoneRows *gone)
+{
+	for (uint64 row = 0; row < count; row++)
+	{
+		pg_uuid_t  *task_token = palloc(sizeof(pg_uuid_t));
+		pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
+		char	   *controlled_queue = ow_store_text(row, 4);
+
+		if (!ow_store_bool(row, 3))
+			continue;
+		/* another one may be in flight now */
+		if (controlled_queue != NULL)
+			ow_wakeup_some_waiters(ow_task_queue_key(controlled_queue), 1);
+		*task_token = ow_store_uuid(row, 1);
+		*run_id = ow_store_uuid(row, 2);
+		forget_task(task_token, gone->heartbeats);
+		forget_timer(run_id, task_token, gone->timers);
+	}
+}
+
+/* How many have gone; of deleted tasks, their rows are there to be read. */
+static uint64
+delete_rows(OwStatement *statement, const OwRows *keys, int count)
+{
+	static const Oid types[] = {INT4OID, UUIDOID, TEXTOID};
+	Datum		values[lengthof(types)];
+
+	if (keys[0].count == 0)
+		return 0;
+	for (int i = 0; i < count; i++)
+		values[i] = ow_rows_array(&keys[i], types[i]);
+	return ow_store_execute(statement, values, NULL);
+}
+
+/* The tasks go first: after that nobody takes them, or beats, any more. */
+static void
+delete_gone(GoneRows *gone)
+{
+	forget_leases(delete_rows(&delete_tasks, gone->tasks, 2), gone);
+	(void) delete_rows(&delete_heartbeats, gone->heartbeats, 2);
+	(void) delete_rows(&delete_timers, gone->timers, 3);
 }
 
 void
@@ -469,10 +519,13 @@ ow_tasks_flush(List *runs)
 {
 	Queued		queued = {0};
 	OwRows		keyed[2];
+	GoneRows	gone;
 	ListCell   *cell;
 
+	memset(&gone, 0, sizeof(gone));
 	foreach(cell, runs)
-		flush_tasks(lfirst(cell), &queued);
+		flush_tasks(lfirst(cell), &queued, &gone);
+	delete_gone(&gone);
 	ow_rows_write(&note_queues, "activity_task", &queued.tasks);
 	ow_rows_write(&note_queues, "activity_task", &queued.changed);
 	keyed[0] = queued.keyed_queues;

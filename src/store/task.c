@@ -1,6 +1,6 @@
 /*
  * task.c
- *		Tasks of programs outside: their heartbeats, who may take them, and a test's look at them.
+ *		Tasks of programs outside: who may take them, and a test's look at them.
  *
  * See task_claim.c for taking them from their queue.
  */
@@ -24,33 +24,10 @@ static OwStatement list_tasks = {
 	.argument_types = "uuid[]"
 };
 
-static OwStatement beat_again = {
-	.sql =
-	"UPDATE workflow.activity_heartbeat SET beat_at = $3, details = coalesce($4, details)"
-	" WHERE shard_key = $1 AND task_token = $2",
-	.argument_types = "int,uuid,timestamptz,jsonb"
-};
-
-/* The lock keeps whoever ends the task from overlooking its first heartbeat. */
-static OwStatement beat_first = {
-	.sql =
-	"INSERT INTO workflow.activity_heartbeat AS h (shard_key, task_token, beat_at, details)"
-	" SELECT t.shard_key, t.task_token, $3, $4 FROM workflow.activity_task t"
-	"  WHERE t.shard_key = $1 AND t.task_token = $2 AND t.worker IS NOT NULL FOR KEY SHARE"
-	" ON CONFLICT (shard_key, task_token) DO UPDATE"
-	" SET beat_at = excluded.beat_at, details = coalesce(excluded.details, h.details)",
-	.argument_types = "int,uuid,timestamptz,jsonb"
-};
-
 static OwStatement is_queued = {
 	.sql =
 	"SELECT FROM workflow.activity_task"
 	" WHERE shard_key = $1 AND task_token = $2 AND task_queue IS NOT NULL",
-	.argument_types = "int,uuid"
-};
-
-static OwStatement is_paused = {
-	.sql = "SELECT FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2 AND paused_at IS NOT NULL",
 	.argument_types = "int,uuid"
 };
 
@@ -122,64 +99,26 @@ ow_task_list(Datum runs)
 	return tasks;
 }
 
-/* ---- heartbeats ---- */
-
-static void
-token_values(const pg_uuid_t *task_token, Datum *values)
-{
-	values[0] = Int32GetDatum(ow_task_token_shard_key(task_token));
-	values[1] = UUIDPGetDatum(task_token);
-}
-
-bool
-ow_task_beat(const pg_uuid_t *task_token, const Jsonb *details)
-{
-	Datum		values[4];
-	const char *nulls = details == NULL ? "   n" : NULL;
-	bool		noted;
-
-	token_values(task_token, values);
-	values[2] = TimestampTzGetDatum(ow_clock_now());
-	values[3] = JsonbPGetDatum(details);
-	ow_store_open();
-	noted = ow_store_execute(&beat_again, values, nulls) > 0 || ow_store_execute(&beat_first, values, nulls) > 0;
-	ow_store_close();
-	return noted;
-}
-
 bool
 ow_task_is_queued(const pg_uuid_t *task_token)
 {
 	Datum		values[2];
 	bool		queued;
 
-	token_values(task_token, values);
+	values[0] = Int32GetDatum(ow_task_token_shard_key(task_token));
+	values[1] = UUIDPGetDatum(task_token);
 	ow_store_open();
 	queued = ow_store_execute(&is_queued, values, NULL) > 0;
 	ow_store_close();
 	return queued;
 }
 
-bool
-ow_task_is_paused(const pg_uuid_t *task_token)
-{
-	Datum		values[2];
-	bool		paused;
-
-	token_values(task_token, values);
-	ow_store_open();
-	paused = ow_store_execute(&is_paused, values, NULL) > 0;
-	ow_store_close();
-	return paused;
-}
-
 int
 ow_task_branch(const pg_uuid_t *task_token)
 {
-	Datum		values[2];
+	Datum		values[2] = {Int32GetDatum(ow_task_token_shard_key(task_token)), UUIDPGetDatum(task_token)};
 	int			branch = 0;
 
-	token_values(task_token, values);
 	ow_store_open();
 	if (ow_store_execute(&read_branch, values, NULL) > 0)
 		branch = ow_store_int(0, 1);

@@ -1,6 +1,6 @@
 /*
  * task.h
- *		Tasks of programs outside: taking them from their queue, their heartbeats, and who may.
+ *		Tasks of programs outside: taking them from their queue, and who may.
  *
  * None of this touches a run: what becomes of a task is its answer's (find.h), and its limits', to say.
  */
@@ -84,14 +84,8 @@ typedef struct OwTaskInQueue
 extern List *ow_task_list(Datum runs);	/* of OwTaskInQueue *, in the order they would be taken */
 extern void ow_task_take_one(const OwTaskInQueue *task, const char *worker);
 
-/* Note a heartbeat; false when nobody has taken such a task, or it has ended. */
-extern bool ow_task_beat(const pg_uuid_t *task_token, const Jsonb *details);
-
 /* Is it in a task queue, or taken from one? */
 extern bool ow_task_is_queued(const pg_uuid_t *task_token);
-
-/* Has an operator paused it?  Of those whose token was given away as well. */
-extern bool ow_task_is_paused(const pg_uuid_t *task_token);
 
 /* The branch whose it is; 0: none */
 extern int	ow_task_branch(const pg_uuid_t *task_token);

@@ -38,8 +38,9 @@ static OwStatement find_work = {
 	"                           WHERE m.shard_key = mine.shard_key AND m.run_id = mine.run_id),"
 	"       (SELECT min(t.due_at) FROM workflow.timer t"
 	"         WHERE t.shard_key = mine.shard_key AND t.run_id = mine.run_id)"
-	"  FROM unnest($1, $2) AS mine (shard_key, run_id)"
-	"  JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id",
+	"  FROM unnest($1, $2) WITH ORDINALITY AS mine (shard_key, run_id, n)"
+	"  JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id"
+	" ORDER BY mine.n",
 	.argument_types = "int[],uuid[]"
 };
 
