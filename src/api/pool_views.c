@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "api/api.h"
 #include "engine/identity.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -23,8 +24,8 @@ PG_FUNCTION_INFO_V1(ow_pool_stats);
 PG_FUNCTION_INFO_V1(ow_engine_status);
 
 /* Tells whether the current user may execute workflow.see_all_runs(). */
-static bool
-sees_all_runs(void)
+bool
+ow_api_sees_all_runs(void)
 {
 	List	   *name = list_make2(makeString("workflow"), makeString("see_all_runs"));
 	Oid			function = LookupFuncName(name, 0, NULL, true);
@@ -43,7 +44,7 @@ Datum
 ow_worker_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	bool		all = sees_all_runs();
+	bool		all = ow_api_sees_all_runs();
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -72,7 +73,7 @@ Datum
 ow_pool_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	bool		all = sees_all_runs();
+	bool		all = ow_api_sees_all_runs();
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);

@@ -98,8 +98,7 @@ ow_compile_signals(OwCompiler *compiler, const JsonbValue *source)
 
 		if (is_remark(name) || !ow_fields_check(&signal, place, signal_tables, compiler->problems))
 			continue;
-		definition->signals[definition->nsignals++] = (OwSignalType)
-		{
+		definition->signals[definition->nsignals++] = (OwSignalType) {
 			.name = name,
 				.payload = ow_payload_type_compile(&signal, "Payload", place, compiler->problems)
 		};

@@ -476,8 +476,7 @@ ow_machine_signal(OwMachine *machine, const OwInput *input)
 	ow_object_add_text(&object, "sent_at", ow_instant_format(input->sent_at));
 	ow_object_add_text(&object, "request_id", input->request_id);
 	ow_object_add_text(&object, "requested_by", input->requested_by);
-	*signal = (OwBufferedSignal)
-	{
+	*signal = (OwBufferedSignal) {
 		.event_id = run->next_event_id,
 			.name = pstrdup(input->signal),
 			.payload = input->details ? input->details : ow_json_null(),

@@ -53,6 +53,9 @@ extern void ow_find_lock_request(int32 shard_key, const char *request_id);
 
 extern bool ow_find_has_failed_compensations(const OwFoundRun *run);
 
+/* Is an open run at an activity in one of these states (text[]), or at a compensation by or of that name? */
+extern bool ow_find_is_pending(const OwFoundRun *run, Datum states, const char *name);
+
 /*
  * Insert a message for an open run, and wake the executor of its owner.  False when there is one of that
  * id already (NULL: a new one).
@@ -69,6 +72,17 @@ extern bool ow_find_lock_open(const OwFoundRun *run);
 
 /* Note the request id of a signal; false when its chain of runs knows it already. */
 extern bool ow_signal_request_note(const OwFoundRun *run, const char *request_id);
+
+/* A task token, and the run that waits for its answer */
+typedef struct OwFoundTask
+{
+	pg_uuid_t	task_token;
+	bool		found;
+	OwRunRef	run;			/* if found */
+} OwFoundTask;
+
+/* Find the runs of many task tokens, without locking them. */
+extern void ow_find_tasks(OwFoundTask *tasks, int count);
 
 /*
  * The run that has given this task token away; false when nobody waits for its answer.  The run's row is

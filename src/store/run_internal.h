@@ -29,8 +29,6 @@ extern void ow_signals_load(List *runs, MemoryContext context);
 /* Writes signals that have come, and deletes those consumed, and those of runs that have closed. */
 extern void ow_signals_flush(List *runs);
 
-#define DELETE_TIMER "DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3"
-
 /* Loads compensations, of those of the runs that need all of them; everything in context. */
 extern void ow_compensations_load(List *runs, MemoryContext context);
 

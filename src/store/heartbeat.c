@@ -1,0 +1,182 @@
+/*
+ * heartbeat.c
+ *		Heartbeats of tasks that programs outside work on: two statements, however many there are.
+ *
+ * The first writes over what is there, which is a HOT update; the second inserts the first heartbeats of tasks.
+ * The run is not touched: who looks at it next finds out (run_task.c).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "engine/clock.h"
+#include "store/heartbeat.h"
+#include "store/start.h"
+#include "store/store.h"
+#include "utils/array.h"
+#include "utils/timestamp.h"
+
+/* An index scan, whatever the planner believes of the table: see run_task.c */
+static OwStatement beat_again = {
+	.sql =
+	"UPDATE workflow.activity_heartbeat"
+	"   SET beat_at = $4, details = coalesce(($3)[array_position($2, task_token)], details)"
+	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE"
+	" RETURNING task_token",
+	.argument_types = "int[],uuid[],jsonb[],timestamptz"
+};
+
+/* The lock keeps whoever ends the task from overlooking its first heartbeat. */
+static OwStatement beat_first = {
+	.sql =
+	"INSERT INTO workflow.activity_heartbeat AS h (shard_key, task_token, beat_at, details)"
+	" SELECT n.shard_key, n.task_token, $4, n.details"
+	"   FROM unnest($1, $2, $3) AS n (shard_key, task_token, details),"
+	"        LATERAL (SELECT FROM workflow.activity_task t WHERE t.shard_key = n.shard_key"
+	"                    AND t.task_token = n.task_token AND t.worker IS NOT NULL FOR KEY SHARE) AS taken"
+	" ON CONFLICT (shard_key, task_token) DO UPDATE"
+	" SET beat_at = excluded.beat_at, details = coalesce(excluded.details, h.details)"
+	" RETURNING h.task_token",
+	.argument_types = "int[],uuid[],jsonb[],timestamptz"
+};
+
+static OwStatement find_paused = {
+	.sql =
+	"SELECT t.task_token FROM unnest($1, $2) AS n (shard_key, task_token),"
+	"       LATERAL (SELECT r.task_token, r.paused_at FROM workflow.activity_task r"
+	"                 WHERE r.shard_key = n.shard_key AND r.task_token = n.task_token OFFSET 0) AS t"
+	" WHERE t.paused_at IS NOT NULL",
+	.argument_types = "int[],uuid[]"
+};
+
+static int
+compare_tokens(const void *a, const void *b)
+{
+	return memcmp(&(*(OwHeartbeat *const *) a)->task_token, &(*(OwHeartbeat *const *) b)->task_token, UUID_LEN);
+}
+
+/* Of those for the same task, the one given last comes first. */
+static int
+compare_beats(const void *a, const void *b)
+{
+	const OwHeartbeat *first = *(OwHeartbeat *const *) a;
+	const OwHeartbeat *second = *(OwHeartbeat *const *) b;
+	int			order = compare_tokens(a, b);
+
+	return order != 0 ? order : (second > first) - (second < first);
+}
+
+/* One for each task, in the order of the tokens */
+static OwHeartbeat **
+distinct_beats(OwHeartbeat *beats, int *count)
+{
+	OwHeartbeat **distinct = palloc(sizeof(OwHeartbeat *) * *count);
+	int			kept = 0;
+
+	for (int i = 0; i < *count; i++)
+		distinct[i] = &beats[i];
+	qsort(distinct, *count, sizeof(OwHeartbeat *), compare_beats);
+	for (int i = 0; i < *count; i++)
+	{
+		if (kept == 0 || compare_tokens(&distinct[kept - 1], &distinct[i]) != 0)
+			distinct[kept++] = distinct[i];
+	}
+	*count = kept;
+	return distinct;
+}
+
+static OwHeartbeat *
+find_beat(OwHeartbeat **distinct, int count, const pg_uuid_t *task_token)
+{
+	OwHeartbeat wanted = {.task_token = *task_token};
+	OwHeartbeat *key = &wanted;
+
+	return *(OwHeartbeat **) bsearch(&key, distinct, count, sizeof(OwHeartbeat *), compare_tokens);
+}
+
+/* What the statements take, of those that have not been noted; how many */
+static int
+set_values(OwHeartbeat **distinct, int count, Datum *values)
+{
+	int32	   *shard_keys = palloc(sizeof(int32) * count);
+	pg_uuid_t  *task_tokens = palloc(sizeof(pg_uuid_t) * count);
+	Datum	   *details = palloc(sizeof(Datum) * count);
+	bool	   *nulls = palloc(sizeof(bool) * count);
+	int			dimension = 0;
+	int			lower_bound = 1;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (distinct[i]->noted)
+			continue;
+		shard_keys[dimension] = ow_task_token_shard_key(&distinct[i]->task_token);
+		task_tokens[dimension] = distinct[i]->task_token;
+		details[dimension] = JsonbPGetDatum(distinct[i]->details);
+		nulls[dimension++] = distinct[i]->details == NULL;
+	}
+	if (dimension == 0)
+		return 0;
+	values[0] = ow_store_int_array(shard_keys, dimension);
+	values[1] = ow_store_uuid_array(task_tokens, dimension);
+	values[2] = PointerGetDatum(construct_md_array(details, nulls, 1, &dimension, &lower_bound, JSONBOID, -1, false,
+												   TYPALIGN_INT));
+	values[3] = TimestampTzGetDatum(ow_clock_now());
+	return dimension;
+}
+
+/* Notes the heartbeats by the statement, those that have not been noted. */
+static void
+note(OwStatement *statement, OwHeartbeat **distinct, int count)
+{
+	Datum		values[4];
+	uint64		rows;
+
+	if (set_values(distinct, count, values) == 0)
+		return;
+	rows = ow_store_execute(statement, values, NULL);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		pg_uuid_t	task_token = ow_store_uuid(row, 1);
+
+		find_beat(distinct, count, &task_token)->noted = true;
+	}
+}
+
+/* Before any has been noted */
+static void
+look_for_paused(OwHeartbeat **distinct, int count)
+{
+	Datum		values[4];
+	uint64		rows;
+
+	(void) set_values(distinct, count, values);
+	rows = ow_store_execute(&find_paused, values, NULL);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		pg_uuid_t	task_token = ow_store_uuid(row, 1);
+
+		find_beat(distinct, count, &task_token)->paused = true;
+	}
+}
+
+void
+ow_heartbeats_note(OwHeartbeat *beats, int count)
+{
+	OwHeartbeat **distinct;
+	int			tasks = count;
+
+	if (count == 0)
+		return;
+	distinct = distinct_beats(beats, &tasks);
+	ow_store_open();
+	look_for_paused(distinct, tasks);
+	note(&beat_again, distinct, tasks);
+	note(&beat_first, distinct, tasks);
+	ow_store_close();
+	for (int i = 0; i < count; i++)
+	{
+		const OwHeartbeat *of_task = find_beat(distinct, tasks, &beats[i].task_token);
+
+		beats[i].noted = of_task->noted;
+		beats[i].paused = of_task->paused;
+	}
+}
