@@ -15,6 +15,7 @@
  *		s Error			the shell cannot go on
  *		r				an operator lets it try again, once it is stuck
  *		k				an operator lets its failed compensations try again
+ *		g 0 5 JSON		it is sent a signal, the first that is declared, so many seconds ago
  *		p 1 reason		the activity of a token is paused: of the run's own (0), or its branches'
  *		u 1				it is resumed
  *		e 1 kh			it is reset, kept paused (k), heartbeats forgotten (h)
@@ -56,6 +57,7 @@ typedef struct Drive
 	bool		some_rejected;
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
+	int			signals;		/* sent because nothing else could happen */
 	bool		operator_came;	/* what was missing has been registered */
 	bool		in_database;	/* expressions are evaluated for what they are */
 	bool		forgetful;		/* stored and loaded again after each step */
@@ -230,6 +232,21 @@ paused_token(const OwRun *run, int *branch)
 	return NULL;
 }
 
+static bool
+awaits_signal(const OwRun *run)
+{
+	ListCell   *cell;
+
+	if (run->token.phase == OW_PHASE_AWAIT)
+		return true;
+	foreach(cell, run->branches)
+	{
+		if (((const OwBranch *) lfirst(cell))->token.phase == OW_PHASE_AWAIT)
+			return true;
+	}
+	return false;
+}
+
 /* What must hold after a step, whatever came before it */
 static void
 check_step(const Drive *drive)
@@ -244,7 +261,7 @@ check_step(const Drive *drive)
 	if (drive->step == OW_STEP_CLOSED && (run->status < OW_STATUS_COMPLETED || !run->outcome.decided))
 		fuzz_finding("a run is closed in status %s", ow_status_name(run->status));
 	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch) == DT_NOEND &&
-		waiting_task(run, &branch) == NULL && paused_token(run, &branch) == NULL)
+		waiting_task(run, &branch) == NULL && paused_token(run, &branch) == NULL && !awaits_signal(run))
 		fuzz_finding("a run waits for nothing in phase %s", ow_phase_name(run->token.phase));
 	if (drive->step == OW_STEP_ACTIVITY && ow_token_is_paused(drive->machine.token))
 		fuzz_finding("an activity is called though it is paused");
@@ -358,6 +375,8 @@ feed_request(Drive *drive, OwInputKind kind, int branch, const Jsonb *request, c
 	feed(drive, &input);
 }
 
+static void feed_signal(Drive *drive, int index, int seconds_ago, Jsonb *payload);
+
 static void
 feed_timer(Drive *drive)
 {
@@ -388,6 +407,8 @@ feed_what_comes(Drive *drive)
 		feed_result(drive, branch, ow_json_empty_object());
 	else if (drive->step == OW_STEP_PARKED && paused_token(run, &branch) != NULL)
 		feed_request(drive, OW_INPUT_RESUME_ACTIVITY, branch, ow_json_empty_object(), NULL);
+	else if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch) == DT_NOEND)
+		feed_signal(drive, drive->signals++, 0, ow_json_empty_object());
 	else if (drive->step == OW_STEP_PARKED)
 		feed_timer(drive);
 	else
@@ -507,6 +528,31 @@ feed_heartbeat(Drive *drive, const char *words)
 		feed(drive, &input);
 }
 
+/* Sends one of the signals that the definition declares; in half of the cases there is a request id. */
+static void
+feed_signal(Drive *drive, int index, int seconds_ago, Jsonb *payload)
+{
+	const OwDefinition *definition = drive->machine.definition;
+	OwInput		input = {.kind = OW_INPUT_SIGNAL, .requested_by = "fuzz", .details = payload};
+
+	if (definition->nsignals == 0)
+		return;
+	input.signal = definition->signals[index % definition->nsignals].name;
+	input.sent_at = drive->now - seconds_ago * USECS_PER_SEC;
+	input.request_id = index % 2 ? "again" : NULL;
+	feed(drive, &input);
+}
+
+static void
+feed_signal_line(Drive *drive, const char *words)
+{
+	char	   *rest;
+	int			index = (int) (strtoul(words, &rest, 10) % 100);
+	int			seconds_ago = (int) (strtoul(rest, &rest, 10) % 10000);
+
+	feed_signal(drive, index, seconds_ago, ow_json_parse(rest));
+}
+
 /* The message comes with a run that was just loaded, or opened again. */
 static void
 retry_compensations(Drive *drive)
@@ -603,6 +649,9 @@ feed_line(Drive *drive, const char *line)
 			break;
 		case 'k':
 			retry_compensations(drive);
+			break;
+		case 'g':
+			feed_signal_line(drive, words);
 			break;
 		case 'p':
 		case 'u':

@@ -222,6 +222,13 @@ put_compensation(StringInfo out, const OwRecordedCompensation *compensation)
 	put_json(out, "compensation's failure", compensation->failure);
 }
 
+static void
+put_signal(StringInfo out, const OwBufferedSignal *signal)
+{
+	appendStringInfo(out, "signal: %d %s " INT64_FORMAT "\n", signal->event_id, signal->name, signal->sent_at);
+	put_json(out, "signal's payload", signal->payload);
+}
+
 /* A field a line, "name: value" */
 char *
 fuzz_run_describe(const OwRun *run, const FuzzStore *store, const OwDefinition *definition)
@@ -244,6 +251,9 @@ fuzz_run_describe(const OwRun *run, const FuzzStore *store, const OwDefinition *
 	put_json(&out, "public error", run->outcome.public_error);
 	foreach(cell, run->branches)
 		put_branch(&out, lfirst(cell), definition);
+	appendStringInfo(&out, "signals with request ids: %d\n", run->signal_requests);
+	foreach(cell, run->signals)
+		put_signal(&out, lfirst(cell));
 	appendStringInfo(&out, "last compensation: %d\n", run->last_compensation);
 	foreach(cell, all_compensations(run, store))
 	{
@@ -369,11 +379,40 @@ copy_branches(const List *rows)
 	return copies;
 }
 
+/* Rows of signals come and go as the run says; what it says of others than those that are there is lost. */
+static void
+store_signals(FuzzStore *store, OwRun *run)
+{
+	ListCell   *cell;
+
+	foreach(cell, store->signals)
+	{
+		if (list_member_int(run->consumed_signals, ((OwBufferedSignal *) lfirst(cell))->event_id))
+			store->signals = foreach_delete_current(store->signals, cell);
+	}
+	foreach(cell, run->signals)
+	{
+		OwBufferedSignal *row = palloc(sizeof(OwBufferedSignal));
+
+		*row = *(OwBufferedSignal *) lfirst(cell);
+		if (row->stored)
+			continue;
+		row->stored = true;
+		store->signals = lappend(store->signals, row);
+	}
+	run->consumed_signals = NIL;
+	if (run->token.phase == OW_PHASE_CLOSED)
+		store->signals = NIL;
+	else
+		run->signals = list_copy(store->signals);
+}
+
 void
 fuzz_run_store_and_load(FuzzStore *store, OwRun *run, const OwDefinition *definition)
 {
 	store_branches(store, run, definition);
 	store_compensations(store, run);
+	store_signals(store, run);
 	if (run->token.phase == OW_PHASE_CLOSED)
 		store->branches = store->outputs = NIL;
 	else if (run->token.phase != OW_PHASE_BRANCHES && store->branches != NIL)

@@ -13,6 +13,7 @@ typedef struct FuzzStore
 	List	   *branches;		/* of OwBranch * */
 	List	   *outputs;		/* of OwBranch *: parent, index and output */
 	List	   *compensations;	/* of OwRecordedCompensation * */
+	List	   *signals;		/* of OwBufferedSignal * */
 } FuzzStore;
 
 extern void fuzz_run_start(OwRun *run, const OwDefinition *definition, Jsonb *input, TimestampTz at);
