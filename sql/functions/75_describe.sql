@@ -224,7 +224,7 @@ BEGIN ATOMIC
         UNION ALL
         SELECT s.place, 4, 0, CASE WHEN s.state->>'Type' = 'Fail' AND s.parent IS NOT NULL THEN 'Fail' ELSE 'End' END,
                s.name, CASE WHEN s.state->>'Type' = 'Fail' THEN s.parent END, NULL
-        FROM states s WHERE s.state->'End' = 'true' OR s.state->>'Type' IN ('Succeed', 'Fail')
+        FROM states s WHERE s.state->'End' = 'true' OR s.state->>'Type' IN ('Succeed', 'Fail', 'ContinueAsNew')
         UNION ALL
         SELECT s.place, 5, c.n, 'Catch', s.name, c.catcher->>'Next',
                (SELECT string_agg(e.name, ', ' ORDER BY e.n)

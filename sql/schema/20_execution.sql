@@ -53,6 +53,7 @@ CREATE TABLE workflow.execution (
     chain_id         uuid NOT NULL,
     root_run_id      uuid NOT NULL,
     traceparent      text,
+    execution_deadline timestamptz,
     PRIMARY KEY (shard_key, run_id),
     UNIQUE (shard_key, workflow_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
@@ -62,6 +63,7 @@ COMMENT ON TABLE workflow.execution IS 'Open runs: the materialised state of eac
 COMMENT ON COLUMN workflow.execution.ready IS 'An executor has something to do for this run';
 COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''s activity was running: it runs alone, and is stuck after order_workflow.crash_limit';
 COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row in workflow.timer (it gets one when the run first waits)';
+COMMENT ON COLUMN workflow.execution.execution_deadline IS 'The execution_timeout of the start, for all runs that continue one another';
 COMMENT ON COLUMN workflow.execution.traceparent IS 'The W3C trace it was started in; null: it has one of its own';
 COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
 COMMENT ON COLUMN workflow.execution.next_branch_id IS 'One more than there have been branches of Parallel and Map states';
@@ -210,7 +212,7 @@ CREATE TABLE workflow.message (
     kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations',
                                              'ActivityCompleted', 'ActivityFailed', 'Heartbeat',
                                              'PauseActivity', 'ResumeActivity', 'ResetActivity',
-                                             'UpdateActivityOptions', 'Signal')),
+                                             'UpdateActivityOptions', 'Signal', 'Compensations')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,
@@ -228,6 +230,7 @@ CREATE TABLE workflow.signal (
     signal     text NOT NULL,
     payload    jsonb NOT NULL,
     sent_at    timestamptz NOT NULL,
+    sent_by    text,
     PRIMARY KEY (shard_key, run_id, event_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE workflow.signal IS 'Signals that wait in their run for an Await state';

@@ -289,11 +289,13 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, OwNewRun *run)
 		add_interval(fcinfo, ARG_START_DELAY, "start_delay", run->started_at);
 	/* the time to close in counts from when it may begin */
 	run->deadline = definition_deadline(compiled, run->start_at);
+	run->execution_deadline = DT_NOEND;
 	if (!PG_ARGISNULL(ARG_EXECUTION_TIMEOUT))
 	{
 		TimestampTz end = add_interval(fcinfo, ARG_EXECUTION_TIMEOUT, "execution_timeout",
 									   run->start_at);
 
+		run->execution_deadline = end;
 		run->deadline = Min(run->deadline, end);
 	}
 }

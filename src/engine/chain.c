@@ -135,6 +135,17 @@ new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 	ow_task_token_make(run->shard_key, task_token);
 }
 
+static void
+next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version)
+{
+	OwLoadedRun *loaded = ((Chain *) arg)->loaded;
+	const OwCompiled *current = inherits_version ? NULL : ow_catalog_find_definition(run->workflow, 0);
+
+	loaded->next = current ? current : loaded->compiled;
+	ow_run_id_make(run->shard_key, ow_bucket_at(ow_clock_now()), run_id);
+	*version = loaded->next->version;
+}
+
 static bool
 check_output(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output, OwFailure *failure)
 {
@@ -516,6 +527,8 @@ feed_message(Chain *chain, const OwMessage *message)
 
 	if (message->kind == OW_INPUT_SIGNAL)
 		take_signal(message, &input);
+	if (message->kind == OW_INPUT_COMPENSATIONS)
+		input.details = ow_json_get(message->payload, "compensations");
 	if (is_control(message))
 		return feed_control(chain, &input);
 	if (is_answer(message) && !take_answer(chain, message, &input, &failure))
@@ -695,6 +708,7 @@ one_try(Chain *chain, bool careful)
 		.load_compensations = load_compensations,
 		.evaluate = evaluate,
 		.new_task_token = new_task_token,
+		.next_run = next_run,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
 		.fits = fits,

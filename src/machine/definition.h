@@ -37,7 +37,8 @@ typedef enum OwStateType
 	OW_STATE_COMPENSATE,
 	OW_STATE_PARALLEL,
 	OW_STATE_MAP,
-	OW_STATE_AWAIT
+	OW_STATE_AWAIT,
+	OW_STATE_CONTINUE_AS_NEW
 } OwStateType;
 
 extern const char *ow_state_type_name(OwStateType type);	/* "Pass", "Task", … */
@@ -240,6 +241,9 @@ typedef struct OwState
 	bool		await_all;
 	int			nawaited;
 	OwAwaited  *awaited;
+
+	bool		inherits_version;	/* ContinueAsNew: the next run follows this version, not the
+									 * current one */
 
 	/* Fail */
 	char	   *error;

@@ -75,6 +75,13 @@ static const OwField await_fields[] = {
 	{NULL}
 };
 
+static const OwField continue_fields[] = {
+	{"InputPath", OW_STRING | OW_NULL, OW_OPTIONAL},
+	{"Parameters", OW_ANY, OW_OPTIONAL},
+	{"Version", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+
 static const OwField fail_fields[] = {
 	{"Error", OW_STRING, OW_OPTIONAL},
 	{"ErrorPath", OW_STRING, OW_OPTIONAL},
@@ -103,6 +110,12 @@ static const OwField sql_task_fields[] = {
 static const OwField sql_wait_fields[] = {
 	{"Seconds", OW_NUMBER | OW_STRING, OW_OPTIONAL},
 	{"Timestamp", OW_STRING, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField sql_continue_fields[] = {
+	{"Arguments", OW_ANY, OW_OPTIONAL},
+	{"Version", OW_STRING, OW_OPTIONAL},
 	{NULL}
 };
 
@@ -352,6 +365,19 @@ compile_fail(OwCompiler *compiler, OwState *state, const JsonbValue *source, con
 	state->public_error = ow_compile_public(compiler, source, where);
 }
 
+static void
+compile_continue_as_new(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
+{
+	static const char *const versions[] = {"Current", "Inherit", NULL};
+
+	compiler->ends[state->index] = true;
+	state->inherits_version = ow_field_choice(source, "Version", versions, where, compiler->problems) == 1;
+	if (compiler->submachine != 0)
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "MisplacedState", where,
+					   "A branch cannot speak for the whole run: let it end, and continue from there.",
+					   "state \"%s\" continues the run as new, but is in a branch", state->name);
+}
+
 typedef void (*OwStateCompiler) (OwCompiler *compiler, OwState *state, const JsonbValue *source,
 								 const char *where);
 
@@ -390,6 +416,9 @@ static const OwStateKind state_kinds[] = {
 	{"Fail", OW_STATE_FAIL, false, compile_fail, false,
 		{common_fields, fail_fields, NULL},
 	{common_fields, sql_fail_fields, ow_jsonpath_only_fields, NULL}},
+	{"ContinueAsNew", OW_STATE_CONTINUE_AS_NEW, false, compile_continue_as_new, false,
+		{common_fields, continue_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_continue_fields, ow_jsonpath_only_fields, NULL}},
 	{"Compensate", OW_STATE_COMPENSATE, true, NULL, false,
 		{common_fields, next_fields, NULL},
 	{common_fields, next_fields, NULL}},
@@ -401,7 +430,7 @@ static const OwStateKind state_kinds[] = {
 	{common_fields, sql_flow_fields, next_fields, assign_fields, ow_map_sql_fields, ow_jsonpath_only_fields, NULL}}
 };
 
-static const char *const later_types[] = {"ContinueAsNew", "Version"};
+static const char *const later_types[] = {"Version"};
 
 const char *
 ow_state_type_name(OwStateType type)

@@ -264,7 +264,8 @@ close_run(OwMachine *machine)
 			type = "WorkflowExecutionTimedOut";
 			break;
 		default:
-			Assert(outcome->status == OW_STATUS_TERMINATED);	/* recorded by its input */
+			/* recorded by its input, or its state */
+			Assert(outcome->status == OW_STATUS_TERMINATED || outcome->status == OW_STATUS_CONTINUED_AS_NEW);
 	}
 	if (type != NULL)
 	{
@@ -397,7 +398,8 @@ bring_to_close(OwMachine *machine)
 	OwStatus	status = machine->run->outcome.status;
 
 	ow_machine_select(machine, NULL);
-	if (status == OW_STATUS_COMPLETED || status == OW_STATUS_TERMINATED || !ow_machine_compensate_next(machine))
+	if (status == OW_STATUS_COMPLETED || status == OW_STATUS_TERMINATED || status == OW_STATUS_CONTINUED_AS_NEW ||
+		!ow_machine_compensate_next(machine))
 		close_run(machine);
 }
 
@@ -648,6 +650,9 @@ apply_input(OwMachine *machine, const OwInput *input)
 			break;
 		case OW_INPUT_SIGNAL:
 			ow_machine_signal(machine, input);
+			break;
+		case OW_INPUT_COMPENSATIONS:
+			ow_machine_take_over(machine, input);
 			break;
 		case OW_INPUT_PAUSE_ACTIVITY:
 		case OW_INPUT_RESUME_ACTIVITY:

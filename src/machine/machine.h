@@ -170,6 +170,7 @@ typedef struct OwBufferedSignal
 	char	   *name;
 	Jsonb	   *payload;		/* JSON null: none */
 	TimestampTz sent_at;
+	char	   *sent_by;		/* may be NULL */
 	bool		stored;			/* has a row already */
 } OwBufferedSignal;
 
@@ -182,6 +183,9 @@ typedef struct OwOutcome
 	char	   *error;
 	char	   *cause;
 	Jsonb	   *public_error;	/* {Code, Message} */
+	Jsonb	   *next_input;		/* of the run that continues this one; NULL: none does */
+	pg_uuid_t	next_run_id;
+	int			next_version;
 } OwOutcome;
 
 /* The materialised state of a run: what the execution row holds */
@@ -282,6 +286,9 @@ typedef struct OwHost
 
 	/* A task token that nobody can guess, for the attempt that is scheduled next */
 	void		(*new_task_token) (void *arg, const OwRun *run, pg_uuid_t *task_token);
+	/* The run that continues this one: its id, and the version that it follows */
+	void		(*next_run) (void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version);
+
 	/* How many iterations of a Map may run at a time that sets no limit */
 	int			(*max_concurrency) (void *arg, const OwRun *run);
 
@@ -361,6 +368,7 @@ typedef enum OwInputKind
 	OW_INPUT_RETRY,				/* an operator lets a stuck run try again */
 	OW_INPUT_RETRY_COMPENSATIONS,	/* an operator lets failed compensations try again */
 	OW_INPUT_SIGNAL,
+	OW_INPUT_COMPENSATIONS,		/* of the run that this one continues */
 	OW_INPUT_PAUSE_ACTIVITY,	/* these four are an operator's, and about the branch's activity */
 	OW_INPUT_RESUME_ACTIVITY,
 	OW_INPUT_RESET_ACTIVITY,
@@ -382,7 +390,8 @@ typedef struct OwInput
 	const OwRetryAnswer *recorded_retry;
 	/* Replay: what a task token's answer was limited by, instead of asking the task's options */
 	const Jsonb *recorded_limits;
-	Jsonb	   *details;		/* HEARTBEAT, and the payload of a SIGNAL; may be NULL */
+	Jsonb	   *details;		/* HEARTBEAT, and the payload of a SIGNAL; may be NULL.
+								 * COMPENSATIONS: an array of them */
 	const char *signal;			/* SIGNAL: its name */
 	const char *request_id;		/* SIGNAL; may be NULL */
 	TimestampTz sent_at;		/* SIGNAL */
@@ -454,6 +463,9 @@ extern List *ow_machine_find_pending(OwMachine *machine, const char *name);
 
 /* The token of that task token; NULL when none waits for its answer */
 extern const OwToken *ow_run_find_task(const OwRun *run, const pg_uuid_t *task_token, int *branch);
+
+/* The compensations that a run which continues as new leaves to the next, as an array */
+extern Jsonb *ow_machine_carried_compensations(const OwRun *run);
 
 /* NULL when no such branch runs */
 extern OwBranch *ow_run_find_branch(const OwRun *run, int id);

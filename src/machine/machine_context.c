@@ -28,6 +28,9 @@ ow_uuid_to_cstring(const pg_uuid_t *uuid)
 	return text;
 }
 
+/* Events after which it is better to continue as new.  No setting: replay must see the same. */
+#define LONG_HISTORY 10000
+
 static bool
 is_wanted(const char *wanted, const char *name)
 {
@@ -47,6 +50,8 @@ execution_context(const OwRun *run, const char *inner)
 	ow_object_add_text(&object, "StartTime", ow_instant_format(run->started_at));
 	if (is_wanted(inner, "Input"))
 		ow_object_add(&object, "Input", run->input);
+	ow_object_add_int(&object, "HistoryLength", run->next_event_id - 1);
+	ow_object_add_bool(&object, "ContinueAsNewSuggested", run->next_event_id > LONG_HISTORY);
 	ow_object_add(&object, "Error", run->error);
 	return ow_object_end(&object);
 }

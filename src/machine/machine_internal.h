@@ -64,6 +64,7 @@ extern bool ow_machine_map_item(const OwMachine *machine, int *index, JsonbValue
 /* machine_state.c */
 extern void ow_machine_enter(OwMachine *machine);
 extern void ow_machine_leave(OwMachine *machine, Jsonb *output);
+extern bool ow_machine_check_size(OwMachine *machine, const OwState *state, const Jsonb *output, OwFailure *failure);
 extern bool ow_machine_leave_to(OwMachine *machine, const OwState *state, int next, Jsonb *output, OwFailure *failure);
 extern bool ow_machine_apply_output_path(OwMachine *machine, const OwState *state, Jsonb *data, Jsonb **output,
 										 OwFailure *failure);
@@ -145,6 +146,10 @@ extern void ow_machine_attempt_ended(OwMachine *machine, const OwActivity *activ
 extern bool ow_machine_wait_for_circuit(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
 extern void ow_machine_task_rejected(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
 extern void ow_machine_ask_circuit_again(OwMachine *machine);
+
+/* machine_continue.c */
+extern bool ow_machine_continue_as_new(OwMachine *machine, const OwState *state, OwFailure *failure);
+extern void ow_machine_take_over(OwMachine *machine, const OwInput *input);
 
 /* machine_queue.c */
 extern void ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *options);

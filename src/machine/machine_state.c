@@ -138,8 +138,8 @@ ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb
  * A loop that doubles its data in each round would take all memory long before it is stopped for its
  * transitions.  The event is what replay knows it from: the limit may have changed since.
  */
-static bool
-check_size(OwMachine *machine, const OwState *state, const Jsonb *output, OwFailure *failure)
+bool
+ow_machine_check_size(OwMachine *machine, const OwState *state, const Jsonb *output, OwFailure *failure)
 {
 	const OwHost *host = machine->host;
 	OwObject	object;
@@ -222,7 +222,7 @@ ow_machine_leave(OwMachine *machine, Jsonb *output)
 		ow_machine_fail(machine, &failure);
 		return;
 	}
-	if (!check_size(machine, state, output, &failure))
+	if (!ow_machine_check_size(machine, state, output, &failure))
 	{
 		if (!ow_machine_catch(machine, state, &failure))
 			ow_machine_fail(machine, &failure);
@@ -291,7 +291,7 @@ choose(OwMachine *machine, const OwState *state, int *chosen, Jsonb **output, Ow
 bool
 ow_machine_leave_to(OwMachine *machine, const OwState *state, int next, Jsonb *output, OwFailure *failure)
 {
-	if (!check_size(machine, state, output, failure))
+	if (!ow_machine_check_size(machine, state, output, failure))
 		return false;
 	ow_machine_keep_assigned(machine);
 	ow_machine_go(machine, next, output);
@@ -418,6 +418,9 @@ ow_machine_enter(OwMachine *machine)
 			break;
 		case OW_STATE_AWAIT:
 			ok = ow_machine_enter_await(machine, state, &failure);
+			break;
+		case OW_STATE_CONTINUE_AS_NEW:
+			ok = ow_machine_continue_as_new(machine, state, &failure);
 			break;
 		case OW_STATE_TASK:
 			pg_unreachable();

@@ -480,7 +480,8 @@ ow_machine_signal(OwMachine *machine, const OwInput *input)
 		.event_id = run->next_event_id,
 			.name = pstrdup(input->signal),
 			.payload = input->details ? input->details : ow_json_null(),
-			.sent_at = input->sent_at
+			.sent_at = input->sent_at,
+			.sent_by = input->requested_by ? pstrdup(input->requested_by) : NULL
 	};
 	ow_machine_record(machine, "WorkflowExecutionSignaled", NULL, ow_object_end(&object));
 	run->signals = lappend(run->signals, signal);

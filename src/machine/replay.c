@@ -19,7 +19,7 @@
  *		WorkflowTaskFailed					the shell could not go on
  *		WorkflowTaskScheduled				an operator retried the stuck run
  *		CompensationRetryRequested
- *		WorkflowExecutionSignaled
+ *		WorkflowExecutionSignaled, CompensationsCarriedOver
  *		TransitionLimitReached
  *
  * The machine is stopped where the step that made the events was: before the next event that came from
@@ -118,6 +118,23 @@ find_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 	memset(task_token, 0, sizeof(*task_token));
 	if (text != NULL)
 		*task_token = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+}
+
+/* The run that continues this one, as the event that is made next tells */
+static void
+find_next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version)
+{
+	const Jsonb *attributes = next_attributes(arg, run);
+	char	   *text = attributes ? ow_json_get_string(attributes, "new_run_id") : NULL;
+	JsonbValue	value;
+	int64		number = 0;
+
+	memset(run_id, 0, sizeof(*run_id));
+	if (text != NULL)
+		*run_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+	if (attributes != NULL && ow_json_member(attributes, "version", &value))
+		(void) ow_json_value_int64(&value, &number);
+	*version = (int) number;
 }
 
 static void
@@ -250,6 +267,7 @@ static const struct
 	{"WorkflowTaskScheduled", OW_INPUT_RETRY},
 	{"CompensationRetryRequested", OW_INPUT_RETRY_COMPENSATIONS},
 	{"WorkflowExecutionSignaled", OW_INPUT_SIGNAL},
+	{"CompensationsCarriedOver", OW_INPUT_COMPENSATIONS},
 	{"ActivityTaskPaused", OW_INPUT_PAUSE_ACTIVITY},
 	{"ActivityTaskUnpaused", OW_INPUT_RESUME_ACTIVITY},
 	{"ActivityTaskReset", OW_INPUT_RESET_ACTIVITY},
@@ -306,7 +324,8 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 		input->result = ow_json_get(event->attributes, "result");
 	input->request = event->attributes;
 	input->recorded_limits = ow_json_get(event->attributes, "limits");
-	input->details = ow_json_get(event->attributes, input->kind == OW_INPUT_SIGNAL ? "payload" : "details");
+	input->details = ow_json_get(event->attributes, input->kind == OW_INPUT_SIGNAL ? "payload" :
+								 input->kind == OW_INPUT_COMPENSATIONS ? "compensations" : "details");
 	read_signal(event, input);
 	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT)
 	{
@@ -484,6 +503,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 		.evaluate = find_value,
 		.recorded_limits = find_limits,
 		.new_task_token = find_task_token,
+		.next_run = find_next_run,
 		.arg = events,
 		.max_concurrency = find_concurrency,
 		.check_output = find_rejection,

@@ -41,6 +41,8 @@ typedef struct OwLoadedRun
 	Jsonb	   *memo;
 	char	   *request_id;
 	pg_uuid_t	chain_id;
+	TimestampTz execution_deadline; /* of all runs that continue one another; DT_NOEND */
+	const OwCompiled *next;		/* what the run that continues this one follows */
 	bool		ready;			/* on flush: has more to do at once */
 	int			crashes;		/* server crashes while its activity ran */
 	List	   *messages;		/* of OwMessage *, in the order sent */

@@ -182,6 +182,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, EXECUTION_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
 	ow_row_set(&row, EXECUTION_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
 	ow_row_set_text(&row, EXECUTION_TRACEPARENT, run->traceparent);
+	ow_row_set_time(&row, EXECUTION_EXECUTION_DEADLINE, loaded->execution_deadline);
 	return ow_store_row("execution", row.values, row.nulls);
 }
 
@@ -409,6 +410,8 @@ flush_messages(List *runs)
 
 			if (message->handed_over || (!message->taken && !is_closed(loaded)))
 				continue;
+			if (ow_run_continues(loaded) && ow_message_goes_along(message))
+				continue;
 			add_message(gone, loaded, message);
 			if (message->kind == OW_INPUT_SIGNAL && !message->taken)
 				add_message(late, loaded, message);
@@ -448,6 +451,7 @@ flush_runs(List *runs)
 	ow_rows_execute_each(&update_progress, progress, 3);
 	ow_rows_write(&insert_closed, "closed_execution", &closed);
 	ow_rows_execute_each(&delete_runs, gone, 2);
+	ow_runs_continue(runs);
 }
 
 void

@@ -29,6 +29,18 @@ extern void ow_signals_load(List *runs, MemoryContext context);
 /* Writes signals that have come, and deletes those consumed, and those of runs that have closed. */
 extern void ow_signals_flush(List *runs);
 
+/* Does another run continue this one? */
+extern bool ow_run_continues(const OwLoadedRun *loaded);
+
+/* Is the message, not taken yet, for whichever run goes on? */
+extern bool ow_message_goes_along(const OwMessage *message);
+
+/* Inserts the runs that continue those that have closed; their rows have gone. */
+extern void ow_runs_continue(List *runs);
+
+/* Passes messages to a run that has closed on to the one that goes on in its place, if any does. */
+extern void ow_run_pass_on(const OwRunRef *ref);
+
 /* Loads compensations, of those of the runs that need all of them; everything in context. */
 extern void ow_compensations_load(List *runs, MemoryContext context);
 

@@ -145,6 +145,7 @@ read_loaded(uint64 row)
 	loaded->stored_deadline = read_bool(row, EXECUTION_DEADLINE_TIMER) ? loaded->run.deadline : DT_NOEND;
 	loaded->stored_compensation = loaded->run.last_compensation;
 	loaded->stored_event_id = loaded->run.next_event_id;
+	loaded->execution_deadline = read_time(row, EXECUTION_EXECUTION_DEADLINE);
 	loaded->stored_signals = read_int(row, EXECUTION_SIGNALS);
 	return loaded;
 }
@@ -208,6 +209,8 @@ message_input(const char *kind)
 		return OW_INPUT_HEARTBEAT;
 	if (strcmp(kind, "Signal") == 0)
 		return OW_INPUT_SIGNAL;
+	if (strcmp(kind, "Compensations") == 0)
+		return OW_INPUT_COMPENSATIONS;
 	if (strcmp(kind, "PauseActivity") == 0)
 		return OW_INPUT_PAUSE_ACTIVITY;
 	if (strcmp(kind, "ResumeActivity") == 0)
@@ -298,6 +301,7 @@ find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext contex
 	{
 		values[0] = Int32GetDatum(missing[i].shard_key);
 		values[1] = UUIDPGetDatum(&missing[i].run_id);
+		ow_run_pass_on(&missing[i]);
 		ow_store_execute(&delete_undeliverable, values, NULL);
 	}
 	return contended;

@@ -52,6 +52,7 @@ read_signal(uint64 row)
 	signal->name = ow_store_text(row, SIGNAL_SIGNAL + 1);
 	signal->payload = ow_store_jsonb(row, SIGNAL_PAYLOAD + 1);
 	signal->sent_at = ow_store_time(row, SIGNAL_SENT_AT + 1);
+	signal->sent_by = ow_store_text(row, SIGNAL_SENT_BY + 1);
 	signal->stored = true;
 	return signal;
 }
@@ -92,15 +93,17 @@ signal_row(const OwLoadedRun *loaded, const OwBufferedSignal *signal)
 	ow_row_set_text(&row, SIGNAL_SIGNAL, signal->name);
 	ow_row_set_json(&row, SIGNAL_PAYLOAD, signal->payload);
 	ow_row_set_time(&row, SIGNAL_SENT_AT, signal->sent_at);
+	ow_row_set_text(&row, SIGNAL_SENT_BY, signal->sent_by);
 	return ow_store_row("signal", row.values, row.nulls);
 }
 
+/* Others of the chain may have had some. */
 static bool
 may_have_requests(const OwLoadedRun *loaded)
 {
 	ListCell   *cell;
 
-	if (loaded->run.signal_requests)
+	if (loaded->run.signal_requests || memcmp(&loaded->chain_id, &loaded->run.run_id, UUID_LEN) != 0)
 		return true;
 	foreach(cell, loaded->messages)
 	{
@@ -110,13 +113,13 @@ may_have_requests(const OwLoadedRun *loaded)
 	return false;
 }
 
-/* The run has closed: what it did not consume goes with it. */
+/* The run has closed: what it did not consume goes with it, or along with its next run. */
 static void
 forget_signals(const OwLoadedRun *loaded, Datum *values)
 {
 	if (loaded->stored_signals > 0)
 		ow_store_execute(&delete_signals, values, NULL);
-	if (!may_have_requests(loaded))
+	if (ow_run_continues(loaded) || !may_have_requests(loaded))
 		return;
 	values[1] = UUIDPGetDatum(&loaded->chain_id);
 	ow_store_execute(&delete_requests, values, NULL);

@@ -45,16 +45,16 @@
 	"shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, deadline," \
 	" deadline_timer, ready, status, phase, attempt, next_event_id, handler_taken, cancel_requested," \
 	" sticky_status, compensation, compensations, due_at, input, memo, request_id, chain_id," \
-	" root_run_id, traceparent"
+	" root_run_id, traceparent, execution_deadline"
 
 /* One run, written straight from parameters: the hot path of start() */
 #define INSERT_ONE \
 	"INSERT INTO workflow.execution (" NEW_COLUMNS ")" \
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1," \
-	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16)"
+	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16, $17)"
 #define INSERT_ONE_TYPES \
 	"int,uuid,text,smallint,int,regrole,regrole,timestamptz,timestamptz,boolean,boolean,timestamptz," \
-	"jsonb,jsonb,text,text"
+	"jsonb,jsonb,text,text,timestamptz"
 
 static OwStatement insert_one = {
 	.sql = INSERT_ONE " ON CONFLICT (shard_key, workflow_id) DO NOTHING",
@@ -258,8 +258,8 @@ static void
 insert_directly(OwNewRun *run)
 {
 	const OwCompiled *compiled = run->compiled;
-	Datum		values[16];
-	char		nulls[17] = "                ";
+	Datum		values[17];
+	char		nulls[18] = "                 ";
 	OwStatement *statement;
 
 	values[0] = Int32GetDatum(run->ref.shard_key);
@@ -278,6 +278,9 @@ insert_directly(OwNewRun *run)
 	values[13] = JsonbPGetDatum(run->memo);
 	values[14] = run->request_id ? CStringGetTextDatum(run->request_id) : (Datum) 0;
 	values[15] = run->traceparent ? CStringGetTextDatum(run->traceparent) : (Datum) 0;
+	values[16] = TimestampTzGetDatum(run->execution_deadline);
+	if (run->execution_deadline == DT_NOEND)
+		nulls[16] = 'n';
 	if (run->deadline == DT_NOEND)
 		nulls[8] = 'n';
 	if (!is_delayed(run))

@@ -16,6 +16,7 @@ typedef struct OwNewRun
 	Oid			started_by;
 	TimestampTz started_at;
 	TimestampTz deadline;		/* DT_NOEND: none */
+	TimestampTz execution_deadline; /* of the runs that continue it, too; DT_NOEND: none */
 	TimestampTz start_at;		/* > started_at: start_delay, a timer wakes it */
 	Jsonb	   *input;
 	Jsonb	   *memo;			/* may be NULL */

@@ -132,6 +132,13 @@ new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
 	task_token->data[0] = ++drive->task_tokens;
 }
 
+static void
+next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version)
+{
+	memset(run_id, inherits_version ? 1 : 2, sizeof(*run_id));
+	*version = run->version;
+}
+
 static int
 max_concurrency(void *arg, const OwRun *run)
 {
@@ -740,6 +747,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 		.load_compensations = load_compensations,
 		.evaluate = evaluate,
 		.new_task_token = new_task_token,
+		.next_run = next_run,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
 		.may_attempt = may_attempt,

@@ -1,0 +1,226 @@
+/*
+ * run_continue.c
+ *		Runs that continue as new: the next run's row, and what goes along with it.
+ *
+ * The next run is inserted when the row of the one before has gone, in the same transaction: the workflow id
+ * always has one open run.  Signals and compensations go along as messages, by which they come into its history.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "engine/clock.h"
+#include "machine/instant.h"
+#include "machine/json.h"
+#include "store/run_internal.h"
+#include "store/run_row.h"
+#include "store/start.h"
+#include "test_kit/test_kit.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "worker/wakeup.h"
+
+static OwStatement insert_runs = {
+	.sql = "INSERT INTO workflow.execution SELECT * FROM unnest($1)",
+	.argument_types = "workflow.execution[]"
+};
+
+static OwStatement insert_messages = {
+	.sql = "INSERT INTO workflow.message SELECT * FROM unnest($1)",
+	.argument_types = "workflow.message[]"
+};
+
+static OwStatement pass_message_on = {
+	.sql =
+	"UPDATE workflow.message SET run_id = $4, sent_at = greatest(sent_at, $5)"
+	" WHERE shard_key = $1 AND run_id = $2 AND message_id = $3",
+	.argument_types = "int,uuid,uuid,uuid,timestamptz"
+};
+
+/* What was committed after the run had continued as new, and is for whichever run goes on in its place */
+static OwStatement pass_all_on = {
+	.sql =
+	"UPDATE workflow.message m SET run_id = e.run_id"
+	"  FROM workflow.closed_execution c"
+	"  JOIN workflow.execution e ON e.shard_key = c.shard_key AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
+	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND c.status = 'ContinuedAsNew'"
+	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('Signal', 'Cancel', 'Terminate')"
+	" RETURNING e.run_id, e.owner::oid",
+	.argument_types = "int,uuid,int2"
+};
+
+bool
+ow_run_continues(const OwLoadedRun *loaded)
+{
+	return loaded->run.token.phase == OW_PHASE_CLOSED && loaded->run.outcome.next_input != NULL;
+}
+
+/* Is the message meant for the workflow id rather than for what this run was at? */
+bool
+ow_message_goes_along(const OwMessage *message)
+{
+	return !message->taken && (message->kind == OW_INPUT_SIGNAL || message->kind == OW_INPUT_CANCEL ||
+							   message->kind == OW_INPUT_TERMINATE);
+}
+
+static TimestampTz
+closed_at(const OwLoadedRun *loaded)
+{
+	return ((const OwHistoryEvent *) llast(loaded->events))->time;
+}
+
+/* ---- the run ---- */
+
+static OwLoadedRun *
+next_run(const OwLoadedRun *loaded)
+{
+	const OwRun *run = &loaded->run;
+	const OwDefinition *definition = loaded->next->definition;
+	OwLoadedRun *next = palloc0(sizeof(OwLoadedRun));
+	OwRun	   *it = &next->run;
+
+	it->shard_key = run->shard_key;
+	it->run_id = it->root_run_id = run->outcome.next_run_id;
+	it->workflow_id = run->workflow_id;
+	it->started_at = closed_at(loaded);
+	it->deadline = loaded->execution_deadline;
+	if (definition->timeout_ms != OW_UNSET)
+		it->deadline = Min(it->deadline, ow_instant_add_ms(it->started_at, definition->timeout_ms));
+	it->input = run->outcome.next_input;
+	it->traceparent = run->traceparent;
+	it->status = it->sticky_status = OW_STATUS_RUNNING;
+	it->next_event_id = it->next_branch_id = 1;
+	it->token.state = OW_NO_STATE;
+	it->token.phase = OW_PHASE_NEW;
+	it->token.due_at = it->token.entered_at = it->token.scheduled_at = DT_NOEND;
+	next->ref.shard_key = it->shard_key;
+	next->ref.run_id = it->run_id;
+	next->definition_id = loaded->next->definition_id;
+	next->compiled = loaded->next;
+	next->bucket = ow_run_id_bucket(&it->run_id);
+	next->owner = loaded->owner;
+	next->started_by = loaded->started_by;
+	next->memo = loaded->memo;
+	next->chain_id = loaded->chain_id;
+	next->execution_deadline = loaded->execution_deadline;
+	next->ready = true;
+	return next;
+}
+
+/* ---- what goes along ---- */
+
+static Datum
+message_row(const OwLoadedRun *next, const char *kind, Jsonb *payload, const char *sent_by, TimestampTz sent_at)
+{
+	Oid			sender = sent_by ? get_role_oid(sent_by, true) : InvalidOid;
+	pg_uuid_t	message_id;
+	OwRow		row;
+
+	ow_run_id_make(next->run.shard_key, 0, &message_id);
+	memset(&row, 0, sizeof(row));
+	ow_row_set(&row, MESSAGE_SHARD_KEY, Int32GetDatum(next->run.shard_key));
+	ow_row_set(&row, MESSAGE_RUN_ID, UUIDPGetDatum(&next->run.run_id));
+	ow_row_set(&row, MESSAGE_MESSAGE_ID, UUIDPGetDatum(&message_id));
+	ow_row_set(&row, MESSAGE_OWNER, ObjectIdGetDatum(next->owner));
+	ow_row_set_text(&row, MESSAGE_KIND, kind);
+	ow_row_set_json(&row, MESSAGE_PAYLOAD, payload);
+	ow_row_set(&row, MESSAGE_SENT_BY, ObjectIdGetDatum(OidIsValid(sender) ? sender : next->owner));
+	ow_row_set(&row, MESSAGE_SENT_AT, TimestampTzGetDatum(sent_at));
+	return ow_store_row("message", row.values, row.nulls);
+}
+
+/* They come first, whatever else was sent. */
+static void
+add_compensations(const OwLoadedRun *loaded, const OwLoadedRun *next, OwRows *messages)
+{
+	OwObject	payload;
+
+	if (loaded->run.compensations == NIL)
+		return;
+	ow_object_begin(&payload);
+	ow_object_add(&payload, "compensations", ow_machine_carried_compensations(&loaded->run));
+	ow_rows_add(messages, message_row(next, "Compensations", ow_object_end(&payload), NULL, DT_NOBEGIN));
+}
+
+/* In the order in which they came; their request ids have done their work.  Gives the time that the next may have. */
+static TimestampTz
+add_signals(const OwLoadedRun *loaded, const OwLoadedRun *next, OwRows *messages)
+{
+	TimestampTz earliest = DT_NOBEGIN;
+	ListCell   *cell;
+
+	foreach(cell, loaded->run.signals)
+	{
+		const OwBufferedSignal *signal = lfirst(cell);
+		TimestampTz sent_at = Max(signal->sent_at, earliest);
+		OwObject	payload;
+
+		ow_object_begin(&payload);
+		ow_object_add_text(&payload, "signal", signal->name);
+		ow_object_add(&payload, "payload", signal->payload);
+		ow_rows_add(messages, message_row(next, "Signal", ow_object_end(&payload), signal->sent_by, sent_at));
+		earliest = sent_at + 1;
+	}
+	return earliest;
+}
+
+/* What came after them */
+static void
+pass_messages_on(const OwLoadedRun *loaded, const OwLoadedRun *next, TimestampTz earliest)
+{
+	ListCell   *cell;
+
+	foreach(cell, loaded->messages)
+	{
+		const OwMessage *message = lfirst(cell);
+		Datum		values[5] = {
+			Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(&loaded->run.run_id),
+			UUIDPGetDatum(&message->message_id), UUIDPGetDatum(&next->run.run_id), TimestampTzGetDatum(earliest)
+		};
+
+		if (ow_message_goes_along(message))
+			ow_store_execute(&pass_message_on, values, NULL);
+	}
+}
+
+void
+ow_runs_continue(List *runs)
+{
+	OwRows		rows = {0};
+	OwRows		messages = {0};
+	ListCell   *cell;
+
+	foreach(cell, runs)
+	{
+		const OwLoadedRun *loaded = lfirst(cell);
+		OwLoadedRun *next;
+
+		if (!ow_run_continues(loaded))
+			continue;
+		next = next_run(loaded);
+		ow_rows_add(&rows, ow_run_row(next));
+		add_compensations(loaded, next, &messages);
+		pass_messages_on(loaded, next, add_signals(loaded, next, &messages));
+		ow_wakeup_run(next->owner, &next->ref);
+		if (ow_clock_is_virtual())
+			ow_test_kit_started(&next->ref);
+	}
+	ow_rows_write(&insert_runs, "execution", &rows);
+	ow_rows_write(&insert_messages, "message", &messages);
+}
+
+void
+ow_run_pass_on(const OwRunRef *ref)
+{
+	Datum		values[3] = {
+		Int32GetDatum(ref->shard_key), UUIDPGetDatum(&ref->run_id), Int16GetDatum(ow_run_id_bucket(&ref->run_id))
+	};
+	uint64		count = ow_store_execute(&pass_all_on, values, NULL);
+
+	for (uint64 row = 0; row < count; row++)
+	{
+		OwRunRef	next = {.shard_key = ref->shard_key, .run_id = ow_store_uuid(row, 1)};
+
+		ow_wakeup_run((Oid) ow_store_int(row, 2), &next);
+	}
+}
