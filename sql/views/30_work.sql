@@ -23,6 +23,12 @@ COMMENT ON COLUMN workflow.branches.output IS 'Of one that has ended';
 COMMENT ON COLUMN workflow.branches.owner IS 'The role that the run runs as';
 COMMENT ON COLUMN workflow.branches.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
+-- answerable_token: a task token as it would be handed out now
+CREATE FUNCTION workflow.answerable_token(task_token uuid, claim int) RETURNS uuid
+    LANGUAGE c STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_answerable_token';
+COMMENT ON FUNCTION workflow.answerable_token(uuid, int) IS 'Makes a stored task token one that is answered with';
+
 CREATE VIEW workflow.pending_activities WITH (security_invoker) AS
 SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        coalesce(c.activity, workflow.task_activity(workflow.definition_state(e.definition, t.state))) AS activity,
@@ -34,7 +40,7 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        CASE WHEN t.phase IN ('Backoff', 'CompensateBackoff') THEN t.due_at END AS next_attempt_at,
        t.last_failure,
        c.sequence AS compensation,
-       t.task_token,
+       workflow.answerable_token(t.task_token, q.claim) AS task_token,
        q.task_queue, q.priority, q.worker, q.started_at, q.beat_at AS last_heartbeat_at,
        e.owner, e.shard_key
 FROM workflow.readable_execution e

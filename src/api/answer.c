@@ -59,17 +59,20 @@ store_answer(Answers *answers, const pg_uuid_t *task_token, const char *kind, Ow
 {
 	OwRunRef   *ref = &answers->refs[answers->count];
 	Oid		   *owner = &answers->owners[answers->count];
+	OwTaskClaim held;
 
-	ow_object_add_text(payload, "task_token", ow_uuid_to_cstring(task_token));
-	if (ow_find_task(task_token, ref, owner) &&
-		ow_message_store(ref, *owner, kind, task_token, ow_object_end(payload), GetUserId()))
+	ow_epoch_take_back(task_token, &held);
+	ow_object_add_text(payload, "task_token", ow_uuid_to_cstring(&held.task_token));
+	if (ow_find_task(&held, ref, owner) &&
+		ow_message_store(ref, *owner, kind, &held.task_token, ow_object_end(payload), GetUserId()))
 	{
 		answers->count++;
 		return true;
 	}
 	ereport(NOTICE,
 			(errmsg("nothing waits for an answer to task token %s", ow_uuid_to_cstring(task_token)),
-			 errdetail("It was answered, its attempt timed out or was canceled, or there has never been such a token.")));
+			 errdetail("It was answered, its attempt timed out or was canceled, the task was put back, or handed out before a "
+					   "promotion or restore, or there has never been such a token.")));
 	return false;
 }
 
@@ -304,13 +307,13 @@ ow_fail_activities(PG_FUNCTION_ARGS)
 
 /* The open run that waits for the answer; NULL when it does no longer */
 static OwFoundRun *
-waiting_run(const pg_uuid_t *task_token)
+waiting_run(const OwTaskClaim *held)
 {
 	OwFoundRun *run;
 	OwRunRef	ref;
 	Oid			owner;
 
-	if (!ow_find_task(task_token, &ref, &owner))
+	if (!ow_find_task(held, &ref, &owner))
 		return NULL;
 	run = ow_find_run(&ref.run_id);
 	return run != NULL && run->open ? run : NULL;
@@ -318,15 +321,15 @@ waiting_run(const pg_uuid_t *task_token)
 
 /* A task token that was given away: its heartbeats are history, as Step Functions has it. */
 static OwFoundRun *
-send_heartbeat(const pg_uuid_t *task_token, Jsonb *details)
+send_heartbeat(const OwTaskClaim *held, Jsonb *details)
 {
-	OwFoundRun *run = waiting_run(task_token);
+	OwFoundRun *run = waiting_run(held);
 	OwObject	payload;
 
 	if (run == NULL)
 		return NULL;
 	ow_object_begin(&payload);
-	ow_object_add_text(&payload, "task_token", ow_uuid_to_cstring(task_token));
+	ow_object_add_text(&payload, "task_token", ow_uuid_to_cstring(&held->task_token));
 	ow_object_add(&payload, "details", details);
 	(void) ow_message_send(run, "Heartbeat", NULL, ow_object_end(&payload), GetUserId());
 	return run;
@@ -342,6 +345,7 @@ ow_heartbeat(PG_FUNCTION_ARGS)
 	const pg_uuid_t *task_token = token_argument(fcinfo);
 	Jsonb	   *details = ow_api_optional_jsonb(fcinfo, 1);
 	OwFoundRun *run = NULL;
+	OwTaskClaim held;
 	bool		ok;
 	TupleDesc	descriptor;
 	Datum		values[3] = {0};
@@ -350,10 +354,11 @@ ow_heartbeat(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("workflow.heartbeat()");
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	ok = ow_task_beat(task_token, details);
-	if (!ok && !ow_task_is_queued(task_token))
+	ow_epoch_take_back(task_token, &held);
+	ok = ow_task_beat(&held, details);
+	if (!ok && !ow_task_is_queued(&held.task_token))
 	{
-		run = send_heartbeat(task_token, details);
+		run = send_heartbeat(&held, details);
 		ok = run != NULL;
 	}
 	values[0] = BoolGetDatum(ok);

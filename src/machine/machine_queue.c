@@ -82,6 +82,7 @@ limit_due(const OwToken *token, QueueLimit limit)
 {
 	const Jsonb *limits = limits_of(token);
 	const OwLease *lease = token->lease;
+	const OwLease *held = lease != NULL && !lease->released ? lease : NULL;
 
 	switch (limit)
 	{
@@ -90,10 +91,10 @@ limit_due(const OwToken *token, QueueLimit limit)
 		case SCHEDULE_TO_START:
 			return lease == NULL ? limit_time(limits, "start_by") : DT_NOEND;
 		case START_TO_CLOSE:
-			return lease == NULL ? DT_NOEND : limit_after(limits, "start_to_close_ms", lease->started_at);
+			return held == NULL ? DT_NOEND : limit_after(limits, "start_to_close_ms", held->started_at);
 		case HEARTBEAT:
-			return lease == NULL ? DT_NOEND :
-				limit_after(limits, "heartbeat_ms", Max(lease->started_at, lease->beat_at));
+			return held == NULL ? DT_NOEND :
+				limit_after(limits, "heartbeat_ms", Max(held->started_at, held->beat_at));
 		default:
 			pg_unreachable();
 	}
@@ -191,7 +192,7 @@ ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *
 	else
 		return;
 	if (!has_token_of_its_own(machine))
-		host->new_task_token(host->arg, machine->run, &token->task_token);
+		host->new_task_token(host->arg, machine->run, true, &token->task_token);
 	token->has_task_token = true;
 	record_queued(machine, activity, task->limits);
 	token->phase = token->phase == OW_PHASE_ACTIVITY ? OW_PHASE_QUEUED : OW_PHASE_COMPENSATE_QUEUED;

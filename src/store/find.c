@@ -120,8 +120,9 @@ static OwStatement insert_message = {
 };
 
 static OwStatement find_task = {
-	.sql = "SELECT run_id, owner::oid FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2",
-	.argument_types = "int,uuid"
+	.sql = "SELECT run_id, owner::oid FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2"
+	"   AND ($3 < 0 OR claim = $3)",
+	.argument_types = "int,uuid,int"
 };
 
 static OwStatement lock_run = {
@@ -340,9 +341,11 @@ is_task_running_here(const pg_uuid_t *task_token, OwRunRef *run)
 }
 
 static bool
-find_stored_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
+find_stored_task(const OwTaskClaim *held, OwRunRef *run, Oid *owner)
 {
-	Datum		values[2] = {Int32GetDatum(run->shard_key), UUIDPGetDatum(task_token)};
+	Datum		values[3] = {
+		Int32GetDatum(run->shard_key), UUIDPGetDatum(&held->task_token), Int32GetDatum(held->claim)
+	};
 	bool		isnull;
 
 	if (ow_store_execute(&find_task, values, NULL) == 0)
@@ -363,11 +366,11 @@ may_lock_run(void)
 }
 
 bool
-ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
+ow_find_task(const OwTaskClaim *held, OwRunRef *run, Oid *owner)
 {
 	bool		found;
 
-	if (is_task_running_here(task_token, run))
+	if (is_task_running_here(&held->task_token, run))
 	{
 		const OwFoundRun *current = ow_find_run(&run->run_id);
 
@@ -375,16 +378,16 @@ ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
 			*owner = current->owner;
 		return current != NULL && current->open;
 	}
-	run->shard_key = ow_task_token_shard_key(task_token);
+	run->shard_key = ow_task_token_shard_key(&held->task_token);
 	ow_store_open();
-	found = find_stored_task(task_token, run, owner);
+	found = find_stored_task(held, run, owner);
 	if (found && may_lock_run())
 	{
 		Datum		values[2] = {Int32GetDatum(run->shard_key), UUIDPGetDatum(&run->run_id)};
 
 		found = ow_store_execute(&lock_run, values, NULL) > 0;
 		ow_wakeup_locked(*owner, run);
-		found = found && find_stored_task(task_token, run, owner);	/* as it is under the lock */
+		found = found && find_stored_task(held, run, owner);	/* as it is under the lock */
 	}
 	ow_store_close();
 	return found;

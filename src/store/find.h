@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "machine/machine.h"
+#include "store/epoch.h"
 
 typedef struct OwFoundRun
 {
@@ -68,6 +69,6 @@ extern bool ow_message_store(const OwRunRef *run, Oid owner, const char *kind, c
  * The run that has given this task token away; false when nobody waits for its answer.  The run's row is
  * locked, so that none of other answers and its timeout can come in between (but see may_lock_run).
  */
-extern bool ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner);
+extern bool ow_find_task(const OwTaskClaim *held, OwRunRef *run, Oid *owner);
 
 #endif							/* OW_FIND_H */

@@ -24,11 +24,13 @@ static OwStatement read_leases = {
 	"       EXISTS (SELECT FROM workflow.timer w WHERE w.shard_key = t.shard_key AND w.run_id = t.run_id"
 	"                AND w.kind = 'Task:' || t.task_token::text),"
 	"       (SELECT w.due_at FROM workflow.timer w WHERE w.shard_key = t.shard_key AND w.run_id = t.run_id"
-	"         AND w.kind = 'Token')"
+	"         AND w.kind = 'Token'),"
+	"       t.worker IS NULL"
 	"  FROM unnest($1, $2) AS wanted (shard_key, task_token),"
-	"       LATERAL (SELECT r.shard_key, r.run_id, r.task_token, r.started_at FROM workflow.activity_task r"
+	"       LATERAL (SELECT r.shard_key, r.run_id, r.task_token, r.started_at, r.worker"
+	"                  FROM workflow.activity_task r"
 	"                 WHERE r.shard_key = wanted.shard_key AND r.task_token = wanted.task_token"
-	"                   AND r.worker IS NOT NULL OFFSET 0) AS t"
+	"                   AND (r.worker IS NOT NULL OR r.claim > 0) OFFSET 0) AS t"
 	"       LEFT JOIN LATERAL (SELECT b.beat_at, b.details FROM workflow.activity_heartbeat b"
 	"                           WHERE b.shard_key = t.shard_key AND b.task_token = t.task_token OFFSET 0) AS h ON true",
 	.argument_types = "int[],uuid[]"
@@ -41,7 +43,7 @@ static OwStatement write_tasks = {
 
 static OwStatement delete_task = {
 	.sql =
-	"DELETE FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2 RETURNING worker IS NOT NULL",
+	"DELETE FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2 RETURNING worker IS NOT NULL OR claim > 0",
 	.argument_types = "int,uuid"
 };
 
@@ -124,6 +126,7 @@ take_lease(List *runs, uint64 row)
 	if (ow_store_bool(row, 6))
 		loaded->lease_timers = lappend(loaded->lease_timers, task_token);
 	loaded->stored_due_at = ow_store_time(row, 7);
+	lease->released = ow_store_bool(row, 8);
 	find_token(&loaded->run, task_token)->lease = lease;
 }
 
@@ -229,6 +232,7 @@ task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *ta
 	ow_row_set(&row, TASK_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
 	ow_row_set(&row, TASK_OWNER, ObjectIdGetDatum(loaded->owner));
 	ow_row_set(&row, TASK_ATTEMPT, Int32GetDatum(token->attempt));
+	ow_row_set(&row, TASK_CLAIM, Int16GetDatum(0));
 	if (task != NULL)
 		set_queued(&row, loaded, task);
 	else

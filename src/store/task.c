@@ -34,9 +34,9 @@
 static OwStatement find_tasks = {
 	.sql =
 	"SELECT t.task_token, t.workflow_id, t.run_id, t.activity, t.attempt, t.input, " MS("heartbeat_ms") ","
-	"       t.last_failure->'HeartbeatDetails', t.last_failure - 'HeartbeatDetails', t.scheduled_at,"
+	"       t.last_failure->'HeartbeatDetails', nullif(t.last_failure - 'HeartbeatDetails', '{}'), t.scheduled_at,"
 	"       least(t.close_by, $6 + " MS("start_to_close_ms") "), t.idempotency_key, t.compensates,"
-	"       t.shard_key, t.owner::oid, $6 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ")"
+	"       t.shard_key, t.owner::oid, t.claim::int"
 	AVAILABLE " ORDER BY t.priority, t.queued_at LIMIT $7 FOR UPDATE SKIP LOCKED",
 	.argument_types = AVAILABLE_TYPES ",timestamptz,int"
 };
@@ -45,7 +45,7 @@ enum
 {
 	FOUND_SHARD_KEY = POLL_COLUMNS + 1,
 	FOUND_OWNER,
-	FOUND_LEASE_UNTIL
+	FOUND_CLAIM
 };
 
 static OwStatement is_available = {
@@ -65,32 +65,36 @@ static OwStatement list_tasks = {
 
 static OwStatement take_task = {
 	.sql =
-	"UPDATE workflow.activity_task t SET worker = $3, started_at = $4 WHERE shard_key = $1 AND task_token = $2"
+	"UPDATE workflow.activity_task t SET worker = $3, started_at = $4, epoch = $5 WHERE shard_key = $1 AND task_token = $2"
 	" RETURNING $4 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ")",
-	.argument_types = "int,uuid,text,timestamptz"
+	.argument_types = "int,uuid,text,timestamptz,int8"
 };
 
+/* Of a task that was put back there may be one still. */
 static OwStatement write_timers = {
-	.sql = "INSERT INTO workflow.timer SELECT * FROM unnest($1)",
+	.sql =
+	"INSERT INTO workflow.timer SELECT * FROM unnest($1)"
+	" ON CONFLICT (shard_key, run_id, kind) DO UPDATE SET due_at = excluded.due_at",
 	.argument_types = "workflow.timer[]"
 };
 
 static OwStatement beat_again = {
 	.sql =
 	"UPDATE workflow.activity_heartbeat SET beat_at = $3, details = coalesce($4, details)"
-	" WHERE shard_key = $1 AND task_token = $2",
-	.argument_types = "int,uuid,timestamptz,jsonb"
+	" WHERE shard_key = $1 AND task_token = $2 AND ($5 < 0 OR claim = $5)",
+	.argument_types = "int,uuid,timestamptz,jsonb,int"
 };
 
 /* The lock keeps whoever ends the task from overlooking its first heartbeat. */
 static OwStatement beat_first = {
 	.sql =
-	"INSERT INTO workflow.activity_heartbeat AS h (shard_key, task_token, beat_at, details)"
-	" SELECT t.shard_key, t.task_token, $3, $4 FROM workflow.activity_task t"
-	"  WHERE t.shard_key = $1 AND t.task_token = $2 AND t.worker IS NOT NULL FOR KEY SHARE"
+	"INSERT INTO workflow.activity_heartbeat AS h (shard_key, task_token, beat_at, details, claim)"
+	" SELECT t.shard_key, t.task_token, $3, $4, t.claim FROM workflow.activity_task t"
+	"  WHERE t.shard_key = $1 AND t.task_token = $2 AND t.worker IS NOT NULL AND ($5 < 0 OR t.claim = $5)"
+	"    FOR KEY SHARE"
 	" ON CONFLICT (shard_key, task_token) DO UPDATE"
-	" SET beat_at = excluded.beat_at, details = coalesce(excluded.details, h.details)",
-	.argument_types = "int,uuid,timestamptz,jsonb"
+	" SET beat_at = excluded.beat_at, details = coalesce(excluded.details, h.details), claim = excluded.claim",
+	.argument_types = "int,uuid,timestamptz,jsonb,int"
 };
 
 static OwStatement is_queued = {
@@ -181,8 +185,9 @@ static void
 take(int32 shard_key, const pg_uuid_t *run_id, const pg_uuid_t *task_token, Oid owner, const char *worker,
 	 TimestampTz now, OwRows *timers)
 {
-	Datum		values[4] = {
-		Int32GetDatum(shard_key), UUIDPGetDatum(task_token), CStringGetTextDatum(worker), TimestampTzGetDatum(now)
+	Datum		values[5] = {
+		Int32GetDatum(shard_key), UUIDPGetDatum(task_token), CStringGetTextDatum(worker), TimestampTzGetDatum(now),
+		Int64GetDatum(ow_epoch_current())
 	};
 
 	if (ow_store_execute(&take_task, values, NULL) > 0)
@@ -194,14 +199,18 @@ static void
 take_found(const OwTaskRequest *request, SPITupleTable *found, uint64 row, TimestampTz now, OwRows *timers,
 		   OwTaskReceiver receive, void *arg)
 {
-	Datum		values[FOUND_LEASE_UNTIL];
-	bool		nulls[FOUND_LEASE_UNTIL];
+	Datum		values[FOUND_CLAIM];
+	bool		nulls[FOUND_CLAIM];
+	pg_uuid_t	handed_out;
 
-	for (int i = 0; i < FOUND_LEASE_UNTIL; i++)
+	for (int i = 0; i < FOUND_CLAIM; i++)
 		values[i] = SPI_getbinval(found->vals[row], found->tupdesc, i + 1, &nulls[i]);
 	take(DatumGetInt32(values[FOUND_SHARD_KEY - 1]), DatumGetUUIDP(values[POLL_RUN_ID]),
 		 DatumGetUUIDP(values[POLL_TASK_TOKEN]), DatumGetObjectId(values[FOUND_OWNER - 1]), request->worker, now,
 		 timers);
+	handed_out = *DatumGetUUIDP(values[POLL_TASK_TOKEN]);
+	ow_epoch_hand_out(DatumGetInt32(values[FOUND_CLAIM - 1]), &handed_out);
+	values[POLL_TASK_TOKEN] = UUIDPGetDatum(&handed_out);
 	receive(arg, values, nulls);
 }
 
@@ -307,15 +316,16 @@ token_values(const pg_uuid_t *task_token, Datum *values)
 }
 
 bool
-ow_task_beat(const pg_uuid_t *task_token, const Jsonb *details)
+ow_task_beat(const OwTaskClaim *held, const Jsonb *details)
 {
-	Datum		values[4];
-	const char *nulls = details == NULL ? "   n" : NULL;
+	Datum		values[5];
+	const char *nulls = details == NULL ? "   n " : NULL;
 	bool		noted;
 
-	token_values(task_token, values);
+	token_values(&held->task_token, values);
 	values[2] = TimestampTzGetDatum(ow_clock_now());
 	values[3] = JsonbPGetDatum(details);
+	values[4] = Int32GetDatum(held->claim);
 	ow_store_open();
 	noted = ow_store_execute(&beat_again, values, nulls) > 0 || ow_store_execute(&beat_first, values, nulls) > 0;
 	ow_store_close();

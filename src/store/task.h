@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "machine/machine.h"
+#include "store/epoch.h"
 
 /* Who wants which tasks */
 typedef struct OwTaskRequest
@@ -70,7 +71,7 @@ extern List *ow_task_list(Datum runs);	/* of OwTaskInQueue *, in the order they 
 extern void ow_task_take_one(const OwTaskInQueue *task, const char *worker);
 
 /* Note a heartbeat; false when nobody has taken such a task, or it has ended. */
-extern bool ow_task_beat(const pg_uuid_t *task_token, const Jsonb *details);
+extern bool ow_task_beat(const OwTaskClaim *held, const Jsonb *details);
 
 /* Is it in a task queue, or taken from one? */
 extern bool ow_task_is_queued(const pg_uuid_t *task_token);

@@ -79,7 +79,7 @@ SELECT throws_ok($$ SELECT workflow.complete_activities('{00000000-0000-8000-800
 SELECT is((SELECT array_agg(workflow_id) FROM workflow.complete_and_poll(NULL, NULL, 'urgent', 'w', 10)), '{5a}', 'complete_and_poll takes more');
 SELECT throws_ok($$ SELECT * FROM workflow.poll_activity('urgent', 'w', 0) $$, '22023', 'max_tasks must be between 1 and 10000', 'but not nothing');
 \o /dev/null
-SELECT workflow.fail_activities(array_agg(task_token), '{Broken}', '{why}', '{7}') FROM workflow.activity_task WHERE task_queue = 'urgent';
+SELECT workflow.fail_activities(array_agg(task_token), '{Broken}', '{why}', '{7}') FROM workflow.pending_activities WHERE task_queue = 'urgent';
 \o
 SELECT is(pg_temp.ended('5a'), 'Failed Broken why', 'fail_activities fails');
 

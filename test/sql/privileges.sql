@@ -112,6 +112,8 @@ INSERT INTO probe VALUES
     ('fail_activities(uuid[],text[],text[],jsonb[])', $$workflow.fail_activities('{00000000-0000-8000-8000-000000000000}', '{No}')$$),
     ('poll_activity(text,text,integer,interval,text[])', $$count(*) FROM workflow.poll_activity('q', 'w')$$),
     ('complete_and_poll(uuid[],jsonb[],text,text,integer,text[])', $$count(*) FROM workflow.complete_and_poll(NULL, NULL, 'q', 'w')$$),
+    ('release_tasks(text,text)', $$workflow.release_tasks()$$),
+    ('answerable_token(uuid,integer)', $$workflow.answerable_token('00000000-0000-8000-8000-000000000000', 1)$$),
     ('grant_worker(regrole,text)', $$workflow.grant_worker('regress_stranger', 'q')$$),
     ('revoke_worker(regrole,text)', $$workflow.revoke_worker('regress_stranger', 'q')$$),
     ('set_current(text,integer)', $$workflow.set_current('Order', 1)$$),
