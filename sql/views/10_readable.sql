@@ -82,6 +82,21 @@ JOIN workflow.activity_task t ON t.shard_key = r.shard_key AND t.run_id = r.run_
 LEFT JOIN workflow.activity_heartbeat h ON h.shard_key = t.shard_key AND h.task_token = t.task_token;
 COMMENT ON VIEW workflow.readable_task IS 'Tasks in task queues, of the runs the current user may read';
 
+-- Workers are seen by their role, by those whose tasks they may take, and by readers.
+CREATE VIEW workflow.readable_worker WITH (security_barrier) AS
+SELECT w.task_queue, w.worker, w.role, w.version, w.activities, w.first_seen_at, w.last_seen_at, d.draining_since
+FROM workflow.viewer v
+CROSS JOIN workflow.worker w
+LEFT JOIN workflow.drained_worker d
+       ON d.task_queue = w.task_queue AND d.worker = w.worker AND d.role = w.role
+WHERE v.everything OR v.reader OR w.role = ANY (v.roles)
+   OR EXISTS (SELECT FROM workflow.worker_grant g
+              WHERE g.task_queue = w.task_queue AND g.owner = ANY (v.roles)
+                AND pg_has_role(w.role::oid, g.grantee::oid, 'USAGE'))
+   OR EXISTS (SELECT FROM workflow.workflow_type t
+              WHERE t.owner = ANY (v.roles) AND pg_has_role(w.role::oid, t.owner::oid, 'USAGE'));
+COMMENT ON VIEW workflow.readable_worker IS 'Workers outside that the current user may see';
+
 CREATE VIEW workflow.readable_timer WITH (security_barrier) AS
 SELECT e.workflow_id, e.workflow, t.shard_key, t.run_id, t.kind, t.due_at, t.owner, e.state, e.phase, e.entered_at,
        e.started_at

@@ -168,17 +168,45 @@ CREATE FUNCTION workflow.engine_status() RETURNS text
     AS 'MODULE_PATHNAME', 'ow_engine_status';
 COMMENT ON FUNCTION workflow.engine_status() IS 'Running, Disabled, NotPreloaded, Quarantined or Standby';
 
+-- A worker outside is gone when nothing has been heard of it, by polls and heartbeats, for two minutes, unless it has
+-- taken a task: it may be at that for long.
 CREATE VIEW workflow.workers WITH (security_invoker) AS
-SELECT pid, role, state, started_at, last_batch_at, batches, runs
-FROM workflow.worker_stats();
-COMMENT ON VIEW workflow.workers IS 'Executors: background workers that run activities as the owner of workflows';
-COMMENT ON COLUMN workflow.workers.pid IS 'Of the background worker, as in pg_stat_activity';
-COMMENT ON COLUMN workflow.workers.role IS 'The role that it runs workflows of';
-COMMENT ON COLUMN workflow.workers.state IS 'starting, running, idle or leaving';
-COMMENT ON COLUMN workflow.workers.started_at IS 'When the worker started';
-COMMENT ON COLUMN workflow.workers.last_batch_at IS 'When its last batch began';
-COMMENT ON COLUMN workflow.workers.batches IS 'Transactions it has carried runs on in';
-COMMENT ON COLUMN workflow.workers.runs IS 'Runs it has carried on, as often as it did';
+SELECT 'executor' AS kind, NULL::text AS name, NULL::text AS task_queue, role, NULL::text AS version, state, pid,
+       started_at, last_batch_at AS last_seen_at, NULL::bigint AS in_flight, NULL::text[] AS activities,
+       NULL::timestamptz AS draining_since, batches, runs
+FROM workflow.worker_stats()
+UNION ALL
+SELECT 'outside', w.worker, w.task_queue, w.role, w.version,
+       CASE WHEN h.in_flight IS NULL AND seen.at < clock_timestamp() - interval '2 min' THEN 'gone'
+            WHEN w.draining_since IS NOT NULL THEN 'draining'
+            WHEN h.in_flight > 0 THEN 'busy' ELSE 'idle' END,
+       NULL, w.first_seen_at, seen.at, coalesce(h.in_flight, 0), w.activities, w.draining_since, NULL, NULL
+FROM workflow.readable_worker w
+LEFT JOIN (SELECT t.task_queue, t.worker, count(*) AS in_flight,
+                  greatest(max(t.started_at), max(t.beat_at)) AS heard_at
+           FROM workflow.readable_task t
+           WHERE t.worker IS NOT NULL
+           GROUP BY t.task_queue, t.worker) h ON h.task_queue = w.task_queue AND h.worker = w.worker
+CROSS JOIN LATERAL (SELECT greatest(w.last_seen_at, h.heard_at) AS at) seen;
+COMMENT ON VIEW workflow.workers IS
+    'Executors, which run SQL activities as the owner of workflows, and workers outside that have polled lately';
+COMMENT ON COLUMN workflow.workers.kind IS 'executor, or outside: a program that polls a task queue';
+COMMENT ON COLUMN workflow.workers.name IS 'As given to poll_activity';
+COMMENT ON COLUMN workflow.workers.task_queue IS 'That it polls; a worker outside has a row for each';
+COMMENT ON COLUMN workflow.workers.role IS 'The role that it runs workflows of, or polls as';
+COMMENT ON COLUMN workflow.workers.version IS 'As given to poll_activity';
+COMMENT ON COLUMN workflow.workers.state IS
+    'Of an executor: starting, running, idle or leaving. Outside: idle, busy, draining, or gone: nothing was heard of it for '
+    'two minutes';
+COMMENT ON COLUMN workflow.workers.pid IS 'Of an executor''s background worker, as in pg_stat_activity';
+COMMENT ON COLUMN workflow.workers.started_at IS 'When it started, or was first seen';
+COMMENT ON COLUMN workflow.workers.last_seen_at IS
+    'When an executor''s last batch began, or a worker outside was last heard of; polls are noted every ten seconds at most';
+COMMENT ON COLUMN workflow.workers.in_flight IS 'Tasks that a worker outside has taken and not answered';
+COMMENT ON COLUMN workflow.workers.activities IS 'Of which a worker outside takes tasks; null: of any';
+COMMENT ON COLUMN workflow.workers.draining_since IS 'When it was told to end: see workflow.drain_worker()';
+COMMENT ON COLUMN workflow.workers.batches IS 'Transactions that an executor has carried runs on in';
+COMMENT ON COLUMN workflow.workers.runs IS 'Runs that an executor has carried on, as often as it did';
 
 -- SQL activities have one queue per owner: the runs its executors have something to do for.
 CREATE VIEW workflow.task_queues WITH (security_invoker) AS

@@ -188,13 +188,15 @@ static OwStatement let_call = {
 	"  FROM (VALUES ('USAGE ON SCHEMA workflow'),"
 	"               ('EXECUTE ON FUNCTION workflow.poll_activity'),"
 	"               ('EXECUTE ON PROCEDURE workflow.wait_for_activity'),"
+	"               ('EXECUTE ON FUNCTION workflow.poll_unless_draining'),"
 	"               ('EXECUTE ON FUNCTION workflow.complete_and_poll'),"
 	"               ('EXECUTE ON FUNCTION workflow.complete_activity'),"
 	"               ('EXECUTE ON FUNCTION workflow.complete_activities'),"
 	"               ('EXECUTE ON FUNCTION workflow.fail_activity'),"
 	"               ('EXECUTE ON FUNCTION workflow.fail_activities'),"
 	"               ('EXECUTE ON FUNCTION workflow.cancel_activity'),"
-	"               ('EXECUTE ON FUNCTION workflow.heartbeat')) AS p (privilege)",
+	"               ('EXECUTE ON FUNCTION workflow.heartbeat'),"
+	"               ('EXECUTE ON FUNCTION workflow.drain_worker')) AS p (privilege)",
 	.argument_types = "regrole"
 };
 

@@ -17,7 +17,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "store/task.h"
+#include "store/worker.h"
 #include "test_kit/test_kit.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -27,12 +27,16 @@
 #include "worker/wakeup.h"
 
 PG_FUNCTION_INFO_V1(ow_poll_activity);
+PG_FUNCTION_INFO_V1(ow_poll_unless_draining);
 PG_FUNCTION_INFO_V1(ow_wait_for_activity);
 
 #define MAX_TASKS 10000
 
 /* Longer waits than this are slept in parts */
 #define LONGEST_SLEEP_MS (60 * 60 * 1000)
+
+/* …of a worker that is to be seen meanwhile */
+#define LONGEST_SILENCE_MS (60 * 1000)
 
 /* Nothing with an effect outside is done for a copy of another database. */
 static void
@@ -69,6 +73,19 @@ check_range(int max_tasks)
 				 errmsg("max_tasks must be between 1 and %d", MAX_TASKS)));
 }
 
+/* False, unless that is an error, when the worker is to be given no more. */
+static bool
+check_draining(const OwTaskRequest *request, int level)
+{
+	if (!ow_worker_is_draining(request))
+		return true;
+	ereport(level,
+			(errcode(ERRCODE_OW_WORKER_DRAINING),
+			 errmsg("worker \"%s\" of task queue \"%s\" is draining", request->worker, request->task_queue),
+			 errhint("It may finish what it has taken, and end. workflow.drain_worker(…, drain => false) takes that back.")));
+	return false;
+}
+
 static OwTaskRequest
 request_for(char *task_queue)
 {
@@ -84,14 +101,14 @@ request_for(char *task_queue)
 
 /* True when a waiter has slept, and may look again; false when the time is over. */
 static bool
-sleep_until(TimestampTz until)
+sleep_until(TimestampTz until, long longest_ms)
 {
 	long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 
 	if (remaining <= 0)
 		return false;
 	InvalidateCatalogSnapshot();
-	ow_waiter_sleep(Min(remaining, LONGEST_SLEEP_MS));
+	ow_waiter_sleep(Min(remaining, longest_ms));
 	return true;
 }
 
@@ -117,7 +134,8 @@ take_or_wait(const OwTaskRequest *request, TimestampTz until, ReturnSetInfo *res
 	PG_TRY();
 	{
 		ow_waiter_begin(ow_task_queue_key(request->task_queue));
-		while (ow_task_take(request, receive_task, result) == 0 && sleep_until(until))
+		while (check_draining(request, ERROR) && ow_task_take(request, receive_task, result) == 0 &&
+			   sleep_until(until, LONGEST_SLEEP_MS))
 			MemoryContextReset(look_context);
 	}
 	PG_FINALLY();
@@ -142,12 +160,8 @@ wait_argument(FunctionCallInfo fcinfo, int argument)
 	return until;
 }
 
-/*
- * poll_activity(task_queue text, worker text, max_tasks int, wait interval, activities text[]): takes tasks,
- * as a set of rows.
- */
-Datum
-ow_poll_activity(PG_FUNCTION_ARGS)
+static Datum
+poll(FunctionCallInfo fcinfo, int draining_level)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	OwTaskRequest request;
@@ -159,11 +173,38 @@ ow_poll_activity(PG_FUNCTION_ARGS)
 	request.activities = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
 	check_range(request.max_tasks);
 	InitMaterializedSRF(fcinfo, 0);
-	take_or_wait(&request, wait_argument(fcinfo, 3), result);
+	ow_worker_note(&request, ow_api_optional_text(fcinfo, 5));
+	if (check_draining(&request, draining_level))
+		take_or_wait(&request, wait_argument(fcinfo, 3), result);
 	return (Datum) 0;
 }
 
+/*
+ * poll_activity(task_queue text, worker text, max_tasks int, wait interval, activities text[], version text):
+ * takes tasks, as a set of rows.
+ */
+Datum
+ow_poll_activity(PG_FUNCTION_ARGS)
+{
+	return poll(fcinfo, ERROR);
+}
+
+/* The same for complete_and_poll, whose results must not be lost: a notice, and no rows */
+Datum
+ow_poll_unless_draining(PG_FUNCTION_ARGS)
+{
+	return poll(fcinfo, NOTICE);
+}
+
 /* ---- the procedure ---- */
+
+/* One that gives its name is seen, and told when it is to end. */
+static void
+show_up(const OwTaskRequest *request)
+{
+	ow_worker_note(request, NULL);
+	(void) check_draining(request, ERROR);
+}
 
 static bool
 wait_until_available(const OwTaskRequest *request, TimestampTz until)
@@ -173,15 +214,17 @@ wait_until_available(const OwTaskRequest *request, TimestampTz until)
 	for (;;)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
+		if (request->worker != NULL)
+			show_up(request);
 		available = ow_task_is_available(request);
 		PopActiveSnapshot();
 		SPI_commit();
-		if (available || !sleep_until(until))
+		if (available || !sleep_until(until, request->worker ? LONGEST_SILENCE_MS : LONGEST_SLEEP_MS))
 			return available;
 	}
 }
 
-/* wait_for_activity(task_queue text, timeout interval, activities text[], IN OUT available boolean) */
+/* wait_for_activity(task_queue text, timeout interval, activities text[], worker text, IN OUT available boolean) */
 Datum
 ow_wait_for_activity(PG_FUNCTION_ARGS)
 {
@@ -195,6 +238,7 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
 	if (!PG_ARGISNULL(2))
 		request.activities = PointerGetDatum(PG_GETARG_ARRAYTYPE_P_COPY(2));
+	request.worker = ow_api_optional_text(fcinfo, 3);
 	until = PG_ARGISNULL(1) ? DT_NOEND : ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
