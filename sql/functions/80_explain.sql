@@ -12,6 +12,7 @@ DECLARE
     activity text;
     failure  text;
     worker   text;
+    problem  text; -- why that may take long
     halted   text; -- what is to be done first, when nothing runs for this owner
     engine   CONSTANT text := CASE workflow.engine_status()
                  WHEN 'Quarantined' THEN 'workflow.resume_engine(): this is a copy of another database'
@@ -40,8 +41,8 @@ BEGIN
     since := coalesce(run.entered_at, run.started_at);
     until := least(run.due_at, run.deadline);
     SELECT p.activity, CASE WHEN p.worker IS NULL THEN format('a worker of task queue "%s", to do', p.task_queue)
-                            ELSE format('worker "%s", to answer for', p.worker) END
-    INTO activity, worker
+                            ELSE format('worker "%s", to answer for', p.worker) END, ': ' || p.problem
+    INTO activity, worker, problem
     FROM workflow.pending_activities p
     WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id AND p.branch_id IS NULL;
     SELECT sum(b.n) FILTER (WHERE b.state IS NOT NULL) AS running, sum(b.n) FILTER (WHERE b.state IS NULL) AS ended,
@@ -61,6 +62,8 @@ BEGIN
         waiting_for := concat_ws(': ', 'somebody to mend it', run.stuck->>'Error', run.stuck->>'Cause');
         moved_by := CASE run.stuck->>'Error'
                         WHEN 'OW.ActivityNotRegistered' THEN 'workflow.register_activity(), then workflow.retry()'
+                        WHEN 'OW.NoLease' THEN
+                            'workflow.register_activity() with a timeout, then workflow.retry()'
                         WHEN 'OW.ActivityQuarantined' THEN
                             'a repaired function, workflow.release_activity(), then workflow.retry()'
                         ELSE 'workflow.retry(), with a repaired version of the workflow if need be'
@@ -85,8 +88,8 @@ BEGIN
                            WHEN 'Backoff' THEN 'the next attempt of activity ' || failure
                            WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
                            WHEN 'Callback' THEN format('an answer to the task token of activity "%s"', activity)
-                           WHEN 'Queued' THEN format('%s activity "%s"', worker, activity)
-                           WHEN 'CompensateQueued' THEN format('%s compensating activity "%s"', worker, activity)
+                           WHEN 'Queued' THEN format('%s activity "%s"%s', worker, activity, problem)
+                           WHEN 'CompensateQueued' THEN format('%s compensating activity "%s"%s', worker, activity, problem)
                            WHEN 'Branches' THEN concat(branches.running, CASE branches.running WHEN 1 THEN ' branch: ' ELSE ' branches: ' END,
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'

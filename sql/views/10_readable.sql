@@ -97,6 +97,35 @@ WHERE v.everything OR v.reader OR w.role = ANY (v.roles)
               WHERE t.owner = ANY (v.roles) AND pg_has_role(w.role::oid, t.owner::oid, 'USAGE'));
 COMMENT ON VIEW workflow.readable_worker IS 'Workers outside that the current user may see';
 
+-- Whose tasks each of them may take
+CREATE VIEW workflow.readable_queue_worker WITH (security_barrier) AS
+SELECT o.owner, w.task_queue, w.worker, w.role, w.activities, w.last_seen_at, d.role IS NOT NULL AS draining,
+       w.last_seen_at > clock_timestamp() - interval '2 min' OR h.worker IS NOT NULL AS is_there
+FROM workflow.viewer v
+CROSS JOIN (SELECT t.owner FROM workflow.workflow_type t GROUP BY t.owner) o
+CROSS JOIN workflow.worker w
+LEFT JOIN workflow.drained_worker d
+       ON d.task_queue = w.task_queue AND d.worker = w.worker AND d.role = w.role
+LEFT JOIN (SELECT t.task_queue, t.worker FROM workflow.activity_task t
+           WHERE t.worker IS NOT NULL GROUP BY t.task_queue, t.worker) h
+       ON h.task_queue = w.task_queue AND h.worker = w.worker
+WHERE (v.everything OR v.reader OR o.owner = ANY (v.roles))
+  AND (pg_has_role(w.role::oid, o.owner::oid, 'USAGE')
+       OR EXISTS (SELECT FROM workflow.worker_grant g
+                  WHERE g.task_queue = w.task_queue AND g.owner = o.owner
+                    AND pg_has_role(w.role::oid, g.grantee::oid, 'USAGE')));
+COMMENT ON VIEW workflow.readable_queue_worker IS 'Workers outside by whose tasks they may take, of owners the current user may see';
+
+CREATE VIEW workflow.readable_queue WITH (security_barrier) AS
+SELECT w.owner, w.task_queue, max(w.last_seen_at) AS last_seen_at,
+       count(DISTINCT (w.worker, w.role)) FILTER (WHERE w.is_there) AS workers,
+       array_agg(DISTINCT a.activity) FILTER (WHERE w.is_there AND NOT w.draining) AS activities
+FROM workflow.readable_queue_worker w
+CROSS JOIN LATERAL unnest(coalesce(w.activities, '{NULL}')) a (activity)
+GROUP BY w.owner, w.task_queue;
+COMMENT ON VIEW workflow.readable_queue IS
+    'Workers of each queue, and of which activities (NULL: any) those take tasks that are not draining';
+
 CREATE VIEW workflow.readable_timer WITH (security_barrier) AS
 SELECT e.workflow_id, e.workflow, t.shard_key, t.run_id, t.kind, t.due_at, t.owner, e.state, e.phase, e.entered_at,
        e.started_at

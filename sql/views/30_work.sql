@@ -23,6 +23,25 @@ COMMENT ON COLUMN workflow.branches.output IS 'Of one that has ended';
 COMMENT ON COLUMN workflow.branches.owner IS 'The role that the run runs as';
 COMMENT ON COLUMN workflow.branches.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
+-- queue_problem: why a task may have to wait for long in its queue, going by readable_queue; null: nothing is known to be
+-- wrong
+CREATE FUNCTION workflow.queue_problem(activity text, workers bigint, activities text[], last_seen_at timestamptz) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN CASE
+               WHEN workers IS NULL THEN 'no worker has polled this queue'
+               WHEN workers = 0 THEN format('no worker since %s', date_trunc('second', last_seen_at))
+               WHEN activities IS NULL THEN 'all workers are draining'
+               WHEN array_position(activities, activity) IS NULL AND array_position(activities, NULL) IS NULL
+                   THEN format('no worker takes activity "%s"', activity)
+           END;
+COMMENT ON FUNCTION workflow.queue_problem(text, bigint, text[], timestamptz) IS 'Why nobody may take a task';
+
+-- current_epoch: what is noted of tasks that are taken now
+CREATE FUNCTION workflow.current_epoch() RETURNS bigint
+    LANGUAGE c STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_current_epoch';
+COMMENT ON FUNCTION workflow.current_epoch() IS 'What is noted of tasks that are taken now, to tell them from those taken before a promotion or restore';
+
 -- answerable_token: a task token as it would be handed out now
 CREATE FUNCTION workflow.answerable_token(task_token uuid, claim int) RETURNS uuid
     LANGUAGE c STABLE PARALLEL RESTRICTED
@@ -42,6 +61,9 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        c.sequence AS compensation,
        workflow.answerable_token(t.task_token, q.claim) AS task_token,
        q.task_queue, q.priority, q.worker, q.started_at, q.beat_at AS last_heartbeat_at,
+       CASE WHEN q.worker IS NULL AND q.task_queue IS NOT NULL THEN workflow.queue_problem(q.activity, w.workers, w.activities, w.last_seen_at)
+            WHEN q.epoch <> workflow.current_epoch()
+                THEN 'taken before a promotion or restore: workflow.release_tasks() gives it to others' END AS problem,
        e.owner, e.shard_key
 FROM workflow.readable_execution e
 CROSS JOIN LATERAL (
@@ -58,6 +80,7 @@ LEFT JOIN workflow.readable_compensation c
 LEFT JOIN workflow.readable_task q
        ON t.phase IN ('Queued', 'CompensateQueued') AND q.shard_key = e.shard_key AND q.run_id = e.run_id
       AND q.branch_id IS NOT DISTINCT FROM t.branch_id
+LEFT JOIN workflow.readable_queue w ON w.owner = e.owner AND w.task_queue = q.task_queue
 WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued', 'Compensate', 'CompensateBackoff', 'CompensateQueued')
   AND e.status <> 'Stuck'
   -- a Parallel or Map that waits for its back-off is at no activity
@@ -80,6 +103,8 @@ COMMENT ON COLUMN workflow.pending_activities.priority IS 'There: the lower, the
 COMMENT ON COLUMN workflow.pending_activities.worker IS 'Who has taken it; null: nobody so far';
 COMMENT ON COLUMN workflow.pending_activities.started_at IS 'When that was';
 COMMENT ON COLUMN workflow.pending_activities.last_heartbeat_at IS 'When the worker was heard of last; null: not since';
+COMMENT ON COLUMN workflow.pending_activities.problem IS
+    'Why nobody may take it, or its worker''s answer will be refused; null: nothing is known to be wrong';
 COMMENT ON COLUMN workflow.pending_activities.attempt IS 'The one that is scheduled; in Backoff, that failed';
 COMMENT ON COLUMN workflow.pending_activities.scheduled_at IS 'When the first attempt was scheduled';
 COMMENT ON COLUMN workflow.pending_activities.next_attempt_at IS
@@ -208,7 +233,16 @@ COMMENT ON COLUMN workflow.workers.draining_since IS 'When it was told to end: s
 COMMENT ON COLUMN workflow.workers.batches IS 'Transactions that an executor has carried runs on in';
 COMMENT ON COLUMN workflow.workers.runs IS 'Runs that an executor has carried on, as often as it did';
 
--- SQL activities have one queue per owner: the runs its executors have something to do for.
+-- task_rates: how many tasks per second have come into a queue in the last minute, and been taken from it; null: not known
+CREATE FUNCTION workflow.task_rates(owner regrole, task_queue text, OUT add_rate float8, OUT dispatch_rate float8)
+    RETURNS record
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_task_rates';
+COMMENT ON FUNCTION workflow.task_rates(regrole, text) IS
+    'Tasks per second, of roles whose rights the current user has; see workflow.task_queues';
+
+-- SQL activities have one queue per owner: the runs its executors have something to do for.  Of the queues of programs
+-- outside, those of activities are here even when they are empty.
 CREATE VIEW workflow.task_queues WITH (security_invoker) AS
 SELECT owner,
        NULL::text AS task_queue,
@@ -218,21 +252,40 @@ SELECT owner,
        NULL::bigint AS in_flight,
        r.next_due_at,
        coalesce(p.executors, 0) AS executors,
-       p.parked_reason
+       p.parked_reason,
+       NULL::bigint AS workers,
+       NULL::float8 AS add_rate,
+       NULL::float8 AS dispatch_rate,
+       nullif(concat_ws('; ', p.parked_reason, r.stuck), '') AS problem
 FROM (SELECT e.owner,
              count(*) FILTER (WHERE e.ready OR e.has_messages) AS backlog,
              min(coalesce(e.entered_at, e.started_at)) FILTER (WHERE e.ready OR e.has_messages) AS oldest_at,
-             min(e.due_at) FILTER (WHERE NOT e.ready) AS next_due_at
+             min(e.due_at) FILTER (WHERE NOT e.ready) AS next_due_at,
+             'runs are stuck: ' || string_agg(DISTINCT e.stuck->>'Error', ', ')
+                 FILTER (WHERE e.status = 'Stuck' AND e.stuck->>'Error' IN ('OW.ActivityNotRegistered', 'OW.NoLease')) AS stuck
       FROM workflow.readable_execution e
       GROUP BY e.owner) r
 FULL JOIN (SELECT s.role AS owner, s.executors, s.parked_reason FROM workflow.pool_stats() s) p USING (owner)
 UNION ALL
-SELECT owner, task_queue, backlog, oldest_at, clock_timestamp() - oldest_at, in_flight, NULL, NULL, NULL
-FROM (SELECT t.owner, t.task_queue, count(*) FILTER (WHERE t.worker IS NULL) AS backlog,
-             min(t.queued_at) FILTER (WHERE t.worker IS NULL) AS oldest_at,
-             count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
-      FROM workflow.readable_task t
-      GROUP BY t.owner, t.task_queue) q;
+SELECT q.owner, q.task_queue, q.backlog, q.oldest_at, clock_timestamp() - q.oldest_at, q.in_flight, NULL, NULL, NULL,
+       q.workers, rates.add_rate, rates.dispatch_rate, q.problem
+FROM (SELECT a.owner, a.task_queue, coalesce(sum(a.backlog), 0)::bigint AS backlog, min(a.oldest_at) AS oldest_at,
+             coalesce(sum(a.in_flight), 0)::bigint AS in_flight,
+             coalesce(max(w.workers), 0) AS workers,
+             string_agg(DISTINCT CASE WHEN a.backlog > 0 THEN
+                 workflow.queue_problem(a.activity, w.workers, w.activities, w.last_seen_at) END, '; ') AS problem
+      FROM (SELECT t.owner, t.task_queue, t.activity, count(*) FILTER (WHERE t.worker IS NULL) AS backlog,
+                   min(t.queued_at) FILTER (WHERE t.worker IS NULL) AS oldest_at,
+                   count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
+            FROM workflow.readable_task t
+            GROUP BY t.owner, t.task_queue, t.activity
+            UNION ALL
+            SELECT r.owner, r.task_queue, r.name, 0, NULL, 0
+            FROM workflow.readable_activity r
+            WHERE r.task_queue IS NOT NULL) a
+      LEFT JOIN workflow.readable_queue w USING (owner, task_queue)
+      GROUP BY a.owner, a.task_queue) q
+CROSS JOIN LATERAL workflow.task_rates(q.owner, q.task_queue) rates;
 COMMENT ON VIEW workflow.task_queues IS 'What waits for an executor, or in a task queue for programs outside, and how long';
 COMMENT ON COLUMN workflow.task_queues.owner IS 'The role that the runs run as';
 COMMENT ON COLUMN workflow.task_queues.task_queue IS 'Of programs outside; null: the owner''s executors';
@@ -243,3 +296,9 @@ COMMENT ON COLUMN workflow.task_queues.oldest_age IS 'How long ago that was';
 COMMENT ON COLUMN workflow.task_queues.next_due_at IS 'When the next of the others goes on by itself';
 COMMENT ON COLUMN workflow.task_queues.executors IS 'Workers that serve it now';
 COMMENT ON COLUMN workflow.task_queues.parked_reason IS 'Why no executor can start for this owner';
+COMMENT ON COLUMN workflow.task_queues.workers IS 'Workers outside that may take these tasks, and were heard of in the last two minutes, or have some';
+COMMENT ON COLUMN workflow.task_queues.add_rate IS 'Tasks per second that came into the queue in the last minute; null: not known';
+COMMENT ON COLUMN workflow.task_queues.dispatch_rate IS 'Tasks per second that were taken from it in the last minute; null: not known';
+COMMENT ON COLUMN workflow.task_queues.problem IS
+    'Why what waits here may have to wait for long: no worker, or none for an activity; an owner who cannot log in; runs '
+    'that are stuck because an activity is not registered, or has no timeout. Null: nothing is known to be wrong';

@@ -17,6 +17,7 @@
 PG_FUNCTION_INFO_V1(ow_advance_epoch);
 PG_FUNCTION_INFO_V1(ow_release_tasks_sql);
 PG_FUNCTION_INFO_V1(ow_answerable_token);
+PG_FUNCTION_INFO_V1(ow_current_epoch);
 
 /* advance_epoch(): for the extension's owner and superusers */
 Datum
@@ -56,4 +57,11 @@ ow_answerable_token(PG_FUNCTION_ARGS)
 	*answerable = *PG_GETARG_UUID_P(0);
 	ow_epoch_hand_out(PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1), answerable);
 	PG_RETURN_UUID_P(answerable);
+}
+
+/* current_epoch() RETURNS bigint: what is noted of tasks that are taken now */
+Datum
+ow_current_epoch(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(ow_epoch_current());
 }

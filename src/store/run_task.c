@@ -276,6 +276,7 @@ static void
 collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, List **waiting)
 {
 	const OwQueuedTask *task = NULL;
+	uint32		queue_key;
 
 	if (!waits_for_answer(token))
 		return;
@@ -287,7 +288,9 @@ collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, Lis
 		task = find_in_order(loaded->run.queued, &token->task_token);
 		if (task == NULL)
 			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
-		ow_wakeup_waiters(ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")));
+		queue_key = ow_task_queue_key(ow_json_get_string(task->limits, "task_queue"));
+		ow_wakeup_waiters(queue_key);
+		ow_wakeup_tasks(loaded->owner, queue_key, 1, 0);
 	}
 	ow_rows_add(tasks, task_row(loaded, token, task));
 }

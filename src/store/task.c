@@ -209,6 +209,7 @@ take_found(const OwTaskRequest *request, SPITupleTable *found, uint64 row, Times
 		 DatumGetUUIDP(values[POLL_TASK_TOKEN]), DatumGetObjectId(values[FOUND_OWNER - 1]), request->worker, now,
 		 timers);
 	handed_out = *DatumGetUUIDP(values[POLL_TASK_TOKEN]);
+	ow_wakeup_tasks(DatumGetObjectId(values[FOUND_OWNER - 1]), ow_task_queue_key(request->task_queue), 0, 1);
 	ow_epoch_hand_out(DatumGetInt32(values[FOUND_CLAIM - 1]), &handed_out);
 	values[POLL_TASK_TOKEN] = UUIDPGetDatum(&handed_out);
 	receive(arg, values, nulls);

@@ -19,6 +19,7 @@
 #include "settings.h"
 #include "worker/contended.h"
 #include "worker/crash_map.h"
+#include "worker/rates.h"
 #include "worker/shared.h"
 #include "worker/waiter.h"
 
@@ -74,6 +75,7 @@ request_memory(void)
 	RequestAddinShmemSpace(mul_size(slot_count(), sizeof(OwSuspectNote)));
 	RequestAddinShmemSpace(ow_contended_size());
 	RequestAddinShmemSpace(ow_waiter_size());
+	RequestAddinShmemSpace(ow_rates_size());
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
 
@@ -95,6 +97,7 @@ start_up(void)
 										 mul_size(slot_count(), sizeof(OwSuspectNote)), &found);
 	ow_contended_startup();
 	ow_waiter_startup();
+	ow_rates_startup();
 	if (!found)
 	{
 		init_shared();

@@ -23,6 +23,7 @@
 #include "worker/contended.h"
 #include "worker/executor.h"
 #include "worker/pool.h"
+#include "worker/rates.h"
 #include "worker/shared.h"
 #include "worker/slot.h"
 #include "worker/waiter.h"
@@ -38,7 +39,8 @@ typedef enum DebtKind
 	DEBT_RUN,
 	DEBT_DUE,
 	DEBT_RESCAN,
-	DEBT_CLOSED
+	DEBT_CLOSED,
+	DEBT_TASKS
 } DebtKind;
 
 typedef struct Debt
@@ -51,6 +53,12 @@ typedef struct Debt
 		OwRunRef	run;
 		TimestampTz due;
 		uint32		key;
+		struct
+		{
+			uint32		key;
+			int			added;
+			int			taken;
+		}			tasks;
 	}			what;
 } Debt;
 
@@ -141,6 +149,27 @@ ow_wakeup_waiters(uint32 key)
 	last = last_debt(DEBT_CLOSED, InvalidOid);
 	if (last == NULL || last->what.key != key)
 		add_debt(DEBT_CLOSED, InvalidOid)->what.key = key;
+}
+
+/*
+ * Owes the count of tasks that have come or gone.
+ */
+void
+ow_wakeup_tasks(Oid owner, uint32 queue_key, int added, int taken)
+{
+	Debt	   *debt;
+
+	if (ow_shared == NULL)
+		return;
+	debt = last_debt(DEBT_TASKS, owner);
+	if (debt == NULL || debt->what.tasks.key != queue_key)
+	{
+		debt = add_debt(DEBT_TASKS, owner);
+		debt->what.tasks.key = queue_key;
+		debt->what.tasks.added = debt->what.tasks.taken = 0;
+	}
+	debt->what.tasks.added += added;
+	debt->what.tasks.taken += taken;
 }
 
 /*
@@ -318,6 +347,9 @@ pay_debts(void)
 				break;
 			case DEBT_CLOSED:
 				ow_waiter_notify(debt->what.key);
+				break;
+			case DEBT_TASKS:
+				ow_rates_count(debt->owner, debt->what.tasks.key, debt->what.tasks.added, debt->what.tasks.taken);
 				break;
 		}
 	}

@@ -38,7 +38,7 @@ SELECT pg_temp.start('plain', '{"Priority": 7, "ScheduleToCloseSeconds": 600}', 
 \o
 SELECT results_eq($$ SELECT status, task_queue, priority, worker, state, activity FROM workflow.pending_activities WHERE workflow_id = 'plain' $$,
 	$$ VALUES ('Scheduled', 'plain', 7, NULL::text, 'Do', 'Pay') $$, 'it is in its queue');
-SELECT is((SELECT waiting_for FROM workflow.explain('plain')), 'a worker of task queue "plain", to do activity "Pay"', 'which explains it');
+SELECT is((SELECT waiting_for FROM workflow.explain('plain')), 'a worker of task queue "plain", to do activity "Pay": no worker has polled this queue', 'which explains it');
 SELECT results_eq($$ SELECT backlog, in_flight FROM workflow.task_queues WHERE task_queue = 'plain' $$, $$ VALUES (1::bigint, 0::bigint) $$, 'the queue''s backlog');
 SELECT is_empty($$ SELECT * FROM workflow.poll_activity('nothing', 'w') $$, 'another queue has nothing');
 SELECT is_empty($$ SELECT * FROM workflow.poll_activity('plain', 'w', activities => '{Other}') $$, 'nor has anybody who does another activity');

@@ -96,5 +96,64 @@ SET client_min_messages = notice;
 RESET ROLE;
 SELECT is((SELECT count(*) FROM workflow.executions WHERE workflow = 'pack' AND status = 'Completed'), 2::bigint, 'what it did counts');
 SELECT is(pg_temp.seen('pgtap_shop'), 'w1 pgtap_worker 1.1 draining 0, w3 pgtap_worker draining 0', 'it may end');
+
+\echo # What is wrong with a queue
+\o /dev/null
+CREATE FUNCTION pg_temp.problem(caller text DEFAULT 'pgtap_shop') RETURNS text LANGUAGE plpgsql AS $f$
+DECLARE
+	was CONSTANT name := current_user;
+	seen text;
+BEGIN
+	EXECUTE format('SET LOCAL ROLE %s', caller);
+	SELECT concat_ws(' ', backlog, in_flight, workers, problem) INTO seen FROM workflow.task_queues WHERE task_queue = 'registry';
+	IF seen <> (SELECT concat_ws(' ', count(*) FILTER (WHERE p.worker IS NULL), count(p.worker), max(q.workers), max(p.problem))
+			FROM workflow.task_queues q LEFT JOIN workflow.pending_activities p USING (task_queue) WHERE task_queue = 'registry') THEN
+		RAISE EXCEPTION 'pending_activities tells something else than %', seen;
+	END IF;
+	EXECUTE format('SET LOCAL ROLE %I', was);
+	RETURN seen;
+END $f$;
+\o
+SELECT is(pg_temp.problem(), '1 0 2 all workers are draining', 'all of its workers are to end');
+SELECT is(pg_temp.problem('pgtap_stranger'), NULL, 'which is nothing to strangers');
+DELETE FROM workflow.drained_worker;
+SELECT is(pg_temp.problem(), '1 0 2', 'nothing is wrong');
+UPDATE workflow.worker SET activities = '{Other,Another}';
+SELECT is(pg_temp.problem(), '1 0 2 no worker takes activity "Pack"', 'nobody does this');
+UPDATE workflow.worker SET activities = '{Pack}' WHERE worker = 'w3';
+SELECT is(pg_temp.problem(), '1 0 2', 'one does');
+UPDATE workflow.worker SET last_seen_at = '2020-01-01 00:00:00+00' WHERE worker = 'w3';
+SELECT is(pg_temp.problem(), '1 0 1 no worker takes activity "Pack"', 'and goes');
+UPDATE workflow.worker SET last_seen_at = '2019-01-01 00:00:00+00' WHERE worker = 'w1';
+SELECT is(pg_temp.problem(), '1 0 0 no worker since ' || date_trunc('second', '2020-01-01 00:00:00+00'::timestamptz), 'nobody is there');
+SELECT is((SELECT waiting_for FROM workflow.explain('order 3')), 'a worker of task queue "registry", to do activity "Pack": no worker since '
+	|| date_trunc('second', '2020-01-01 00:00:00+00'::timestamptz), 'explain tells it');
+DELETE FROM workflow.worker;
+SELECT is(pg_temp.problem(), '1 0 0 no worker has polled this queue', 'nobody was ever');
+\o /dev/null
+SET ROLE pgtap_worker;
+CREATE TEMP TABLE last AS SELECT * FROM workflow.poll_activity('registry', 'w1');
+RESET ROLE;
+\o
+SELECT is(pg_temp.problem(), '0 1 0', 'a task that is taken waits for nobody');
+SELECT workflow.advance_epoch();
+SELECT is((SELECT problem FROM workflow.pending_activities WHERE task_queue = 'registry'), 'taken before a promotion or restore: workflow.release_tasks() gives it to others',
+	'unless it was taken in an earlier epoch');
+SELECT is((SELECT waiting_for FROM workflow.explain('order 3')), 'worker "w1", to answer for activity "Pack": taken before a promotion or restore: workflow.release_tasks() gives it to others',
+	'as explain tells');
+
+\echo # Runs that are stuck
+\o /dev/null
+SET ROLE pgtap_shop;
+SELECT workflow.register_activity('Bare', task_queue => 'bare', options => '{"HeartbeatSeconds": 5}');
+SELECT workflow.register('bare', '{"StartAt": "Do", "States": {"Do": {"Type": "Task", "Resource": "Bare", "End": true}}}');
+SET client_min_messages = error;
+SELECT workflow.register_activity('Bare', task_queue => 'bare');
+RESET ROLE;
+SELECT workflow.start('bare', '{}', 'bare');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is((SELECT problem FROM workflow.task_queues WHERE task_queue IS NULL AND owner = 'pgtap_shop'::regrole), 'runs are stuck: OW.NoLease', 'are a problem of their owner');
+SELECT is((SELECT moved_by FROM workflow.explain('bare')), 'workflow.register_activity() with a timeout, then workflow.retry()', 'explain tells what to do');
 SELECT * FROM finish();
 ROLLBACK;

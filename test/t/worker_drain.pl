@@ -86,5 +86,18 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM workflow.activity_task WH
 is($node->safe_psql('postgres', q{SET ROLE shop; SELECT workflow.drain_worker('other', drain => false)}), 1, 'that is taken back');
 is($node->safe_psql('postgres', q{SET ROLE worker; SELECT count(*) FROM workflow.poll_activity('q', 'other')}), 1, 'and it gets the next');
 
+# What came and went in the last minute is counted, when it is committed.
+my $rates = q{SET ROLE shop; SELECT round((add_rate * 60)::numeric), round((dispatch_rate * 60)::numeric) FROM workflow.task_queues WHERE task_queue = 'q'};
+like($node->safe_psql('postgres', $rates), qr/^2\|2$/, 'tasks that came, and were taken');
+$node->safe_psql('postgres', q{SET ROLE shop; SELECT workflow.start('pack') FROM generate_series(1, 600)});
+ok($node->poll_query_until('postgres', q{SELECT backlog = 600 FROM workflow.task_queues WHERE task_queue = 'q'}), 'many come');
+$node->safe_psql('postgres', q{SET ROLE worker; BEGIN; SELECT count(*) FROM workflow.poll_activity('q', 'other', 100); ROLLBACK;
+	SELECT count(*) FROM workflow.poll_activity('q', 'other', 300);});
+my ($in, $out) = split /\|/, $node->safe_psql('postgres', $rates);
+cmp_ok($in, '>=', 602, 'they are counted');
+cmp_ok($in, '<', 602 * 60 / 54, 'once');
+cmp_ok($out, '>=', 302, 'so are those taken');
+cmp_ok($out, '<', 302 * 60 / 54, 'but not those given back by a rollback');
+
 $node->stop;
 done_testing();
