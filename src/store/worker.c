@@ -190,7 +190,10 @@ write_note(const OwTaskRequest *request, const char *version, TimestampTz now)
 	ow_store_close();
 }
 
-/* A test's workers are no workers. */
+/*
+ * A test's workers are no workers.  And under a transaction-long snapshot, another's note would be an error for this
+ * one.
+ */
 void
 ow_worker_note(const OwTaskRequest *request, const char *version)
 {
@@ -198,7 +201,8 @@ ow_worker_note(const OwTaskRequest *request, const char *version)
 
 	if (strlen(request->worker) > MAX_NAME_BYTES || strlen(request->task_queue) > MAX_NAME_BYTES)
 		return;
-	if (ow_clock_is_virtual() || XactReadOnly || remember(note_key(request, version), now))
+	if (ow_clock_is_virtual() || XactReadOnly || IsolationUsesXactSnapshot() ||
+		remember(note_key(request, version), now))
 		return;
 	write_note(request, version, now);
 }
