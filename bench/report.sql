@@ -62,6 +62,15 @@ FROM (SELECT round, split_part(leg, ' ', 1) AS build, split_part(leg, ' ', 2) AS
       FROM sample WHERE section = 'baseline') AS leg
 GROUP BY round, how, workflow, metric;
 
+-- Programs outside: rates of a round beside the yardstick of the same round.
+CREATE TEMP VIEW outside AS
+SELECT round, leg, metric, value,
+       max(value) FILTER (WHERE leg = 'naive-noop') OVER r AS naive,
+       max(value) FILTER (WHERE leg = 'outside 10' AND metric = 'rate') OVER r AS uncontrolled
+FROM sample
+WHERE section = 'outside'
+WINDOW r AS (PARTITION BY round);
+
 CREATE TEMP VIEW figure (position, name, sense, target, unit, value) AS
 SELECT 1, 'order-4, started one per transaction by 16 clients, against (a)', 'at least', 3, '×', rate / naive
 FROM leg WHERE leg = 'one'
@@ -101,7 +110,34 @@ SELECT 11, 'order-4 by `start_many`, against the build before', 'at least', 0.97
 FROM build WHERE how = 'start_many' AND workflow = 'order_4' AND metric = 'rate'
 UNION ALL
 SELECT 12, 'order-4, started one per transaction, against the build before', 'at least', 0.97, '×', this / before
-FROM build WHERE how = 'start_one' AND workflow = 'order_4' AND metric = 'rate';
+FROM build WHERE how = 'start_one' AND workflow = 'order_4' AND metric = 'rate'
+UNION ALL
+SELECT 13, 'order-4 by workers outside, 10 tasks at a time, against (a)', 'at least', 1.5, '×', value / naive
+FROM outside WHERE leg = 'outside 10' AND metric = 'rate'
+UNION ALL
+SELECT 14, 'order-4 by workers outside, 100 tasks at a time, against (a)', 'at least', 3, '×', value / naive
+FROM outside WHERE leg = 'outside 100' AND metric = 'rate'
+UNION ALL
+SELECT 15, 'commits per activity by workers outside, one task at a time', 'at most', 2, '', max(value)
+FROM outside WHERE leg = 'outside 1' AND metric IN ('commits', 'durable') GROUP BY round
+UNION ALL
+SELECT 16, 'from the commit of a start to the return of a waiting poll, p50', 'at most', 2, 'ms', pg_temp.quantile(0.5, array_agg(value))
+FROM outside WHERE leg = 'pickup' HAVING count(*) > 0
+UNION ALL
+SELECT 17, 'CPU in 10 s of 64 workers who wait for tasks, by poll and by CALL', 'at most', 0, 'clock ticks', sum(value)
+FROM outside WHERE metric = 'ticks' HAVING count(*) > 0
+UNION ALL
+SELECT 18, 'table of heartbeats after the last tenth of them, against after the first', 'at most', 1.1, '×',
+       (array_agg(value ORDER BY position DESC))[1] / (array_agg(value ORDER BY position))[1]
+FROM (SELECT value, row_number() OVER () AS position FROM sample WHERE leg = 'heartbeats 100' AND metric = 'bytes') AS size
+HAVING count(*) > 0
+UNION ALL
+SELECT 19, 'limits of a task queue that are never reached, against none', 'at least', 0.9, '×', value / uncontrolled
+FROM outside WHERE leg = 'controlled' AND metric = 'rate'
+UNION ALL
+SELECT 20, 'tasks taken and done under an old snapshot, the last sixth of the time against the first', 'at least', 0.9, '×',
+       max(value) FILTER (WHERE leg = 'snapshot 6') / max(value) FILTER (WHERE leg = 'snapshot 1')
+FROM outside WHERE leg ~ '^snapshot' HAVING count(*) > 0;
 
 \qecho
 \qecho '## Targets'
@@ -123,7 +159,8 @@ SELECT EXISTS (SELECT FROM sample WHERE section = 'throughput') AS has_throughpu
        EXISTS (SELECT FROM sample WHERE section = 'baseline') AS has_baseline,
        EXISTS (SELECT FROM sample WHERE section = 'latency') AS has_latency,
        EXISTS (SELECT FROM sample WHERE section = 'memory') AS has_memory,
-       EXISTS (SELECT FROM sample WHERE section = 'idle') AS has_idle \gset
+       EXISTS (SELECT FROM sample WHERE section = 'idle') AS has_idle,
+       EXISTS (SELECT FROM sample WHERE section = 'outside') AS has_outside \gset
 
 \if :has_memory
 \qecho
@@ -266,6 +303,58 @@ FROM unit
 WHERE items > (SELECT min(items) FROM unit)
 GROUP BY workflow, items
 ORDER BY workflow, items;
+\endif
+
+\if :has_outside
+\qecho
+\qecho '## Programs outside'
+\qecho
+\qecho '| order-4 | workflows/s | against (a) | commits per activity | commit records in the WAL | WAL per workflow, bytes |'
+\qecho '|---|---|---|---|---|---|'
+SELECT format('| %s | %s | %s | %s | %s | %s |', title,
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'rate')),
+              pg_temp.summary(array_agg(value / naive) FILTER (WHERE metric = 'rate')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'commits')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'durable')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE metric = 'wal')))
+FROM outside
+    JOIN (VALUES
+        (1, 'outside 1', '16 workers, 1 task at a time'),
+        (2, 'outside 10', '8 workers, 10 at a time'),
+        (3, 'outside 100', '4 workers, 100 at a time'),
+        (4, 'controlled', '8 workers, 10 at a time, with limits that are never reached'),
+        (5, 'queue 1', 'pgmq''s shape, 16 workers, 1 message at a time'),
+        (6, 'queue 10', 'pgmq''s shape, 8 workers, 10 at a time'),
+        (7, 'queue 100', 'pgmq''s shape, 4 workers, 100 at a time'),
+        (8, 'naive-noop', '(a) naive, noop')) AS title (position, name, title) ON name = leg
+GROUP BY position, title
+ORDER BY position;
+\qecho
+\qecho '| ms | starts | p50 | p95 | p99 | max |'
+\qecho '|---|---|---|---|---|---|'
+SELECT format('| from the commit of a start to the return of a waiting poll | %s | %s | %s | %s | %s |', count(*),
+              pg_temp.show(pg_temp.quantile(0.5, array_agg(value))), pg_temp.show(pg_temp.quantile(0.95, array_agg(value))),
+              pg_temp.show(pg_temp.quantile(0.99, array_agg(value))), pg_temp.show(max(value)))
+FROM outside
+WHERE leg = 'pickup';
+\qecho
+SELECT format('Clock ticks of 64 workers who wait, in 10 s: %s by `CALL workflow.wait_for_activity`, %s by a poll that waits.',
+              max(value) FILTER (WHERE leg = 'idle call'), max(value) FILTER (WHERE leg = 'idle poll'))
+FROM outside
+WHERE metric = 'ticks';
+\qecho
+SELECT format('Heartbeats per second on 1,000 tasks: %s one at a time by 16 workers, %s by `workflow.heartbeats` for 100 tasks by 4. '
+              'The table''s size in kB, after every %s of the latter: %s.',
+              pg_temp.summary(array_agg(value) FILTER (WHERE leg = 'heartbeats 1')),
+              pg_temp.summary(array_agg(value) FILTER (WHERE leg = 'heartbeats 100' AND metric = 'rate')),
+              pg_temp.show(max(value) FILTER (WHERE leg = 'heartbeats' AND metric = 'step')),
+              string_agg((value / 1024)::int::text, ', ') FILTER (WHERE metric = 'bytes'))
+FROM outside;
+\qecho
+SELECT format('Under a snapshot as old as the measurement, 8 workers with 10 tasks at a time did %s activities per second in the sixths of %s s.',
+              string_agg(pg_temp.show(value), ', ' ORDER BY leg), (SELECT value FROM sample WHERE leg = 'snapshot' AND metric = 'seconds'))
+FROM outside
+WHERE leg ~ '^snapshot .';
 \endif
 
 \if :has_baseline

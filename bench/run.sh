@@ -4,21 +4,21 @@
 #
 #   bench/run.sh [--quick] [--rounds N] [--keep] [SECTION ...]
 #
-# Sections: memory, throughput (with WAL and commits), branches (chains, Map, Parallel), latency, idle,
-# and with BASELINE=COMMIT baseline (order-4 by that build and by this one); all of them by default.
+# Sections: memory, throughput (with WAL and commits), branches (chains, Map, Parallel), latency, idle, outside
+# (activities of programs outside), and with BASELINE=COMMIT baseline (order-4 by that build and by this one); all of them by default.
 #   --quick     small numbers, to see that everything works
 #   --rounds N  rounds of the sections that have rounds (default 5)
 #   --keep      leave the cluster "bench" running afterwards
 #
 # The report goes to standard output; a full run also writes it to bench/RESULTS.md.
-# The extension must have been installed (make install). README.md says what is measured and how.
+# CLUSTER names the cluster, instead of "bench".  The extension must have been installed (make install). README.md says what is measured and how.
 
 set -euo pipefail
 # shellcheck source=dev/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../dev/common.sh"
 
-readonly cluster=bench database=bench role=bench
-all_sections=(memory throughput branches latency idle) # memory while the executors are fresh
+readonly cluster=${CLUSTER:-bench} database=bench role=bench
+all_sections=(memory throughput branches latency idle outside) # memory while the executors are fresh
 # First: both builds begin with empty tables.
 [[ -z ${BASELINE:-} ]] || all_sections=(baseline "${all_sections[@]}")
 readonly all_sections
@@ -64,11 +64,13 @@ latency_seconds=20 latency_rate=20
 memory_step=10000 memory_steps=10
 chains=200 items=20000 item_counts=(100 1000 10000)
 baseline_runs=20000
+by_workers=8000 heartbeats=1000000 snapshot_runs=60000 snapshot_seconds=60
 parked=10000 settle_seconds=15 idle_seconds=10
 if $quick; then
 	rounds=${rounds:-1} naive_seconds=2 batches=10 by_one=4000 by_many=10000
 	latency_seconds=3 memory_step=1000 settle_seconds=5
 	chains=20 items=1000 item_counts=(10 100 1000) baseline_runs=4000
+	by_workers=960 heartbeats=32000 snapshot_runs=6000 snapshot_seconds=6
 fi
 rounds=${rounds:-5}
 
@@ -427,7 +429,7 @@ processes() {
 		title=$(tr '\0' ' ' <"$pid/cmdline" 2>/dev/null) || continue
 		wakeups=$(awk '/^voluntary_ctxt_switches:/ { print $2 }' "$pid/status" 2>/dev/null) || continue
 		awk -v pid="${pid#/proc/}" -v wakeups="$wakeups" -v title="$title" \
-			'{ print pid, $12 + $13, wakeups, (title ~ /order_workflow/ ? "engine" : "server") }' <<<"$fields"
+			'{ print pid, $12 + $13, wakeups, (title ~ /order_workflow/ ? "engine" : title ~ / bench bench / ? "client" : "server") }' <<<"$fields"
 	done | sort
 }
 
@@ -558,6 +560,9 @@ report() {
 	HEAD
 	sql -f "$here/report.sql" <"$samples"
 }
+
+# shellcheck source=bench/outside.sh
+source "$here/outside.sh"
 
 load_before=$(cut -d ' ' -f 1 /proc/loadavg)
 set_up

@@ -12,6 +12,7 @@
 #include "engine/session.h"
 #include "settings.h"
 #include "store/catalog.h"
+#include "worker/breaker.h"
 #include "worker/launcher.h"
 #include "worker/shared.h"
 #include "worker/utility_hook.h"
@@ -29,6 +30,7 @@ _PG_init(void)
 	ow_session_init();
 	ow_shared_init();
 	ow_wakeup_init();
+	ow_breaker_init();
 	ow_utility_hook_init();
 	ow_launcher_init();
 }

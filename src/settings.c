@@ -17,6 +17,7 @@
 
 int			ow_max_workers;
 int			ow_max_pools;
+int			ow_max_circuit_breakers;
 int			ow_batch_size;
 int			ow_batch_time_ms;
 int			ow_batch_delay_us;
@@ -148,6 +149,12 @@ define_safety_settings(void)
 							"An activity that has left two runs stuck that way is quarantined.",
 							&ow_crash_limit, 3, 1, 1000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("order_workflow.max_circuit_breakers",
+							"Sets how many circuit breakers of activities may be open, or have failures that count, at a time.",
+							"Failures of further activities do not count.",
+							&ow_max_circuit_breakers, 256, 1, 65536,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP,
+							0, NULL, NULL, NULL);
 	DefineCustomStringVariable("order_workflow.instance",
 							   "Names this server, to tell physical copies of it apart.",
 							   "Keep it in configuration outside the data directory. A copy that finds another "

@@ -14,6 +14,8 @@
 --   memo                kept with the run, for people
 --   request_id          the same one gives the same run, open or closed.  Starts with it queue up; it is known
 --                       for a workflow id or, without one, for the workflow
+--   traceparent         W3C Trace Context: the trace that the run belongs to, which its activities hand on, each
+--                       attempt as a span of its own.  NULL: the run is a trace, whose id is the run id
 -- Returns the run id.
 -- Raises OW002 for an unknown workflow, OW006 for an unknown version, OW003 when activities are not
 -- registered, OW004 when a policy forbids it, insufficient_privilege without "start" on the workflow,
@@ -22,10 +24,10 @@ CREATE FUNCTION workflow.start(workflow text, input jsonb DEFAULT '{}', workflow
                                version int DEFAULT NULL, id_reuse_policy text DEFAULT 'AllowDuplicate',
                                id_conflict_policy text DEFAULT 'Fail', start_delay interval DEFAULT NULL,
                                execution_timeout interval DEFAULT NULL, memo jsonb DEFAULT NULL,
-                               request_id text DEFAULT NULL) RETURNS uuid
+                               request_id text DEFAULT NULL, traceparent text DEFAULT NULL) RETURNS uuid
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_start';
-COMMENT ON FUNCTION workflow.start(text, jsonb, text, int, text, text, interval, interval, jsonb, text) IS
+COMMENT ON FUNCTION workflow.start(text, jsonb, text, int, text, text, interval, interval, jsonb, text, text) IS
     'Starts a run of a workflow; gives its run id';
 
 -- start_many: starts a run of the current version for each input

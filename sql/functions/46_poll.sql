@@ -18,6 +18,9 @@
 --   heartbeat_details  of the last heartbeat of an earlier attempt
 --   deadline           when the attempt is over at the latest; NULL: heartbeats keep it alive
 --   compensates        {state, input, result, idempotency_key} of the work that this one undoes
+--   fairness_key       of the task: what to pause when somebody has had too much (47_flow.sql)
+--   headers            {"traceparent": …}: W3C Trace Context, for the requests that the worker makes; the trace is the
+--                      run's, the span this attempt's
 -- Raises OW301 on a copy of another database, until workflow.resume_engine(); object_not_in_prerequisite_state for a
 -- wait inside an activity or a REPEATABLE READ or SERIALIZABLE transaction; OW304 when the worker is to end:
 -- see drain_worker.
@@ -27,7 +30,7 @@ CREATE FUNCTION workflow.poll_activity(
     RETURNS TABLE (
         task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
         heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
-        deadline timestamptz, idempotency_key text, compensates jsonb)
+        deadline timestamptz, idempotency_key text, compensates jsonb, fairness_key text, headers jsonb)
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_poll_activity';
 COMMENT ON FUNCTION workflow.poll_activity(text, text, int, interval, text[], text) IS 'Takes tasks from a task queue';
@@ -50,7 +53,7 @@ CREATE FUNCTION workflow.poll_unless_draining(
     RETURNS TABLE (
         task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
         heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
-        deadline timestamptz, idempotency_key text, compensates jsonb)
+        deadline timestamptz, idempotency_key text, compensates jsonb, fairness_key text, headers jsonb)
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_poll_unless_draining';
 COMMENT ON FUNCTION workflow.poll_unless_draining(text, text, int, interval, text[], text) IS
@@ -65,7 +68,7 @@ CREATE FUNCTION workflow.complete_and_poll(
     RETURNS TABLE (
         task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
         heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
-        deadline timestamptz, idempotency_key text, compensates jsonb)
+        deadline timestamptz, idempotency_key text, compensates jsonb, fairness_key text, headers jsonb)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$

@@ -13,6 +13,8 @@ DECLARE
     failure  text;
     worker   text;
     problem  text; -- why that may take long
+    put_off  text;
+    circuit  text; -- of the activity's circuit breaker, unless that is closed
     halted   text; -- what is to be done first, when nothing runs for this owner
     engine   CONSTANT text := CASE workflow.engine_status()
                  WHEN 'Quarantined' THEN 'workflow.resume_engine(): this is a copy of another database'
@@ -45,12 +47,18 @@ BEGIN
     INTO activity, worker, problem
     FROM workflow.pending_activities p
     WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id AND p.branch_id IS NULL;
+    SELECT format('the circuit breaker of activity "%s", which is %s, to let an attempt through', activity,
+                  CASE s.state WHEN 'Open' THEN 'open' ELSE 'half-open' END)
+    INTO circuit
+    FROM workflow.circuit_breakers s (name)
+    WHERE s.name = activity AND s.state <> 'Closed';
     SELECT sum(b.n) FILTER (WHERE b.state IS NOT NULL) AS running, sum(b.n) FILTER (WHERE b.state IS NULL) AS ended,
            string_agg(format('%s in "%s" (%s)', b.n, b.state, b.phase), ', ' ORDER BY b.n DESC, b.state)
                FILTER (WHERE b.state IS NOT NULL) AS states,
+           sum(b.paused) AS paused,
            min(b.due_at) AS due_at, bool_or(b.phase IN ('Callback', 'Queued', 'CompensateQueued')) AS asked
     INTO branches
-    FROM (SELECT r.state, r.phase, count(*) AS n, min(r.due_at) AS due_at
+    FROM (SELECT r.state, r.phase, count(*) AS n, count(r.paused_at) AS paused, min(r.due_at) AS due_at
           FROM workflow.readable_branch r
           WHERE r.shard_key = run.shard_key AND r.run_id = run.run_id
           GROUP BY r.state, r.phase) b;
@@ -82,19 +90,31 @@ BEGIN
     ELSE
         failure := concat_ws(': ', format('"%s", after attempt %s failed', activity, run.attempt),
                              run.last_failure->>'Error', run.last_failure->>'Cause');
+        put_off := format('the next attempt of activity "%s", which its circuit breaker has put off', activity);
         waiting_for := CASE run.phase
                            WHEN 'New' THEN 'its delayed start'
                            WHEN 'Wait' THEN 'the end of its wait'
                            WHEN 'Backoff' THEN 'the next attempt of activity ' || failure
                            WHEN 'CompensateBackoff' THEN 'the next attempt of compensating activity ' || failure
                            WHEN 'Callback' THEN format('an answer to the task token of activity "%s"', activity)
-                           WHEN 'Queued' THEN format('%s activity "%s"%s', worker, activity, problem)
-                           WHEN 'CompensateQueued' THEN format('%s compensating activity "%s"%s', worker, activity, problem)
+                           WHEN 'CircuitOpen' THEN coalesce(circuit, put_off)
+                           WHEN 'CompensateCircuitOpen' THEN coalesce(circuit, put_off)
+                           WHEN 'Queued' THEN
+                               concat(format('%s activity "%s"', worker, activity), problem, '; and for ' || circuit)
+                           WHEN 'CompensateQueued' THEN
+                               concat(format('%s compensating activity "%s"', worker, activity), problem, '; and for ' || circuit)
                            WHEN 'Branches' THEN concat(branches.running, CASE branches.running WHEN 1 THEN ' branch: ' ELSE ' branches: ' END,
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'
                        END;
+        IF run.paused_at IS NOT NULL THEN
+            waiting_for := concat(format('activity "%s", paused by %s', activity, run.paused_by), ': ' || run.pause_reason);
+            since := run.paused_at;
+        ELSIF branches.paused > 0 THEN
+            waiting_for := concat(waiting_for, '; paused: ', branches.paused);
+        END IF;
         moved_by := coalesce(halted, concat_ws(', or ',
+            CASE WHEN run.paused_at IS NOT NULL OR branches.paused > 0 THEN 'workflow.resume_activity()' END,
             CASE WHEN run.phase IN ('Callback', 'Queued', 'CompensateQueued') OR branches.asked THEN 'workflow.complete_activity()' END,
             CASE WHEN until IS NOT NULL THEN 'time' END,
             CASE WHEN NOT run.cancel_requested THEN 'workflow.cancel()' END));

@@ -33,7 +33,8 @@ BEGIN ATOMIC
                          'nested_machines', 'definition_source', 'last_version', 'definition_state',
                          'definition_states', 'definition_edges', 'definition_nodes', 'task_activity',
                          'choice_label', 'expression_label', 'map_label', 'retry_label', 'picture_lines',
-                         'mermaid_text', 'dot_text', 'answerable_token', 'current_epoch', 'queue_problem', 'task_rates', 'engine_status', 'worker_stats', 'pool_stats')
+                         'mermaid_text', 'dot_text', 'answerable_token', 'current_epoch', 'queue_problem', 'queue_workers', 'task_rates',
+                         'engine_status', 'worker_stats', 'pool_stats', 'circuit_breaker_stats')
     FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
 END;
 COMMENT ON FUNCTION workflow.grantable() IS 'What grant_usage and grant_reader grant';
@@ -141,7 +142,7 @@ CREATE FUNCTION workflow.revoke_workflow(role regrole, workflow text, privileges
     AS 'MODULE_PATHNAME', 'ow_revoke_workflow';
 COMMENT ON FUNCTION workflow.revoke_workflow(regrole, text, text[]) IS 'Takes back what grant_workflow granted';
 
--- grant_activity: lets a role use somebody's activity in its definitions
+-- grant_activity: lets a role use somebody's activity in its definitions, and start it as a job
 --   role      who is granted it
 --   activity  the name; the caller must own it
 -- Raises OW003 for an unknown activity, insufficient_privilege for others than its owner.  The role also
@@ -149,7 +150,8 @@ COMMENT ON FUNCTION workflow.revoke_workflow(regrole, text, text[]) IS 'Takes ba
 CREATE FUNCTION workflow.grant_activity(role regrole, activity text) RETURNS void
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_grant_activity';
-COMMENT ON FUNCTION workflow.grant_activity(regrole, text) IS 'Lets a role use somebody''s activity in its definitions';
+COMMENT ON FUNCTION workflow.grant_activity(regrole, text) IS
+    'Lets a role use somebody''s activity in its definitions, and start it';
 
 CREATE FUNCTION workflow.revoke_activity(role regrole, activity text) RETURNS void
     LANGUAGE c VOLATILE

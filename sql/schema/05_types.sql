@@ -22,6 +22,7 @@ COMMENT ON COLUMN workflow.activity_context.scheduled_at IS 'When the first atte
 COMMENT ON COLUMN workflow.activity_context.deadline IS 'When this attempt times out';
 COMMENT ON COLUMN workflow.activity_context.idempotency_key IS 'The same for all attempts, also after a reset or a retry of the workflow';
 COMMENT ON COLUMN workflow.activity_context.last_failure IS '{Error, Cause, Details} of the attempt before';
+COMMENT ON COLUMN workflow.activity_context.traceparent IS 'W3C Trace Context: the trace is the run''s, the span this attempt''s';
 COMMENT ON COLUMN workflow.activity_context.compensates IS 'Of a compensation: {state, input, result, idempotency_key} of the call it undoes';
 
 -- How a run ended, as workflow.wait gives it.

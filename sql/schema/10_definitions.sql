@@ -2,7 +2,7 @@
 
 -- A workflow's name belongs to the role that first registered it; its runs execute as that role.
 CREATE TABLE workflow.workflow_type (
-    name            text PRIMARY KEY CHECK (name <> '' AND length(name) <= 200),
+    name            text PRIMARY KEY CHECK (name <> '' AND length(name) <= 400),
     owner           regrole NOT NULL,
     current_version int NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -69,6 +69,43 @@ CREATE TABLE workflow.worker_grant (
     PRIMARY KEY (task_queue, owner, grantee)
 );
 COMMENT ON TABLE workflow.worker_grant IS 'Roles that may take tasks of an owner''s runs from a task queue';
+
+-- Whose runs have, or have had, tasks in a queue, and what governs them.  If anything does, be it only that
+-- tasks have fairness keys, whoever takes such tasks locks the row, so that limits are exact.
+--   pass     virtual time: that of the key which was served last
+--   full_at  when the bucket of its rate is full again: with each task that is taken it moves on by 1 / rate
+CREATE TABLE workflow.task_queue (
+    task_queue        text NOT NULL,
+    owner             regrole NOT NULL,
+    has_keys          boolean NOT NULL DEFAULT false,
+    rate_limit        float8,
+    max_in_flight     int,
+    key_rate_limit    float8,
+    key_max_in_flight int,
+    paused_until      timestamptz,
+    pause_reason      text,
+    pass              float8 NOT NULL DEFAULT 0,
+    full_at           timestamptz NOT NULL DEFAULT '-infinity',
+    swept_at          timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (task_queue, owner)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE workflow.task_queue IS 'Whose tasks are in a task queue, their limits and pauses';
+
+-- The same of one fairness key; '' stands for tasks without.  Rows that say nothing (any more) are deleted.
+CREATE TABLE workflow.task_queue_key (
+    task_queue    text NOT NULL,
+    owner         regrole NOT NULL,
+    fairness_key  text COLLATE "C" NOT NULL,
+    weight        real NOT NULL DEFAULT 1,
+    rate_limit    float8,
+    max_in_flight int,
+    paused_until  timestamptz,
+    pause_reason  text,
+    pass          float8 NOT NULL DEFAULT 0,
+    full_at       timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (task_queue, owner, fairness_key)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE workflow.task_queue_key IS 'Weights, limits and pauses of fairness keys, and how much they have had';
 
 -- Which cluster and database this copy of the data belongs to.  A restored or cloned copy does not
 -- match and stays quiet until workflow.resume_engine().

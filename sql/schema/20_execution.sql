@@ -41,6 +41,7 @@ CREATE TABLE workflow.execution (
     last_failure     jsonb,
     visits           jsonb,
     variables        jsonb,
+    control          jsonb,
     error            jsonb,
     outcome          jsonb,
     stuck            jsonb,
@@ -49,6 +50,7 @@ CREATE TABLE workflow.execution (
     request_id       text,
     chain_id         uuid NOT NULL,
     root_run_id      uuid NOT NULL,
+    traceparent      text,
     PRIMARY KEY (shard_key, run_id),
     UNIQUE (shard_key, workflow_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
@@ -58,12 +60,14 @@ COMMENT ON TABLE workflow.execution IS 'Open runs: the materialised state of eac
 COMMENT ON COLUMN workflow.execution.ready IS 'An executor has something to do for this run';
 COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''s activity was running: it runs alone, and is stuck after order_workflow.crash_limit';
 COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row in workflow.timer (it gets one when the run first waits)';
+COMMENT ON COLUMN workflow.execution.traceparent IS 'The W3C trace it was started in; null: it has one of its own';
 COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
 COMMENT ON COLUMN workflow.execution.next_branch_id IS 'One more than there have been branches of Parallel and Map states';
 COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the token last waited or ran an activity; see order_workflow.transition_limit';
 COMMENT ON COLUMN workflow.execution.opened IS 'Branches that the Parallel or Map the token stands in has opened';
 COMMENT ON COLUMN workflow.execution.failed IS 'How many of them have failed, which the Map tolerates';
 COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the limits of a task token (Callback); of a SQL state, also what its task is called with';
+COMMENT ON COLUMN workflow.execution.control IS 'What operators have asked of its task: {paused_at, paused_by, reason, pauses, options, reset, reset_heartbeat}; null: nothing';
 COMMENT ON COLUMN workflow.execution.compensations IS 'How many compensations have been recorded, those dropped again included: the sequence of the last';
 
 -- The token of each branch (of a Parallel) or iteration (of a Map) that runs.  Those that start and end within
@@ -95,6 +99,7 @@ CREATE TABLE workflow.branch (
     last_failure jsonb,
     visits       jsonb,
     variables    jsonb,
+    control      jsonb,
     PRIMARY KEY (shard_key, run_id, branch_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE workflow.branch IS 'Branches of Parallel and iterations of Map states that run';
@@ -143,14 +148,21 @@ CREATE TABLE workflow.activity_task (
     input             jsonb,
     last_failure      jsonb,
     compensates       jsonb,
+    paused_at         timestamptz,
     worker            text,
     started_at        timestamptz,
+    fairness_key      text COLLATE "C",
+    controlled        boolean,
+    traceparent       text,
     epoch             bigint,
     claim             smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (shard_key, task_token)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX activity_task_available ON workflow.activity_task (task_queue, priority, queued_at)
-    WHERE worker IS NULL AND task_queue IS NOT NULL;
+    WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NULL AND paused_at IS NULL;
+CREATE INDEX activity_task_keyed ON workflow.activity_task (task_queue, owner, priority, fairness_key, queued_at)
+    WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NOT NULL AND paused_at IS NULL;
+CREATE INDEX activity_task_controlled ON workflow.activity_task (task_queue, owner, fairness_key) WHERE controlled;
 COMMENT ON TABLE workflow.activity_task IS 'Attempts that wait for an answer to their task token';
 COMMENT ON COLUMN workflow.activity_task.task_queue IS 'Of those done by programs outside; null: the token was given away by a SQL activity';
 COMMENT ON COLUMN workflow.activity_task.priority IS 'The lower, the sooner it is taken';
@@ -158,7 +170,11 @@ COMMENT ON COLUMN workflow.activity_task.scheduled_at IS 'When the first attempt
 COMMENT ON COLUMN workflow.activity_task.queued_at IS 'When this attempt was';
 COMMENT ON COLUMN workflow.activity_task.close_by IS 'Schedule-to-close, or the timeout of the run if that is earlier';
 COMMENT ON COLUMN workflow.activity_task.compensation IS 'Sequence of the compensation that it is; null: forward work';
+COMMENT ON COLUMN workflow.activity_task.paused_at IS 'When an operator has paused it: nobody can take it then; null: it is not paused';
+COMMENT ON COLUMN workflow.activity_task.traceparent IS 'The run''s';
 COMMENT ON COLUMN workflow.activity_task.worker IS 'Who has taken it; null: it can be taken';
+COMMENT ON COLUMN workflow.activity_task.fairness_key IS 'Between whose values workers are shared; such tasks have an index of their own';
+COMMENT ON COLUMN workflow.activity_task.controlled IS 'It has been taken, and counts for max_in_flight';
 COMMENT ON COLUMN workflow.activity_task.epoch IS
     'When it was taken, by promotions and restores: the token given then is good in the same epoch only';
 COMMENT ON COLUMN workflow.activity_task.claim IS
@@ -196,7 +212,9 @@ CREATE TABLE workflow.message (
     message_id uuid NOT NULL,
     owner      regrole NOT NULL,
     kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations',
-                                             'ActivityCompleted', 'ActivityFailed', 'Heartbeat')),
+                                             'ActivityCompleted', 'ActivityFailed', 'Heartbeat',
+                                             'PauseActivity', 'ResumeActivity', 'ResetActivity',
+                                             'UpdateActivityOptions')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,

@@ -27,6 +27,7 @@ CREATE TABLE workflow.closed_execution (
     chain_id      uuid NOT NULL,
     root_run_id   uuid NOT NULL,
     machine       jsonb,
+    traceparent   text,
     PRIMARY KEY (shard_key, bucket, run_id)
 ) PARTITION BY LIST (bucket);
 CREATE INDEX closed_execution_workflow_id ON workflow.closed_execution (shard_key, workflow_id);

@@ -52,6 +52,8 @@ BEGIN
                      ('workflow.worker_grant', format(mine, 'grantee')),
                      ('workflow.worker', format(mine, 'role')),
                      ('workflow.drained_worker', format(mine, 'role')),
+                     ('workflow.task_queue', format(mine, 'owner')),
+                     ('workflow.task_queue_key', format(mine, 'owner')),
                      ('workflow.timer', format(mine, 'owner')),
                      ('workflow.message', format(mine, 'owner')),
                      ('workflow.closed_execution', format(started, 'owner', 'started_by')),

@@ -12,6 +12,10 @@ SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workfl
        e.owner, e.started_by, e.started_at, e.deadline, e.ready, e.status, e.state, e.phase, e.attempt,
        e.next_event_id, e.cancel_requested, e.compensation, e.entered_at, e.scheduled_at, e.due_at,
        e.request_id, e.chain_id, e.root_run_id,
+       (e.control->>'paused_at')::timestamptz AS paused_at, e.control->>'paused_by' AS paused_by,
+       CASE WHEN may.see_all THEN e.control->>'reason' END AS pause_reason,
+       coalesce(e.traceparent, concat('00-', replace(e.run_id::text, '-', ''), '-',
+                                      right(replace(e.run_id::text, '-', ''), 16), '-01')) AS traceparent,
        CASE WHEN may.see_all OR may.see_own THEN e.input END AS input,
        CASE WHEN may.see_all OR may.see_own THEN e.memo END AS memo,
        CASE WHEN may.see_all AND e.phase IN ('Callback', 'Queued', 'CompensateQueued') THEN e.task_token END AS task_token,
@@ -33,7 +37,9 @@ COMMENT ON VIEW workflow.readable_execution IS 'Open runs the current user may r
 CREATE VIEW workflow.readable_closed_execution WITH (security_barrier) AS
 SELECT c.shard_key, c.bucket, c.run_id, c.workflow_id, c.definition_id, d.workflow, d.version,
        c.owner, c.started_by, c.started_at, c.closed_at, c.status, c.state, c.events, c.public_error,
-       c.request_id, c.chain_id, c.root_run_id, c.machine IS NOT NULL AS compensations_failed,
+       c.request_id, c.chain_id, c.root_run_id,
+       coalesce(c.traceparent, concat('00-', replace(c.run_id::text, '-', ''), '-',
+                                      right(replace(c.run_id::text, '-', ''), 16), '-01')) AS traceparent, c.machine IS NOT NULL AS compensations_failed,
        CASE WHEN may.see_all OR may.see_own THEN c.input END AS input,
        CASE WHEN may.see_all OR may.see_own THEN c.output END AS output,
        CASE WHEN may.see_all OR may.see_own THEN c.memo END AS memo,
@@ -75,8 +81,8 @@ COMMENT ON VIEW workflow.readable_compensation IS 'Compensations of the runs the
 -- Whose token may be seen is not said here.
 CREATE VIEW workflow.readable_task WITH (security_barrier) AS
 SELECT r.workflow_id, r.workflow, t.shard_key, t.run_id, t.branch_id, t.owner, t.activity, t.attempt, t.task_queue,
-       t.priority, t.state, t.compensation, t.queued_at, t.worker, t.started_at, t.epoch, t.claim::int,
-       CASE WHEN h.claim = t.claim THEN h.beat_at END AS beat_at
+       t.priority, t.state, t.compensation, t.queued_at, t.paused_at, t.worker, t.started_at, t.fairness_key, t.epoch,
+       t.claim::int, CASE WHEN h.claim = t.claim THEN h.beat_at END AS beat_at
 FROM workflow.readable_run r
 JOIN workflow.activity_task t ON t.shard_key = r.shard_key AND t.run_id = r.run_id AND t.task_queue IS NOT NULL
 LEFT JOIN workflow.activity_heartbeat h ON h.shard_key = t.shard_key AND h.task_token = t.task_token;
@@ -126,6 +132,34 @@ GROUP BY w.owner, w.task_queue;
 COMMENT ON VIEW workflow.readable_queue IS
     'Workers of each queue, and of which activities (NULL: any) those take tasks that are not draining';
 
+-- queue_workers: readable_queue, for views that join it
+-- The planner believes that there are many workers, owners and roles.  With that inside, every look at what is pending would
+-- be worth compiling.
+CREATE FUNCTION workflow.queue_workers()
+    RETURNS TABLE (owner regrole, task_queue text, last_seen_at timestamptz, workers bigint, activities text[])
+    LANGUAGE sql STABLE ROWS 10 COST 100
+    SET jit = off
+BEGIN ATOMIC
+    SELECT q.owner, q.task_queue, q.last_seen_at, q.workers, q.activities FROM workflow.readable_queue q;
+END;
+COMMENT ON FUNCTION workflow.queue_workers() IS 'Workers of each queue, as workflow.readable_queue has them';
+
+CREATE VIEW workflow.readable_task_queue WITH (security_barrier) AS
+SELECT q.task_queue, q.owner, q.rate_limit, q.max_in_flight, q.key_rate_limit, q.key_max_in_flight, q.paused_until,
+       q.pause_reason
+FROM workflow.viewer v
+CROSS JOIN workflow.task_queue q
+WHERE (v.everything OR v.reader OR q.owner = ANY (v.roles))
+  AND num_nonnulls(q.rate_limit, q.max_in_flight, q.key_rate_limit, q.key_max_in_flight, q.paused_until) > 0;
+COMMENT ON VIEW workflow.readable_task_queue IS 'Limits and pauses of task queues the current user may read';
+
+CREATE VIEW workflow.readable_task_queue_key WITH (security_barrier) AS
+SELECT k.task_queue, k.owner, k.fairness_key, k.weight, k.rate_limit, k.max_in_flight, k.paused_until, k.pause_reason
+FROM workflow.viewer v
+CROSS JOIN workflow.task_queue_key k
+WHERE k.fairness_key <> '' AND (v.everything OR v.reader OR k.owner = ANY (v.roles));
+COMMENT ON VIEW workflow.readable_task_queue_key IS 'Settings of fairness keys the current user may read';
+
 CREATE VIEW workflow.readable_timer WITH (security_barrier) AS
 SELECT e.workflow_id, e.workflow, t.shard_key, t.run_id, t.kind, t.due_at, t.owner, e.state, e.phase, e.entered_at,
        e.started_at
@@ -159,6 +193,8 @@ CREATE VIEW workflow.readable_branch WITH (security_barrier) AS
 SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, b.parent, b.item_index, b.path,
        'Running' AS status, b.state, b.phase, b.attempt, b.opened, b.failed, b.compensation, b.entered_at, b.scheduled_at,
        b.due_at, b.owner,
+       (b.control->>'paused_at')::timestamptz AS paused_at, b.control->>'paused_by' AS paused_by,
+       CASE WHEN NOT r.redacted THEN b.control->>'reason' END AS pause_reason,
        CASE WHEN NOT r.redacted THEN b.last_failure END AS last_failure,
        CASE WHEN NOT r.redacted AND b.phase IN ('Callback', 'Queued', 'CompensateQueued') THEN b.task_token END AS task_token,
        CASE WHEN NOT r.redacted THEN b.data END AS input,
@@ -168,7 +204,7 @@ FROM workflow.readable_execution r
 JOIN workflow.branch b ON b.shard_key = r.shard_key AND b.run_id = r.run_id
 UNION ALL
 SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, b.parent, b.item_index, NULL,
-       b.status, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, b.owner, NULL, NULL, NULL,
+       b.status, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, b.owner, NULL, NULL, NULL, NULL, NULL, NULL,
        CASE WHEN NOT r.redacted THEN b.output END,
        r.status, r.definition
 FROM workflow.readable_execution r

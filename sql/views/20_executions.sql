@@ -13,12 +13,13 @@ SELECT workflow_id, run_id, workflow, version, status, state,
        started_at,
        NULL::timestamptz AS closed_at,
        attempt, owner, started_by, memo, deadline, due_at, stuck, cancel_requested, request_id, root_run_id,
-       shard_key
+       shard_key, traceparent
 FROM workflow.readable_execution
 UNION ALL
 SELECT workflow_id, run_id, workflow, version, status, state,
        input, output, error, cause, public_error, started_at, closed_at,
-       NULL, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key
+       NULL, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key,
+       traceparent
 FROM workflow.readable_closed_execution;
 COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
 COMMENT ON COLUMN workflow.executions.workflow_id IS
@@ -47,6 +48,8 @@ COMMENT ON COLUMN workflow.executions.cancel_requested IS
     'Whether an open run is to be canceled when it gets to its next state';
 COMMENT ON COLUMN workflow.executions.request_id IS 'As given to workflow.start';
 COMMENT ON COLUMN workflow.executions.root_run_id IS 'First run of a line of retries and resets: itself, mostly';
+COMMENT ON COLUMN workflow.executions.traceparent IS
+    'W3C Trace Context: as given to workflow.start; else the run''s own trace, whose id is the run id';
 COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- A run that no transition has touched has no batch yet, but it has been started.  Tokens of tasks in queues are not

@@ -23,7 +23,7 @@ COMMENT ON COLUMN workflow.branches.output IS 'Of one that has ended';
 COMMENT ON COLUMN workflow.branches.owner IS 'The role that the run runs as';
 COMMENT ON COLUMN workflow.branches.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
--- queue_problem: why a task may have to wait for long in its queue, going by readable_queue; null: nothing is known to be
+-- queue_problem: why a task may have to wait for long in its queue, going by queue_workers; null: nothing is known to be
 -- wrong
 CREATE FUNCTION workflow.queue_problem(activity text, workers bigint, activities text[], last_seen_at timestamptz) RETURNS text
     LANGUAGE sql STABLE
@@ -53,14 +53,18 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        coalesce(c.activity, workflow.task_activity(workflow.definition_state(e.definition, t.state))) AS activity,
        coalesce(c.state, t.state) AS state,
        t.branch_id,
-       CASE WHEN t.phase IN ('Activity', 'Compensate') OR (q.task_queue IS NOT NULL AND q.worker IS NULL) THEN 'Scheduled'
-            WHEN t.phase = 'Callback' OR q.worker IS NOT NULL THEN 'Started' ELSE 'Backoff' END AS status,
+       CASE WHEN t.paused_at IS NOT NULL THEN 'Paused'
+            WHEN t.phase IN ('Activity', 'Compensate') OR (q.task_queue IS NOT NULL AND q.worker IS NULL) THEN 'Scheduled'
+            WHEN t.phase = 'Callback' OR q.worker IS NOT NULL THEN 'Started'
+            WHEN t.phase IN ('CircuitOpen', 'CompensateCircuitOpen') THEN 'CircuitOpen' ELSE 'Backoff' END AS status,
        t.attempt, t.scheduled_at,
-       CASE WHEN t.phase IN ('Backoff', 'CompensateBackoff') THEN t.due_at END AS next_attempt_at,
+       CASE WHEN t.phase IN ('Backoff', 'CompensateBackoff', 'CircuitOpen', 'CompensateCircuitOpen') THEN t.due_at END
+           AS next_attempt_at,
        t.last_failure,
        c.sequence AS compensation,
        workflow.answerable_token(t.task_token, q.claim) AS task_token,
        q.task_queue, q.priority, q.worker, q.started_at, q.beat_at AS last_heartbeat_at,
+       t.paused_at, t.paused_by, t.pause_reason,
        CASE WHEN q.worker IS NULL AND q.task_queue IS NOT NULL THEN workflow.queue_problem(q.activity, w.workers, w.activities, w.last_seen_at)
             WHEN q.epoch <> workflow.current_epoch()
                 THEN 'taken before a promotion or restore: workflow.release_tasks() gives it to others' END AS problem,
@@ -68,20 +72,21 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
 FROM workflow.readable_execution e
 CROSS JOIN LATERAL (
     SELECT NULL::int AS branch_id, e.state, e.phase, e.attempt, e.scheduled_at, e.due_at, e.last_failure, e.compensation,
-           e.task_token
+           e.task_token, e.paused_at, e.paused_by, e.pause_reason
     UNION ALL
     SELECT b.branch_id, b.state, b.phase, b.attempt, b.scheduled_at, b.due_at, b.last_failure, b.compensation,
-           b.task_token
+           b.task_token, b.paused_at, b.paused_by, b.pause_reason
     FROM workflow.readable_branch b
     WHERE b.shard_key = e.shard_key AND b.run_id = e.run_id AND b.status = 'Running') t
 LEFT JOIN workflow.readable_compensation c
        ON c.shard_key = e.shard_key AND c.bucket = e.bucket AND c.run_id = e.run_id
-      AND c.sequence = t.compensation AND t.phase IN ('Compensate', 'CompensateBackoff', 'CompensateQueued')
+      AND c.sequence = t.compensation AND t.phase IN ('Compensate', 'CompensateBackoff', 'CompensateQueued', 'CompensateCircuitOpen')
 LEFT JOIN workflow.readable_task q
        ON t.phase IN ('Queued', 'CompensateQueued') AND q.shard_key = e.shard_key AND q.run_id = e.run_id
       AND q.branch_id IS NOT DISTINCT FROM t.branch_id
-LEFT JOIN workflow.readable_queue w ON w.owner = e.owner AND w.task_queue = q.task_queue
-WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued', 'Compensate', 'CompensateBackoff', 'CompensateQueued')
+LEFT JOIN workflow.queue_workers() w ON w.owner = e.owner AND w.task_queue = q.task_queue
+WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued', 'CircuitOpen',
+                  'Compensate', 'CompensateBackoff', 'CompensateQueued', 'CompensateCircuitOpen')
   AND e.status <> 'Stuck'
   -- a Parallel or Map that waits for its back-off is at no activity
   AND (c.activity IS NOT NULL OR workflow.task_activity(workflow.definition_state(e.definition, t.state)) IS NOT NULL);
@@ -95,7 +100,11 @@ COMMENT ON COLUMN workflow.pending_activities.state IS
     'The state that calls it; of a compensation, the one whose work it undoes';
 COMMENT ON COLUMN workflow.pending_activities.branch_id IS 'The branch of a Parallel or Map that is at it; see workflow.branches';
 COMMENT ON COLUMN workflow.pending_activities.status IS
-    'Scheduled (may run now, or is in its task queue), Backoff, or Started: it waits for an answer to its task token';
+    'Scheduled (may run now, or is in its task queue), Backoff, CircuitOpen (see workflow.circuit_breakers), Started: it waits '
+    'for an answer to its task token; or Paused';
+COMMENT ON COLUMN workflow.pending_activities.paused_at IS 'When it was paused; null: it is not';
+COMMENT ON COLUMN workflow.pending_activities.paused_by IS 'The role that paused it';
+COMMENT ON COLUMN workflow.pending_activities.pause_reason IS 'As given to workflow.pause_activity()';
 COMMENT ON COLUMN workflow.pending_activities.task_token IS
     'What it is answered with: see workflow.complete_activity(); for those who may see all of the run';
 COMMENT ON COLUMN workflow.pending_activities.task_queue IS 'Where programs outside take it from; null: it is a SQL activity';
@@ -136,7 +145,7 @@ COMMENT ON COLUMN workflow.timers.run_id IS 'The run';
 COMMENT ON COLUMN workflow.timers.workflow IS 'The name it was registered under';
 COMMENT ON COLUMN workflow.timers.branch_id IS 'The branch of a Parallel or Map whose timer it is; see workflow.branches';
 COMMENT ON COLUMN workflow.timers.kind IS
-    'Wait, Backoff, CompensateBackoff, Callback (a task token), Queued and CompensateQueued (a task in a queue), Lease (a '
+    'Wait, Backoff, CompensateBackoff, CircuitOpen, CompensateCircuitOpen, Callback (a task token), Queued and CompensateQueued (a task in a queue), Lease (a '
     'task that a worker has), StartDelay, or Deadline: the run''s timeout';
 COMMENT ON COLUMN workflow.timers.state IS 'The state that waits; NULL for a deadline, which is the run''s';
 COMMENT ON COLUMN workflow.timers.since IS 'When the waiting began';
@@ -253,9 +262,9 @@ SELECT owner,
        r.next_due_at,
        coalesce(p.executors, 0) AS executors,
        p.parked_reason,
-       NULL::bigint AS workers,
-       NULL::float8 AS add_rate,
-       NULL::float8 AS dispatch_rate,
+       NULL::float8 AS rate_limit, NULL::int AS max_in_flight, NULL::float8 AS key_rate_limit,
+       NULL::int AS key_max_in_flight, NULL::timestamptz AS paused_until, NULL::text AS pause_reason,
+       NULL::bigint AS workers, NULL::float8 AS add_rate, NULL::float8 AS dispatch_rate,
        nullif(concat_ws('; ', p.parked_reason, r.stuck), '') AS problem
 FROM (SELECT e.owner,
              count(*) FILTER (WHERE e.ready OR e.has_messages) AS backlog,
@@ -268,37 +277,75 @@ FROM (SELECT e.owner,
 FULL JOIN (SELECT s.role AS owner, s.executors, s.parked_reason FROM workflow.pool_stats() s) p USING (owner)
 UNION ALL
 SELECT q.owner, q.task_queue, q.backlog, q.oldest_at, clock_timestamp() - q.oldest_at, q.in_flight, NULL, NULL, NULL,
+       f.rate_limit, f.max_in_flight, f.key_rate_limit, f.key_max_in_flight, f.paused_until, f.pause_reason,
        q.workers, rates.add_rate, rates.dispatch_rate, q.problem
-FROM (SELECT a.owner, a.task_queue, coalesce(sum(a.backlog), 0)::bigint AS backlog, min(a.oldest_at) AS oldest_at,
-             coalesce(sum(a.in_flight), 0)::bigint AS in_flight,
-             coalesce(max(w.workers), 0) AS workers,
+FROM (SELECT a.owner, a.task_queue, sum(a.backlog)::bigint AS backlog, min(a.oldest_at) AS oldest_at,
+             sum(a.in_flight)::bigint AS in_flight, coalesce(max(w.workers), 0) AS workers,
              string_agg(DISTINCT CASE WHEN a.backlog > 0 THEN
                  workflow.queue_problem(a.activity, w.workers, w.activities, w.last_seen_at) END, '; ') AS problem
-      FROM (SELECT t.owner, t.task_queue, t.activity, count(*) FILTER (WHERE t.worker IS NULL) AS backlog,
-                   min(t.queued_at) FILTER (WHERE t.worker IS NULL) AS oldest_at,
+      FROM (SELECT t.owner, t.task_queue, t.activity,
+                   count(*) FILTER (WHERE t.worker IS NULL AND t.paused_at IS NULL) AS backlog,
+                   min(t.queued_at) FILTER (WHERE t.worker IS NULL AND t.paused_at IS NULL) AS oldest_at,
                    count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
             FROM workflow.readable_task t
             GROUP BY t.owner, t.task_queue, t.activity
             UNION ALL
             SELECT r.owner, r.task_queue, r.name, 0, NULL, 0
             FROM workflow.readable_activity r
-            WHERE r.task_queue IS NOT NULL) a
-      LEFT JOIN workflow.readable_queue w USING (owner, task_queue)
+            WHERE r.task_queue IS NOT NULL
+            UNION ALL
+            SELECT c.owner, c.task_queue, NULL, 0, NULL, 0
+            FROM workflow.readable_task_queue c) a
+      LEFT JOIN workflow.queue_workers() w USING (owner, task_queue)
       GROUP BY a.owner, a.task_queue) q
+LEFT JOIN workflow.readable_task_queue f USING (owner, task_queue)
 CROSS JOIN LATERAL workflow.task_rates(q.owner, q.task_queue) rates;
 COMMENT ON VIEW workflow.task_queues IS 'What waits for an executor, or in a task queue for programs outside, and how long';
 COMMENT ON COLUMN workflow.task_queues.owner IS 'The role that the runs run as';
 COMMENT ON COLUMN workflow.task_queues.task_queue IS 'Of programs outside; null: the owner''s executors';
 COMMENT ON COLUMN workflow.task_queues.in_flight IS 'Tasks that a worker has taken; null: of executors';
-COMMENT ON COLUMN workflow.task_queues.backlog IS 'Runs that an executor has something to do for, or tasks that nobody has taken';
+COMMENT ON COLUMN workflow.task_queues.backlog IS 'Runs that an executor has something to do for, or tasks that nobody has taken and that are not paused';
 COMMENT ON COLUMN workflow.task_queues.oldest_at IS 'When the first of them came to the state it is in, or into the queue';
 COMMENT ON COLUMN workflow.task_queues.oldest_age IS 'How long ago that was';
 COMMENT ON COLUMN workflow.task_queues.next_due_at IS 'When the next of the others goes on by itself';
 COMMENT ON COLUMN workflow.task_queues.executors IS 'Workers that serve it now';
 COMMENT ON COLUMN workflow.task_queues.parked_reason IS 'Why no executor can start for this owner';
+COMMENT ON COLUMN workflow.task_queues.rate_limit IS 'Tasks that may be taken per second: see workflow.set_task_queue()';
+COMMENT ON COLUMN workflow.task_queues.max_in_flight IS 'Tasks that may be in flight at a time';
+COMMENT ON COLUMN workflow.task_queues.key_rate_limit IS 'rate_limit of each fairness key that has none of its own';
+COMMENT ON COLUMN workflow.task_queues.key_max_in_flight IS 'max_in_flight of each fairness key that has none of its own';
+COMMENT ON COLUMN workflow.task_queues.paused_until IS 'No task is taken before: see workflow.pause_task_queue()';
+COMMENT ON COLUMN workflow.task_queues.pause_reason IS 'As given when it was paused';
 COMMENT ON COLUMN workflow.task_queues.workers IS 'Workers outside that may take these tasks, and were heard of in the last two minutes, or have some';
 COMMENT ON COLUMN workflow.task_queues.add_rate IS 'Tasks per second that came into the queue in the last minute; null: not known';
 COMMENT ON COLUMN workflow.task_queues.dispatch_rate IS 'Tasks per second that were taken from it in the last minute; null: not known';
 COMMENT ON COLUMN workflow.task_queues.problem IS
     'Why what waits here may have to wait for long: no worker, or none for an activity; an owner who cannot log in; runs '
     'that are stuck because an activity is not registered, or has no timeout. Null: nothing is known to be wrong';
+
+CREATE VIEW workflow.fairness_keys WITH (security_invoker) AS
+SELECT task_queue, owner, fairness_key,
+       coalesce(k.weight, 1) AS weight,
+       coalesce(k.rate_limit, f.key_rate_limit) AS rate_limit,
+       coalesce(k.max_in_flight, f.key_max_in_flight) AS max_in_flight,
+       coalesce(q.backlog, 0) AS backlog,
+       coalesce(q.in_flight, 0) AS in_flight,
+       k.paused_until, k.pause_reason
+FROM (SELECT t.owner, t.task_queue, t.fairness_key, count(*) FILTER (WHERE t.worker IS NULL) AS backlog,
+             count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
+      FROM workflow.readable_task t
+      WHERE t.fairness_key IS NOT NULL
+      GROUP BY t.owner, t.task_queue, t.fairness_key) q
+FULL JOIN workflow.readable_task_queue_key k USING (task_queue, owner, fairness_key)
+LEFT JOIN workflow.readable_task_queue f USING (task_queue, owner);
+COMMENT ON VIEW workflow.fairness_keys IS 'Fairness keys that have tasks, or settings';
+COMMENT ON COLUMN workflow.fairness_keys.task_queue IS 'Of programs outside';
+COMMENT ON COLUMN workflow.fairness_keys.owner IS 'The role that the runs run as';
+COMMENT ON COLUMN workflow.fairness_keys.fairness_key IS 'As FairnessKey of the tasks has it';
+COMMENT ON COLUMN workflow.fairness_keys.weight IS 'Its share of workers, relative to the others';
+COMMENT ON COLUMN workflow.fairness_keys.rate_limit IS 'Tasks that may be taken per second; null: any number';
+COMMENT ON COLUMN workflow.fairness_keys.max_in_flight IS 'Tasks that may be in flight at a time; null: any number';
+COMMENT ON COLUMN workflow.fairness_keys.backlog IS 'Tasks that nobody has taken';
+COMMENT ON COLUMN workflow.fairness_keys.in_flight IS 'Tasks that a worker has taken';
+COMMENT ON COLUMN workflow.fairness_keys.paused_until IS 'No task is taken before: see workflow.pause_task_queue()';
+COMMENT ON COLUMN workflow.fairness_keys.pause_reason IS 'As given when it was paused';

@@ -5,7 +5,7 @@ SELECT workflow, version, version = current_version AS is_current, owner, defini
 FROM workflow.readable_definition;
 COMMENT ON VIEW workflow.definitions IS 'Registered versions of workflows';
 COMMENT ON COLUMN workflow.definitions.workflow IS 'The name it was registered under';
-COMMENT ON COLUMN workflow.definitions.version IS 'Counts from 1 within the workflow';
+COMMENT ON COLUMN workflow.definitions.version IS 'Counts from 1 within the workflow; of those that start_activity made, any number';
 COMMENT ON COLUMN workflow.definitions.is_current IS 'The version that new runs start with';
 COMMENT ON COLUMN workflow.definitions.owner IS 'The role that the name belongs to, and that runs execute as';
 COMMENT ON COLUMN workflow.definitions.definition IS 'The definition, as jsonb';
@@ -44,6 +44,25 @@ COMMENT ON COLUMN workflow.activities.registered_at IS 'When it was last registe
 COMMENT ON COLUMN workflow.activities.crashes IS 'Runs it has left stuck, as it crashed the server again and again';
 COMMENT ON COLUMN workflow.activities.quarantined_at IS
     'Since when it is not run, for having crashed the server too often';
+
+CREATE VIEW workflow.circuit_breakers WITH (security_invoker) AS
+SELECT a.name AS activity, a.owner, s.state, s.failures, s.failure_threshold, s.opened_at, s.half_open_at, s.probing,
+       s.last_error, s.rejected
+FROM workflow.readable_activity a
+CROSS JOIN LATERAL workflow.circuit_breaker_stats(a.name) s
+WHERE a.options ? 'CircuitBreaker';
+COMMENT ON VIEW workflow.circuit_breakers IS 'Circuit breakers of activities, as they are now; a restart closes them';
+COMMENT ON COLUMN workflow.circuit_breakers.activity IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.circuit_breakers.owner IS 'The role that the name belongs to';
+COMMENT ON COLUMN workflow.circuit_breakers.state IS
+    'Closed, Open (no attempts are made), or HalfOpen: one attempt is let through';
+COMMENT ON COLUMN workflow.circuit_breakers.failures IS 'Within the window, up to now';
+COMMENT ON COLUMN workflow.circuit_breakers.failure_threshold IS 'So many open it';
+COMMENT ON COLUMN workflow.circuit_breakers.opened_at IS 'Since when it has not been closed; null: it is closed';
+COMMENT ON COLUMN workflow.circuit_breakers.half_open_at IS 'When an attempt is, or was, let through; null: it is closed';
+COMMENT ON COLUMN workflow.circuit_breakers.probing IS 'Whether the attempt that was let through has yet to end';
+COMMENT ON COLUMN workflow.circuit_breakers.last_error IS 'The error''s name, of the last failure that counted; or who opened it';
+COMMENT ON COLUMN workflow.circuit_breakers.rejected IS 'Attempts that were not made; counted anew after it has been closed for a while';
 
 CREATE VIEW workflow.version_usage WITH (security_invoker) AS
 SELECT d.workflow, d.version, d.version = d.current_version AS is_current,

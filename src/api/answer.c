@@ -2,23 +2,24 @@
  * answer.c
  *		SQL-callable: answers to task tokens, from whoever was given one.
  *
- * The token is all that it takes: nobody can guess it.  An answer is stored as a message while the run is
- * locked, and the run's next transition takes it in; of two, the first counts.  That transition is made here if
- * nothing of the run's owner has to be run for it, else by an executor.
+ * The token is all that it takes: nobody can guess it.  Of two answers the first counts.  The run goes on here if
+ * nothing of its owner has to be run for that, else by an executor (engine/answer.c).
  */
 #include "postgres.h"
 
+#include "api/answer.h"
 #include "api/api.h"
 #include "catalog/pg_type_d.h"
-#include "engine/batch.h"
+#include "engine/answer.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "machine/json.h"
 #include "miscadmin.h"
+#include "store/heartbeat.h"
 #include "store/task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
+#include "utils/lsyscache.h"
 #include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(ow_complete_activity);
@@ -26,7 +27,9 @@ PG_FUNCTION_INFO_V1(ow_fail_activity);
 PG_FUNCTION_INFO_V1(ow_cancel_activity);
 PG_FUNCTION_INFO_V1(ow_complete_activities);
 PG_FUNCTION_INFO_V1(ow_fail_activities);
+PG_FUNCTION_INFO_V1(ow_cancel_activities);
 PG_FUNCTION_INFO_V1(ow_heartbeat);
+PG_FUNCTION_INFO_V1(ow_heartbeats);
 
 static const pg_uuid_t *
 token_argument(FunctionCallInfo fcinfo)
@@ -38,62 +41,125 @@ token_argument(FunctionCallInfo fcinfo)
 	return PG_GETARG_UUID_P(0);
 }
 
-typedef struct Answers
-{
-	OwRunRef   *refs;			/* of runs that an answer was stored for */
-	Oid		   *owners;
-	int			count;
-} Answers;
+/* ---- what is answered, from the arguments that come after what names the attempt ---- */
 
-static void
-begin_answers(Answers *answers, int room)
+#define MAX_ARGUMENTS 5
+
+static Jsonb *
+json_of(const NullableDatum *argument)
 {
-	answers->refs = palloc(sizeof(OwRunRef) * room);
-	answers->owners = palloc(sizeof(Oid) * room);
-	answers->count = 0;
+	return argument->isnull ? NULL : DatumGetJsonbP(argument->value);
 }
 
-/* Stores the answer, with the run locked; false, with a notice, when nothing waits for it any more. */
-static bool
-store_answer(Answers *answers, const pg_uuid_t *task_token, const char *kind, OwObject *payload)
+static char *
+text_of(const NullableDatum *argument)
 {
-	OwRunRef   *ref = &answers->refs[answers->count];
-	Oid		   *owner = &answers->owners[answers->count];
+	return argument->isnull ? NULL : TextDatumGetCString(argument->value);
+}
+
+/* (result jsonb) */
+static Jsonb *
+completed(const NullableDatum *arguments)
+{
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add(&payload, "result", arguments[0].isnull ? ow_json_null() : json_of(&arguments[0]));
+	return ow_object_end(&payload);
+}
+
+/* (error text, message text, details jsonb, non_retryable boolean, next_retry_delay interval) */
+static Jsonb *
+failed(const NullableDatum *arguments)
+{
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add_text(&payload, "error", text_of(&arguments[0]));
+	ow_object_add_text(&payload, "cause", text_of(&arguments[1]));
+	ow_object_add(&payload, "details", json_of(&arguments[2]));
+	ow_object_add_bool(&payload, "non_retryable", !arguments[3].isnull && DatumGetBool(arguments[3].value));
+	if (!arguments[4].isnull)
+		ow_object_add_int(&payload, "next_retry_delay_ms", ow_api_retry_delay(&arguments[4]));
+	return ow_object_end(&payload);
+}
+
+/* (details jsonb) */
+static Jsonb *
+canceled(const NullableDatum *arguments)
+{
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add_text(&payload, "error", OW_ERROR_CANCELED);
+	ow_object_add_text(&payload, "cause", "the activity was canceled by its worker");
+	ow_object_add(&payload, "details", json_of(&arguments[0]));
+	ow_object_add_bool(&payload, "non_retryable", true);
+	return ow_object_end(&payload);
+}
+
+/* ---- one ---- */
+
+static OwAnswer
+make_answer(const pg_uuid_t *task_token, OwInputKind kind, Jsonb *payload)
+{
+	OwAnswer	answer = {.message = {.kind = kind, .payload = payload}};
 	OwTaskClaim held;
 
 	ow_epoch_take_back(task_token, &held);
-	ow_object_add_text(payload, "task_token", ow_uuid_to_cstring(&held.task_token));
-	if (ow_find_task(&held, ref, owner) &&
-		ow_message_store(ref, *owner, kind, &held.task_token, ow_object_end(payload), GetUserId()))
-	{
-		answers->count++;
-		return true;
-	}
-	ereport(NOTICE,
-			(errmsg("nothing waits for an answer to task token %s", ow_uuid_to_cstring(task_token)),
-			 errdetail("It was answered, its attempt timed out or was canceled, the task was put back, or handed out before a "
-					   "promotion or restore, or there has never been such a token.")));
-	return false;
+	answer.message.task_token = held.task_token;
+	answer.claim = held.claim;
+	return answer;
 }
 
-/* The runs go on here, as far as they can; what is stored is safe whatever becomes of that. */
 static void
-end_answers(const Answers *answers)
+notice_not_taken(const OwAnswer *answer)
 {
-	if (answers->count > 0)
-		ow_engine_continue(answers->refs, answers->owners, answers->count);
+	pg_uuid_t	task_token = answer->message.task_token;
+
+	ow_epoch_hand_out(answer->claim, &task_token);
+	ereport(NOTICE,
+			(errmsg("nothing waits for an answer to task token %s", ow_uuid_to_cstring(&task_token)),
+			 errdetail("It was answered, its attempt timed out or was canceled, the task was put back, or handed out before a "
+					   "promotion or restore, or there has never been such a token.")));
+}
+
+static void
+answer_all(OwAnswer *answers, int count)
+{
+	ow_engine_answer(answers, count);
+	for (int i = 0; i < count; i++)
+	{
+		if (!answers[i].taken)
+			notice_not_taken(&answers[i]);
+	}
 }
 
 static Datum
-answer(const pg_uuid_t *task_token, const char *kind, OwObject *payload)
+answer_one(const pg_uuid_t *task_token, OwInputKind kind, Jsonb *payload)
 {
-	Answers		answers;
-	bool		stored;
+	OwAnswer	answer = make_answer(task_token, kind, payload);
 
-	begin_answers(&answers, 1);
-	stored = store_answer(&answers, task_token, kind, payload);
-	end_answers(&answers);
-	PG_RETURN_BOOL(stored);
+	answer_all(&answer, 1);
+	PG_RETURN_BOOL(answer.taken);
+}
+
+Datum
+ow_answer_complete(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, int first)
+{
+	return answer_one(task_token, OW_INPUT_ACTIVITY_COMPLETED, completed(&fcinfo->args[first]));
+}
+
+Datum
+ow_answer_fail(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, int first)
+{
+	return answer_one(task_token, OW_INPUT_ACTIVITY_FAILED, failed(&fcinfo->args[first]));
+}
+
+Datum
+ow_answer_cancel(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, int first)
+{
+	return answer_one(task_token, OW_INPUT_ACTIVITY_FAILED, canceled(&fcinfo->args[first]));
 }
 
 /*
@@ -103,13 +169,8 @@ answer(const pg_uuid_t *task_token, const char *kind, OwObject *payload)
 Datum
 ow_complete_activity(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *task_token = token_argument(fcinfo);
-	OwObject	payload;
-
 	PreventCommandIfReadOnly("workflow.complete_activity()");
-	ow_object_begin(&payload);
-	ow_object_add(&payload, "result", PG_ARGISNULL(1) ? ow_json_null() : ow_api_optional_jsonb(fcinfo, 1));
-	return answer(task_token, "ActivityCompleted", &payload);
+	return ow_answer_complete(fcinfo, token_argument(fcinfo), 1);
 }
 
 /*
@@ -119,18 +180,8 @@ ow_complete_activity(PG_FUNCTION_ARGS)
 Datum
 ow_fail_activity(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *task_token = token_argument(fcinfo);
-	OwObject	payload;
-
 	PreventCommandIfReadOnly("workflow.fail_activity()");
-	ow_object_begin(&payload);
-	ow_object_add_text(&payload, "error", ow_api_optional_text(fcinfo, 1));
-	ow_object_add_text(&payload, "cause", ow_api_optional_text(fcinfo, 2));
-	ow_object_add(&payload, "details", ow_api_optional_jsonb(fcinfo, 3));
-	ow_object_add_bool(&payload, "non_retryable", !PG_ARGISNULL(4) && PG_GETARG_BOOL(4));
-	if (!PG_ARGISNULL(5))
-		ow_object_add_int(&payload, "next_retry_delay_ms", ow_api_retry_delay(fcinfo, 5));
-	return answer(task_token, "ActivityFailed", &payload);
+	return ow_answer_fail(fcinfo, token_argument(fcinfo), 1);
 }
 
 /*
@@ -139,16 +190,8 @@ ow_fail_activity(PG_FUNCTION_ARGS)
 Datum
 ow_cancel_activity(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *task_token = token_argument(fcinfo);
-	OwObject	payload;
-
 	PreventCommandIfReadOnly("workflow.cancel_activity()");
-	ow_object_begin(&payload);
-	ow_object_add_text(&payload, "error", OW_ERROR_CANCELED);
-	ow_object_add_text(&payload, "cause", "the activity was canceled by its worker");
-	ow_object_add(&payload, "details", ow_api_optional_jsonb(fcinfo, 1));
-	ow_object_add_bool(&payload, "non_retryable", true);
-	return answer(task_token, "ActivityFailed", &payload);
+	return ow_answer_cancel(fcinfo, token_argument(fcinfo), 1);
 }
 
 /* ---- many at a time ---- */
@@ -161,28 +204,32 @@ typedef struct Elements
 	int			count;
 } Elements;
 
-static void
-read_elements(FunctionCallInfo fcinfo, int argument, const char *name, Oid type, int length, char alignment,
-			  const Elements *tokens, Elements *elements)
+typedef struct ArrayArgument
 {
-	if (PG_ARGISNULL(argument))
-	{
-		elements->count = 0;
+	const char *name;
+	Oid			type;			/* of an element */
+} ArrayArgument;
+
+static void
+read_elements(FunctionCallInfo fcinfo, int position, Oid type, Elements *elements)
+{
+	int16		length;
+	bool		by_value;
+	char		alignment;
+
+	elements->count = 0;
+	if (PG_ARGISNULL(position))
 		return;
-	}
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), type, length, false, alignment, &elements->values,
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(position), type, length, by_value, alignment, &elements->values,
 					  &elements->nulls, &elements->count);
-	if (tokens != NULL && elements->count != tokens->count)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("%s must have as many elements as task_tokens", name)));
 }
 
+/* Argument 0, the tokens; none of them null */
 static void
 read_tokens(FunctionCallInfo fcinfo, Elements *tokens)
 {
-	memset(tokens, 0, sizeof(*tokens));
-	read_elements(fcinfo, 0, "task_tokens", UUIDOID, UUID_LEN, TYPALIGN_CHAR, NULL, tokens);
+	read_elements(fcinfo, 0, UUIDOID, tokens);
 	for (int i = 0; i < tokens->count; i++)
 	{
 		if (tokens->nulls[i])
@@ -192,115 +239,96 @@ read_tokens(FunctionCallInfo fcinfo, Elements *tokens)
 	}
 }
 
-static bool
-has_element(const Elements *elements, int index)
-{
-	return index < elements->count && !elements->nulls[index];
-}
-
+/* The arguments that follow, each null or an array with an element for each token */
 static void
-add_text_element(OwObject *payload, const char *name, const Elements *elements, int index)
+read_arguments(FunctionCallInfo fcinfo, const ArrayArgument *arguments, int count, const Elements *tokens,
+			   Elements *elements)
 {
-	if (has_element(elements, index))
-		ow_object_add_text(payload, name, TextDatumGetCString(elements->values[index]));
+	for (int i = 0; i < count; i++)
+	{
+		read_elements(fcinfo, i + 1, arguments[i].type, &elements[i]);
+		if (!PG_ARGISNULL(i + 1) && elements[i].count != tokens->count)
+			ereport(ERROR,
+					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+					 errmsg("%s must have as many elements as task_tokens", arguments[i].name)));
+	}
 }
 
-static int
-compare_tokens(const void *a, const void *b, void *arg)
+/* What the arguments of a function for one would be */
+static void
+set_arguments(const Elements *elements, int count, int index, NullableDatum *arguments)
 {
-	const Elements *tokens = arg;
-
-	return memcmp(DatumGetUUIDP(tokens->values[*(const int *) a]), DatumGetUUIDP(tokens->values[*(const int *) b]),
-				  UUID_LEN);
-}
-
-/*
- * Several runs are locked: always in the order of the tokens, whose first bytes are the runs' shard keys, so that
- * two who answer for the same runs do not wait for each other.
- */
-static int *
-lock_order(const Elements *tokens)
-{
-	int		   *order = palloc(sizeof(int) * Max(tokens->count, 1));
-
-	for (int i = 0; i < tokens->count; i++)
-		order[i] = i;
-	qsort_arg(order, tokens->count, sizeof(int), compare_tokens, unconstify(Elements *, tokens));
-	return order;
+	for (int i = 0; i < count; i++)
+	{
+		arguments[i].isnull = index >= elements[i].count || elements[i].nulls[index];
+		if (!arguments[i].isnull)
+			arguments[i].value = elements[i].values[index];
+	}
 }
 
 static Datum
-boolean_array(Datum *values, int count)
+answer_many(FunctionCallInfo fcinfo, OwInputKind kind, const ArrayArgument *arguments, int count,
+			Jsonb *(*make_payload) (const NullableDatum *arguments))
 {
-	return PointerGetDatum(construct_array(values, count, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR));
+	Elements	tokens;
+	Elements	elements[MAX_ARGUMENTS];
+	OwAnswer   *answers;
+	Datum	   *taken;
+
+	read_tokens(fcinfo, &tokens);
+	read_arguments(fcinfo, arguments, count, &tokens, elements);
+	answers = palloc(sizeof(OwAnswer) * Max(tokens.count, 1));
+	taken = palloc(sizeof(Datum) * Max(tokens.count, 1));
+	for (int i = 0; i < tokens.count; i++)
+	{
+		NullableDatum of_one[MAX_ARGUMENTS];
+
+		set_arguments(elements, count, i, of_one);
+		answers[i] = make_answer(DatumGetUUIDP(tokens.values[i]), kind, make_payload(of_one));
+	}
+	answer_all(answers, tokens.count);
+	for (int i = 0; i < tokens.count; i++)
+		taken[i] = BoolGetDatum(answers[i].taken);
+	return PointerGetDatum(construct_array(taken, tokens.count, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR));
 }
 
 /* complete_activities(task_tokens uuid[], results jsonb[]) RETURNS boolean[] */
 Datum
 ow_complete_activities(PG_FUNCTION_ARGS)
 {
-	Elements	tokens;
-	Elements	results;
-	Answers		answers;
-	Datum	   *stored;
-	int		   *order;
+	static const ArrayArgument arguments[] = {{"results", JSONBOID}};
 
 	PreventCommandIfReadOnly("workflow.complete_activities()");
-	read_tokens(fcinfo, &tokens);
-	read_elements(fcinfo, 1, "results", JSONBOID, -1, TYPALIGN_INT, &tokens, &results);
-	begin_answers(&answers, Max(tokens.count, 1));
-	stored = palloc(sizeof(Datum) * Max(tokens.count, 1));
-	order = lock_order(&tokens);
-	for (int i = 0; i < tokens.count; i++)
-	{
-		int			index = order[i];
-		OwObject	payload;
-
-		ow_object_begin(&payload);
-		ow_object_add(&payload, "result", has_element(&results, index) ? DatumGetJsonbP(results.values[index]) :
-					  ow_json_null());
-		stored[index] = BoolGetDatum(store_answer(&answers, DatumGetUUIDP(tokens.values[index]), "ActivityCompleted",
-												  &payload));
-	}
-	end_answers(&answers);
-	PG_RETURN_DATUM(boolean_array(stored, tokens.count));
+	return answer_many(fcinfo, OW_INPUT_ACTIVITY_COMPLETED, arguments, lengthof(arguments), completed);
 }
 
-/* fail_activities(task_tokens uuid[], errors text[], messages text[], details jsonb[]) RETURNS boolean[] */
+/*
+ * fail_activities(task_tokens uuid[], errors text[], messages text[], details jsonb[], non_retryable boolean[],
+ * next_retry_delays interval[]) RETURNS boolean[]
+ */
 Datum
 ow_fail_activities(PG_FUNCTION_ARGS)
 {
-	Elements	tokens;
-	Elements	errors;
-	Elements	messages;
-	Elements	details;
-	Answers		answers;
-	Datum	   *stored;
-	int		   *order;
+	static const ArrayArgument arguments[] = {
+		{"errors", TEXTOID},
+		{"messages", TEXTOID},
+		{"details", JSONBOID},
+		{"non_retryable", BOOLOID},
+		{"next_retry_delays", INTERVALOID}
+	};
 
 	PreventCommandIfReadOnly("workflow.fail_activities()");
-	read_tokens(fcinfo, &tokens);
-	read_elements(fcinfo, 1, "errors", TEXTOID, -1, TYPALIGN_INT, &tokens, &errors);
-	read_elements(fcinfo, 2, "messages", TEXTOID, -1, TYPALIGN_INT, &tokens, &messages);
-	read_elements(fcinfo, 3, "details", JSONBOID, -1, TYPALIGN_INT, &tokens, &details);
-	begin_answers(&answers, Max(tokens.count, 1));
-	stored = palloc(sizeof(Datum) * Max(tokens.count, 1));
-	order = lock_order(&tokens);
-	for (int i = 0; i < tokens.count; i++)
-	{
-		int			index = order[i];
-		OwObject	payload;
+	return answer_many(fcinfo, OW_INPUT_ACTIVITY_FAILED, arguments, lengthof(arguments), failed);
+}
 
-		ow_object_begin(&payload);
-		add_text_element(&payload, "error", &errors, index);
-		add_text_element(&payload, "cause", &messages, index);
-		if (has_element(&details, index))
-			ow_object_add(&payload, "details", DatumGetJsonbP(details.values[index]));
-		stored[index] = BoolGetDatum(store_answer(&answers, DatumGetUUIDP(tokens.values[index]), "ActivityFailed",
-												  &payload));
-	}
-	end_answers(&answers);
-	PG_RETURN_DATUM(boolean_array(stored, tokens.count));
+/* cancel_activities(task_tokens uuid[], details jsonb[]) RETURNS boolean[] */
+Datum
+ow_cancel_activities(PG_FUNCTION_ARGS)
+{
+	static const ArrayArgument arguments[] = {{"details", JSONBOID}};
+
+	PreventCommandIfReadOnly("workflow.cancel_activities()");
+	return answer_many(fcinfo, OW_INPUT_ACTIVITY_FAILED, arguments, lengthof(arguments), canceled);
 }
 
 /* ---- heartbeats ---- */
@@ -321,7 +349,7 @@ waiting_run(const OwTaskClaim *held)
 
 /* A task token that was given away: its heartbeats are history, as Step Functions has it. */
 static OwFoundRun *
-send_heartbeat(const OwTaskClaim *held, Jsonb *details)
+send_heartbeat(const OwTaskClaim *held, const Jsonb *details)
 {
 	OwFoundRun *run = waiting_run(held);
 	OwObject	payload;
@@ -335,6 +363,47 @@ send_heartbeat(const OwTaskClaim *held, Jsonb *details)
 	return run;
 }
 
+/* Columns of what heartbeat() and heartbeats() tell */
+enum
+{
+	BEAT_OK,
+	BEAT_CANCEL_REQUESTED,
+	BEAT_PAUSED,
+	BEAT_COLUMNS
+};
+
+static void
+tell(const OwHeartbeat *beat, Datum *values)
+{
+	const OwFoundRun *run = NULL;
+
+	if (!beat->noted && !ow_task_is_queued(&beat->held.task_token))
+		run = send_heartbeat(&beat->held, beat->details);
+	values[BEAT_OK] = BoolGetDatum(beat->noted || run != NULL);
+	values[BEAT_CANCEL_REQUESTED] = BoolGetDatum(run != NULL && run->cancel_requested);
+	values[BEAT_PAUSED] = BoolGetDatum((beat->noted || run != NULL) && beat->paused);
+}
+
+Datum
+ow_answer_heartbeat(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, Jsonb *details)
+{
+	TupleDesc	descriptor;
+	Datum		values[BEAT_COLUMNS] = {0};
+	bool		nulls[BEAT_COLUMNS] = {0};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (task_token != NULL)
+	{
+		OwHeartbeat beat = {.details = details};
+
+		ow_epoch_take_back(task_token, &beat.held);
+		ow_heartbeats_note(&beat, 1);
+		tell(&beat, values);
+	}
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+}
+
 /*
  * heartbeat(task_token uuid, details jsonb, OUT ok boolean, OUT cancel_requested boolean,
  * OUT paused boolean): the attempt goes on.  ok is false when nothing waits for it any more.
@@ -342,27 +411,41 @@ send_heartbeat(const OwTaskClaim *held, Jsonb *details)
 Datum
 ow_heartbeat(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *task_token = token_argument(fcinfo);
-	Jsonb	   *details = ow_api_optional_jsonb(fcinfo, 1);
-	OwFoundRun *run = NULL;
-	OwTaskClaim held;
-	bool		ok;
-	TupleDesc	descriptor;
-	Datum		values[3] = {0};
-	bool		nulls[3] = {0};
-
 	PreventCommandIfReadOnly("workflow.heartbeat()");
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	ow_epoch_take_back(task_token, &held);
-	ok = ow_task_beat(&held, details);
-	if (!ok && !ow_task_is_queued(&held.task_token))
+	return ow_answer_heartbeat(fcinfo, token_argument(fcinfo), ow_api_optional_jsonb(fcinfo, 1));
+}
+
+/* heartbeats(task_tokens uuid[], details jsonb[]): a row (task_token, ok, cancel_requested, paused) for each */
+Datum
+ow_heartbeats(PG_FUNCTION_ARGS)
+{
+	static const ArrayArgument arguments[] = {{"details", JSONBOID}};
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Elements	tokens;
+	Elements	details;
+	OwHeartbeat *beats;
+
+	PreventCommandIfReadOnly("workflow.heartbeats()");
+	read_tokens(fcinfo, &tokens);
+	read_arguments(fcinfo, arguments, lengthof(arguments), &tokens, &details);
+	beats = palloc0(sizeof(OwHeartbeat) * Max(tokens.count, 1));
+	for (int i = 0; i < tokens.count; i++)
 	{
-		run = send_heartbeat(&held, details);
-		ok = run != NULL;
+		NullableDatum of_one;
+
+		set_arguments(&details, 1, i, &of_one);
+		ow_epoch_take_back(DatumGetUUIDP(tokens.values[i]), &beats[i].held);
+		beats[i].details = json_of(&of_one);
 	}
-	values[0] = BoolGetDatum(ok);
-	values[1] = BoolGetDatum(run != NULL && run->cancel_requested);
-	values[2] = BoolGetDatum(run != NULL && run->status == OW_STATUS_PAUSED);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+	ow_heartbeats_note(beats, tokens.count);
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < tokens.count; i++)
+	{
+		Datum		values[BEAT_COLUMNS + 1] = {tokens.values[i]};
+		bool		nulls[BEAT_COLUMNS + 1] = {0};
+
+		tell(&beats[i], values + 1);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }

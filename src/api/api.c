@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "store/job.h"
 #include "store/registry.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -124,14 +125,14 @@ ow_api_add_interval(TimestampTz start, Datum interval)
 
 /* A delay of days and months counts from now. */
 int64
-ow_api_retry_delay(FunctionCallInfo fcinfo, int argument)
+ow_api_retry_delay(const NullableDatum *argument)
 {
 	TimestampTz now = ow_clock_now();
 	TimestampTz then;
 
-	if (PG_ARGISNULL(argument))
+	if (argument->isnull)
 		return OW_UNSET;
-	then = ow_api_add_interval(now, PG_GETARG_DATUM(argument));
+	then = ow_api_add_interval(now, argument->value);
 	if (then < now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -255,7 +256,8 @@ ow_api_problem_lines(const OwProblems *problems)
 void
 ow_api_report_no_version(const char *workflow, int version, int last)
 {
-	const char *versions = last == 1 ? "Its only version is 1." : psprintf("Its versions are 1 to %d.", last);
+	const char *versions = ow_job_is_name(workflow) ? "Its versions are those that workflow.definitions shows." :
+		last == 1 ? "Its only version is 1." : psprintf("Its versions are 1 to %d.", last);
 
 	if (version == 0)
 		ereport(ERROR,

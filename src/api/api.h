@@ -33,7 +33,7 @@ extern char *ow_api_uuid_text(const pg_uuid_t *uuid);
 extern TimestampTz ow_api_add_interval(TimestampTz start, Datum interval);
 
 /* next_retry_delay in milliseconds; OW_UNSET when null */
-extern int64 ow_api_retry_delay(FunctionCallInfo fcinfo, int argument);
+extern int64 ow_api_retry_delay(const NullableDatum *argument);
 
 /* Raise unless a procedure may commit here; instead is what its user can do. */
 extern void ow_api_check_may_commit(FunctionCallInfo fcinfo, const char *procedure, const char *instead);
@@ -43,6 +43,9 @@ extern Datum ow_api_procedure_row(FunctionCallInfo fcinfo, Datum value);
 
 /* A role's name for messages, also when it has been dropped */
 extern char *ow_api_role_name(Oid role);
+
+/* May the current user execute workflow.see_all_runs()? */
+extern bool ow_api_sees_all_runs(void);
 
 /* Did the current user start this run, or has any of these OwPrivileges on its workflow? */
 extern bool ow_api_may_see(const OwFoundRun *run, int privileges);
@@ -60,6 +63,9 @@ extern OwFoundRun *ow_api_run(FunctionCallInfo fcinfo);
 /* …or that he may see by one of these OwPrivileges */
 extern OwFoundRun *ow_api_run_for(FunctionCallInfo fcinfo, int privileges);
 
+/* Raises unless the current user may control the run, and it is open. */
+extern void ow_api_check_controllable(const OwFoundRun *run);
+
 /* Problems as lines for errdetail, errors first: "error at States.Pay: …" */
 extern char *ow_api_problem_lines(const OwProblems *problems);
 
@@ -68,6 +74,19 @@ extern const OwCompiled *ow_api_definition(const char *workflow, int version);
 
 /* Raise that there is no such version (0: no current one); last is the last there is */
 extern void ow_api_report_no_version(const char *workflow, int version, int last) pg_attribute_noreturn();
+
+/* Everything that is wrong with a definition that owner is to register */
+extern void ow_api_check_definition(Jsonb *definition, Oid owner, OwProblems *problems);
+
+/* An executor logs in as the owner of a workflow: raise for a role that cannot, so that it owns none. */
+extern void ow_api_check_can_log_in(Oid owner);
+
+/*
+ * What workflow.start and workflow.start_many do once they have the definition that new runs follow: their arguments
+ * but the workflow and, of start, the version.
+ */
+extern Datum ow_api_start(FunctionCallInfo fcinfo, const OwCompiled *compiled);
+extern Datum ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled);
 
 /* Raise unless all activities of the definition are registered, listing those that are not. */
 extern void ow_api_check_activities(const OwCompiled *compiled);

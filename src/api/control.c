@@ -45,6 +45,14 @@ check_may_control(const OwFoundRun *run)
 					 ow_api_role_name(run->owner))));
 }
 
+/* Raises unless the current user may control the run, and it is open. */
+void
+ow_api_check_controllable(const OwFoundRun *run)
+{
+	check_may_control(run);
+	check_open(run);
+}
+
 /* Cancel and Terminate: a reason, for the history */
 static Datum
 request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
@@ -54,8 +62,7 @@ request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
 
 	PreventCommandIfReadOnly(function);
 	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_CANCEL);
-	check_may_control(run);
-	check_open(run);
+	ow_api_check_controllable(run);
 	ow_object_begin(&payload);
 	ow_object_add_text(&payload, "reason", ow_api_optional_text(fcinfo, 1));
 	(void) ow_message_send(run, kind, NULL, ow_object_end(&payload), GetUserId());
@@ -110,8 +117,7 @@ ow_retry(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("workflow.retry()");
 	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_CANCEL);
-	check_may_control(run);
-	check_open(run);
+	ow_api_check_controllable(run);
 	check_stuck(run);
 	ow_object_begin(&payload);
 	ow_object_add_int(&payload, "definition_id", target_definition(fcinfo, run));

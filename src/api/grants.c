@@ -196,7 +196,13 @@ static OwStatement let_call = {
 	"               ('EXECUTE ON FUNCTION workflow.fail_activities'),"
 	"               ('EXECUTE ON FUNCTION workflow.cancel_activity'),"
 	"               ('EXECUTE ON FUNCTION workflow.heartbeat'),"
-	"               ('EXECUTE ON FUNCTION workflow.drain_worker')) AS p (privilege)",
+	"               ('EXECUTE ON FUNCTION workflow.drain_worker'),"
+	"               ('EXECUTE ON FUNCTION workflow.pause_task_queue'),"
+	"               ('EXECUTE ON FUNCTION workflow.resume_task_queue'),"
+	"               ('EXECUTE ON FUNCTION workflow.complete_activity_by_id'),"
+	"               ('EXECUTE ON FUNCTION workflow.fail_activity_by_id'),"
+	"               ('EXECUTE ON FUNCTION workflow.cancel_activity_by_id'),"
+	"               ('EXECUTE ON FUNCTION workflow.heartbeat_by_id')) AS p (privilege)",
 	.argument_types = "regrole"
 };
 

@@ -34,7 +34,7 @@ ow_throw(PG_FUNCTION_ARGS)
 	failure.cause = ow_api_optional_text(fcinfo, 1);
 	failure.details = ow_api_optional_jsonb(fcinfo, 2);
 	failure.non_retryable = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	failure.next_retry_delay_ms = ow_api_retry_delay(fcinfo, 4);
+	failure.next_retry_delay_ms = ow_api_retry_delay(&fcinfo->args[4]);
 	ow_activity_throw(&failure);
 	PG_RETURN_VOID();
 }

@@ -10,7 +10,9 @@
 
 #include "access/xact.h"
 #include "api/api.h"
+#include "catalog/pg_type_d.h"
 #include "engine/activity.h"
+#include "engine/circuit_queue.h"
 #include "engine/clock.h"
 #include "engine/identity.h"
 #include "errors.h"
@@ -73,17 +75,41 @@ check_range(int max_tasks)
 				 errmsg("max_tasks must be between 1 and %d", MAX_TASKS)));
 }
 
-/* False, unless that is an error, when the worker is to be given no more. */
+/* False, unless that is an error, when the worker is to be given no more; others get what it was told of. */
 static bool
 check_draining(const OwTaskRequest *request, int level)
 {
 	if (!ow_worker_is_draining(request))
 		return true;
+	ow_waiter_settle();
 	ereport(level,
 			(errcode(ERRCODE_OW_WORKER_DRAINING),
 			 errmsg("worker \"%s\" of task queue \"%s\" is draining", request->worker, request->task_queue),
 			 errhint("It may finish what it has taken, and end. workflow.drain_worker(…, drain => false) takes that back.")));
 	return false;
+}
+
+/* The names of those wanted; 0: any */
+static Datum
+activities_argument(FunctionCallInfo fcinfo, int argument)
+{
+	ArrayType  *activities;
+	Datum	   *names;
+	bool	   *nulls;
+	int			count;
+
+	if (PG_ARGISNULL(argument))
+		return (Datum) 0;
+	activities = PG_GETARG_ARRAYTYPE_P_COPY(argument);
+	deconstruct_array(activities, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i] && VARSIZE_ANY_EXHDR(DatumGetPointer(names[i])) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("activities must not contain an empty name")));
+	}
+	return PointerGetDatum(activities);
 }
 
 static OwTaskRequest
@@ -99,14 +125,19 @@ request_for(char *task_queue)
 	};
 }
 
-/* True when a waiter has slept, and may look again; false when the time is over. */
+/*
+ * Sleeps until woken, or until something may be taken that cannot be yet.  False when the time is over, and
+ * there is no use in looking again.
+ */
 static bool
-sleep_until(TimestampTz until, long longest_ms)
+sleep_until(TimestampTz until, TimestampTz again_at, long longest_ms)
 {
-	long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+	TimestampTz now = GetCurrentTimestamp();
+	long		remaining = TimestampDifferenceMilliseconds(now, until);
 
-	if (remaining <= 0)
+	if (until <= now)
 		return false;
+	remaining = Min(remaining, Max(TimestampDifferenceMilliseconds(now, again_at), 1));
 	InvalidateCatalogSnapshot();
 	ow_waiter_sleep(Min(remaining, longest_ms));
 	return true;
@@ -120,22 +151,38 @@ receive_task(void *arg, Datum *values, bool *nulls)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/* Looks once, and tells what came of it, so that others are woken for what is not for this one. */
+static bool
+take(OwTaskRequest *request, ReturnSetInfo *result)
+{
+	int			taken;
+
+	request->woken = ow_waiter_look();
+	taken = ow_circuit_take_tasks(request, receive_task, result);
+	ow_waiter_looked(taken == request->max_tasks ? OW_LOOK_NOT_ALL : OW_LOOK_ALL);
+	return taken > 0;
+}
+
 /* Takes tasks; if there are none, waits for some.  The key is entered before the look that counts. */
-static void
-take_or_wait(const OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
+static bool
+take_or_wait(OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
 {
 	MemoryContext look_context;
 	MemoryContext previous;
+	volatile bool taken;
 
-	if (ow_task_take(request, receive_task, result) > 0 || until == DT_NOBEGIN)
-		return;
+	if (take(request, result))
+		return true;
+	if (until == DT_NOBEGIN)
+		return false;
 	look_context = AllocSetContextCreate(CurrentMemoryContext, "order_workflow wait", ALLOCSET_SMALL_SIZES);
 	previous = MemoryContextSwitchTo(look_context);
 	PG_TRY();
 	{
-		ow_waiter_begin(ow_task_queue_key(request->task_queue));
-		while (check_draining(request, ERROR) && ow_task_take(request, receive_task, result) == 0 &&
-			   sleep_until(until, LONGEST_SLEEP_MS))
+		ow_waiter_begin(ow_task_queue_key(request->task_queue), ow_task_filter(request));
+		request->look_first = true;
+		while (check_draining(request, ERROR) && !(taken = take(request, result)) &&
+			   sleep_until(until, request->again_at, LONGEST_SLEEP_MS))
 			MemoryContextReset(look_context);
 	}
 	PG_FINALLY();
@@ -145,6 +192,7 @@ take_or_wait(const OwTaskRequest *request, TimestampTz until, ReturnSetInfo *res
 	PG_END_TRY();
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(look_context);
+	return taken;
 }
 
 /* On a test's clock no time passes while one waits. */
@@ -170,12 +218,13 @@ poll(FunctionCallInfo fcinfo, int draining_level)
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
 	request.worker = ow_api_text(fcinfo, 1, "worker");
 	request.max_tasks = PG_ARGISNULL(2) ? 1 : PG_GETARG_INT32(2);
-	request.activities = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
+	request.activities = activities_argument(fcinfo, 4);
 	check_range(request.max_tasks);
 	InitMaterializedSRF(fcinfo, 0);
 	ow_worker_note(&request, ow_api_optional_text(fcinfo, 5));
-	if (check_draining(&request, draining_level))
-		take_or_wait(&request, wait_argument(fcinfo, 3), result);
+	if (check_draining(&request, draining_level) && take_or_wait(&request, wait_argument(fcinfo, 3), result))
+		ow_waiter_forgive(ow_task_queue_key(request.task_queue));
+	ow_waiter_settle();
 	return (Datum) 0;
 }
 
@@ -207,19 +256,25 @@ show_up(const OwTaskRequest *request)
 }
 
 static bool
-wait_until_available(const OwTaskRequest *request, TimestampTz until)
+wait_until_available(OwTaskRequest *request, TimestampTz until)
 {
+	long		longest_ms = request->worker != NULL ? LONGEST_SILENCE_MS : LONGEST_SLEEP_MS;
 	bool		available;
 
 	for (;;)
 	{
+		(void) ow_waiter_look();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		if (request->worker != NULL)
 			show_up(request);
-		available = ow_task_is_available(request);
+		available = ow_circuit_has_tasks(request);
 		PopActiveSnapshot();
+		if (available)
+			ow_waiter_told();
+		else
+			ow_waiter_looked(OW_LOOK_ALL);
 		SPI_commit();
-		if (available || !sleep_until(until, request->worker ? LONGEST_SILENCE_MS : LONGEST_SLEEP_MS))
+		if (available || !sleep_until(until, request->again_at, longest_ms))
 			return available;
 	}
 }
@@ -236,16 +291,16 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	ow_api_check_may_commit(fcinfo, "workflow.wait_for_activity()", "let workflow.poll_activity() wait");
 	check_can_wait();
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
-	if (!PG_ARGISNULL(2))
-		request.activities = PointerGetDatum(PG_GETARG_ARRAYTYPE_P_COPY(2));
+	request.activities = activities_argument(fcinfo, 2);
 	request.worker = ow_api_optional_text(fcinfo, 3);
 	until = PG_ARGISNULL(1) ? DT_NOEND : ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	SPI_commit();
+	ow_waiter_settle();
 	PG_TRY();
 	{
-		ow_waiter_begin(ow_task_queue_key(request.task_queue));
+		ow_waiter_begin(ow_task_queue_key(request.task_queue), ow_task_filter(&request));
 		available = wait_until_available(&request, until);
 	}
 	PG_FINALLY();

@@ -8,6 +8,7 @@
 
 #include "access/htup_details.h"
 #include "access/xlog.h"
+#include "api/api.h"
 #include "engine/identity.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -27,8 +28,8 @@ PG_FUNCTION_INFO_V1(ow_task_rates);
 PG_FUNCTION_INFO_V1(ow_engine_status);
 
 /* Tells whether the current user may execute workflow.see_all_runs(). */
-static bool
-sees_all_runs(void)
+bool
+ow_api_sees_all_runs(void)
 {
 	List	   *name = list_make2(makeString("workflow"), makeString("see_all_runs"));
 	Oid			function = LookupFuncName(name, 0, NULL, true);
@@ -47,7 +48,7 @@ Datum
 ow_worker_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	bool		all = sees_all_runs();
+	bool		all = ow_api_sees_all_runs();
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -76,7 +77,7 @@ Datum
 ow_pool_stats(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	bool		all = sees_all_runs();
+	bool		all = ow_api_sees_all_runs();
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -109,7 +110,7 @@ ow_task_rates(PG_FUNCTION_ARGS)
 	uint32		queue_key = ow_task_queue_key(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	double		added = 0;
 	double		taken = 0;
-	bool		known = is_visible(owner, sees_all_runs()) && ow_rates_read(owner, queue_key, &added, &taken);
+	bool		known = is_visible(owner, ow_api_sees_all_runs()) && ow_rates_read(owner, queue_key, &added, &taken);
 	TupleDesc	descriptor;
 	Datum		values[2];
 	bool		nulls[2] = {!known, !known};

@@ -20,6 +20,7 @@
 #include "machine/definition.h"
 #include "machine/json.h"
 #include "miscadmin.h"
+#include "store/job.h"
 #include "store/registry.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -182,6 +183,14 @@ check_source(const Source *source, Oid owner, OwProblems *problems)
 	}
 }
 
+void
+ow_api_check_definition(Jsonb *definition, Oid owner, OwProblems *problems)
+{
+	Source		source = {.json = definition};
+
+	check_source(&source, owner, problems);
+}
+
 /* ---- validate ---- */
 
 static void
@@ -257,9 +266,8 @@ warn(const char *name, const OwProblems *problems)
 			 errhint("workflow.validate() lists the same as rows.")));
 }
 
-/* An executor logs in as the owner of a workflow: a role that cannot must not own one. */
-static void
-check_can_log_in(Oid owner)
+void
+ow_api_check_can_log_in(Oid owner)
 {
 	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
 	char	   *role;
@@ -306,6 +314,12 @@ prepare_name(const char *name)
 {
 	PreventCommandIfReadOnly("workflow.register()");
 	ow_api_check_name("a workflow", name);
+	if (ow_job_is_name(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("workflow name \"%s\" is reserved", name),
+				 errdetail("Names that begin with \"%s\" or \"%s\" are those of activities started by workflow.start_activity().",
+						   OW_JOB_PREFIX, OW_ROLE_JOB_PREFIX)));
 }
 
 static Datum
@@ -322,7 +336,7 @@ register_source(const char *name, Source *source, bool make_current, OwProblems 
 	check_source(source, owner, problems);
 	if (problems->errors > 0)
 		report_invalid(name, problems);
-	check_can_log_in(owner);
+	ow_api_check_can_log_in(owner);
 
 	owner = ow_registry_lock_type(name, owner);
 	check_owner(name, owner);

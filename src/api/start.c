@@ -18,6 +18,7 @@
 #include "funcapi.h"
 #include "machine/instant.h"
 #include "machine/json.h"
+#include "machine/traceparent.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "store/start.h"
@@ -45,7 +46,8 @@ enum
 	ARG_START_DELAY,
 	ARG_EXECUTION_TIMEOUT,
 	ARG_MEMO,
-	ARG_REQUEST_ID
+	ARG_REQUEST_ID,
+	ARG_TRACEPARENT
 };
 
 typedef enum ReusePolicy
@@ -123,6 +125,23 @@ add_interval(FunctionCallInfo fcinfo, int argument, const char *name, TimestampT
 	return end;
 }
 
+static char *
+traceparent_argument(FunctionCallInfo fcinfo)
+{
+	char	   *text = ow_api_optional_text(fcinfo, ARG_TRACEPARENT);
+	char	   *traceparent;
+
+	if (text == NULL)
+		return NULL;
+	traceparent = ow_traceparent_parse(text);
+	if (traceparent == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid traceparent: \"%s\"", text),
+				 errhint("It is a W3C Trace Context header, such as \"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\".")));
+	return traceparent;
+}
+
 /* ---- checks ---- */
 
 static void
@@ -139,9 +158,9 @@ warn_nothing_runs(void)
 			 errhint("Add order_workflow to shared_preload_libraries and restart the server.")));
 }
 
-/* What both forms of starting check; returns the definition that new runs follow. */
+/* What both forms of starting a workflow check; returns the definition that new runs follow. */
 static const OwCompiled *
-prepare(const char *workflow, int version)
+find_definition(const char *workflow, int version)
 {
 	const OwCompiled *compiled;
 
@@ -153,10 +172,16 @@ prepare(const char *workflow, int version)
 				 errmsg("permission denied to start workflow \"%s\"", workflow),
 				 errhint("Its owner \"%s\" can grant \"start\" with workflow.grant_workflow().",
 						 ow_api_role_name(compiled->owner))));
+	return compiled;
+}
+
+/* What starting anything at all takes */
+static void
+prepare(const OwCompiled *compiled)
+{
 	ow_api_check_activities(compiled);
 	ow_identity_claim();
 	warn_nothing_runs();
-	return compiled;
 }
 
 /* The input must not be too large, and of the type that the definition declares. */
@@ -259,6 +284,7 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, OwNewRun *run)
 	run->request_id = ow_api_optional_text(fcinfo, ARG_REQUEST_ID);
 	if (run->request_id != NULL)
 		ow_api_check_id("request_id", run->request_id);
+	run->traceparent = traceparent_argument(fcinfo);
 	run->start_at = PG_ARGISNULL(ARG_START_DELAY) ? run->started_at :
 		add_interval(fcinfo, ARG_START_DELAY, "start_delay", run->started_at);
 	/* the time to close in counts from when it may begin */
@@ -324,19 +350,26 @@ start_run(OwNewRun *run, const StartOptions *options)
 	return run->ref.run_id;
 }
 
+Datum
+ow_api_start(FunctionCallInfo fcinfo, const OwCompiled *compiled)
+{
+	StartOptions options = options_argument(fcinfo);
+	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
+	OwNewRun	run;
+
+	prepare(compiled);
+	fill_run(fcinfo, compiled, &run);
+	*run_id = start_run(&run, &options);
+	PG_RETURN_UUID_P(run_id);
+}
+
 /* start(workflow text, input jsonb, workflow_id text, …) */
 Datum
 ow_start(PG_FUNCTION_ARGS)
 {
 	char	   *workflow = ow_api_text(fcinfo, ARG_WORKFLOW, "workflow");
-	StartOptions options = options_argument(fcinfo);
-	const OwCompiled *compiled = prepare(workflow, ow_api_version(fcinfo, ARG_VERSION));
-	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
-	OwNewRun	run;
 
-	fill_run(fcinfo, compiled, &run);
-	*run_id = start_run(&run, &options);
-	PG_RETURN_UUID_P(run_id);
+	return ow_api_start(fcinfo, find_definition(workflow, ow_api_version(fcinfo, ARG_VERSION)));
 }
 
 /* ---- many runs ---- */
@@ -442,17 +475,15 @@ count_inputs(FunctionCallInfo fcinfo)
 	return ArrayGetNItems(ARR_NDIM(inputs), ARR_DIMS(inputs));
 }
 
-/* start_many(workflow text, inputs jsonb[], workflow_ids text[]) */
 Datum
-ow_start_many(PG_FUNCTION_ARGS)
+ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *workflow = ow_api_text(fcinfo, 0, "workflow");
-	const OwCompiled *compiled = prepare(workflow, 0);
 	int			count = count_inputs(fcinfo);
 	OwNewRun   *runs = palloc_extended(sizeof(OwNewRun) * Max(count, 1),
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
+	prepare(compiled);
 	fill_many(runs, count, compiled, fcinfo);
 	ow_start_runs(runs, count);
 	check_all_inserted(runs, count);
@@ -466,4 +497,11 @@ ow_start_many(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, &value, &isnull);
 	}
 	return (Datum) 0;
+}
+
+/* start_many(workflow text, inputs jsonb[], workflow_ids text[]) */
+Datum
+ow_start_many(PG_FUNCTION_ARGS)
+{
+	return ow_api_start_many(fcinfo, find_definition(ow_api_text(fcinfo, 0, "workflow"), 0));
 }

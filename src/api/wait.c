@@ -245,7 +245,7 @@ wait_for_run(FunctionCallInfo fcinfo, bool commits)
 	wait.run_id = run->ref.run_id;
 	PG_TRY();
 	{
-		ow_waiter_begin(ow_wakeup_key(wait.workflow_id));
+		ow_waiter_begin(ow_wakeup_key(wait.workflow_id), OW_WAKE_ALL);
 		run = wait_until_closed(&wait);
 	}
 	PG_FINALLY();

@@ -21,6 +21,7 @@
 #include "funcapi.h"
 #include "machine/instant.h"
 #include "machine/json.h"
+#include "machine/traceparent.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/acl.h"
@@ -137,7 +138,8 @@ ow_activity_context(void)
 	nulls[CONTEXT_LAST_FAILURE] = call->last_failure == NULL;
 	values[CONTEXT_COMPENSATES] = JsonbPGetDatum(call->compensates);
 	nulls[CONTEXT_COMPENSATES] = call->compensates == NULL;
-	nulls[CONTEXT_TRACEPARENT] = true;
+	values[CONTEXT_TRACEPARENT] = CStringGetTextDatum(ow_traceparent_of_attempt(run->traceparent, &run->run_id,
+																				call->idempotency_key, call->attempt));
 
 	descriptor = lookup_rowtype_tupdesc(ow_activity_context_type(), -1);
 	if (descriptor->natts != CONTEXT_COLUMNS)

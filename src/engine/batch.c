@@ -16,18 +16,14 @@
 #include "engine/chain.h"
 #include "engine/engine.h"
 #include "engine/guard.h"
-#include "engine/identity.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "settings.h"
 #include "storage/ipc.h"
 #include "store/store.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "worker/executor.h"
 #include "worker/pool.h"
-#include "worker/wakeup.h"
 
 /* Refs still to do; lives in the caller's context, across the transactions of a batch */
 typedef struct RefList
@@ -122,32 +118,22 @@ drive_one(OwLoadedRun *loaded, OwChainOptions *options, const OwFailure *stuck)
 	return ow_chain_drive(loaded, options);
 }
 
-/*
- * Drives the refs in the current transaction.  What was not done comes back in left (to be tried again
- * in the next transaction) and alone.
- */
+/* Drives the runs in the current transaction.  What was not done is added to left and alone. */
 static int
-drive(const OwRunRef *refs, int count, OwChainOptions options, const OwFailure *stuck, OwDriveRest *rest)
+drive_loaded(List *runs, OwChainOptions options, const OwFailure *stuck, OwDriveRest *rest)
 {
 	bool		shared = options.shared;
 	MemoryContext context = options.context;
-	List	   *contended;
-	List	   *runs;
 	List	   *done = NIL;
 	ListCell   *cell;
-	TimestampTz stop_at;
 	bool		interfered = false; /* the locks held so far are in somebody's way: commit soon */
 
-	ow_store_open();
-	runs = ow_run_load(refs, count, &contended, context);
-	ow_store_close();
 	/* loading does not count: what takes long to load would otherwise be loaded the more often */
-	stop_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ow_batch_time_ms);
+	TimestampTz stop_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ow_batch_time_ms);
+
 	options.stop_at = DT_NOEND;
 	if (IsBackgroundWorker)
 		options.stop_at = stop_at;
-	foreach(cell, contended)
-		rest->contended = lappend(rest->contended, lfirst(cell));
 	rest->dangerous = any_too_dangerous(runs, shared);
 	foreach(cell, runs)
 	{
@@ -179,6 +165,21 @@ drive(const OwRunRef *refs, int count, OwChainOptions options, const OwFailure *
 	return list_length(done);
 }
 
+/*
+ * Drives the refs in the current transaction.  What was not done comes back in left (to be tried again
+ * in the next transaction), in alone, and in contended.
+ */
+static int
+drive(const OwRunRef *refs, int count, OwChainOptions options, const OwFailure *stuck, OwDriveRest *rest)
+{
+	List	   *runs;
+
+	ow_store_open();
+	runs = ow_run_load(refs, count, &rest->contended, options.context);
+	ow_store_close();
+	return drive_loaded(runs, options, stuck, rest);
+}
+
 int
 ow_engine_drive(const OwRunRef *refs, int count, MemoryContext context, OwDriveRest *rest)
 {
@@ -186,75 +187,18 @@ ow_engine_drive(const OwRunRef *refs, int count, MemoryContext context, OwDriveR
 	return drive(refs, count, (OwChainOptions) {.context = context}, NULL, rest);
 }
 
-static void
-wake_executors(const List *refs, const OwRunRef *all, const Oid *owners, int count)
-{
-	ListCell   *cell;
-
-	foreach(cell, refs)
-	{
-		for (int i = 0; i < count; i++)
-		{
-			if (memcmp(&all[i].run_id, &((OwRunRef *) lfirst(cell))->run_id, UUID_LEN) != 0)
-				continue;
-			ow_wakeup_run(owners[i], &all[i]);
-			break;
-		}
-	}
-}
-
-/* False when something went wrong: as if nothing had been tried. */
-static bool
-drive_outside(const OwRunRef *refs, const Oid *owners, int count, MemoryContext context)
-{
-	ResourceOwner owner = CurrentResourceOwner;
-	OwChainOptions options = {.context = context, .outside = true};
-	volatile bool ok = true;
-
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		OwDriveRest rest = {NIL};
-
-		MemoryContextSwitchTo(context);
-		(void) drive(refs, count, options, NULL, &rest);
-		wake_executors(rest.alone, refs, owners, count);
-		wake_executors(rest.left, refs, owners, count);
-		wake_executors(rest.contended, refs, owners, count);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		ok = false;
-	}
-	PG_END_TRY();
-	CurrentResourceOwner = owner;
-	return ok;
-}
-
 void
-ow_engine_continue(const OwRunRef *refs, const Oid *owners, int count)
+ow_engine_drive_outside(const OwRunRef *refs, int count, MemoryContext context, OwLoadedHook hook, void *arg,
+						OwDriveRest *rest)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "order_workflow batch", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext previous = CurrentMemoryContext;
-	bool		may_drive = ow_activity_current(NULL) == NULL && ow_chain_evaluating() == NULL &&
-		!IsolationUsesXactSnapshot() && !ow_identity_is_foreign();
+	List	   *runs;
 
-	if (!may_drive || !drive_outside(refs, owners, count, context))
-	{
-		for (int i = 0; i < count; i++)
-			ow_wakeup_run(owners[i], &refs[i]);
-	}
-	MemoryContextSwitchTo(previous);
-	MemoryContextDelete(context);
+	memset(rest, 0, sizeof(*rest));
+	ow_store_open();
+	runs = ow_run_load_waiting(refs, count, context);
+	ow_store_close();
+	hook(runs, arg);
+	(void) drive_loaded(runs, (OwChainOptions) {.context = context,.outside = true}, NULL, rest);
 }
 
 static void

@@ -19,10 +19,14 @@ typedef struct OwDriveRest
 /* Drive the refs alone in the current transaction; the number of runs that moved is returned. */
 extern int	ow_engine_drive(const OwRunRef *refs, int count, MemoryContext context, OwDriveRest *rest);
 
+/* What is done with the runs once they have been loaded */
+typedef void (*OwLoadedHook) (List *runs, void *arg);
+
 /*
- * Drive runs, locked by this transaction, that answers have come for, as far as no code of their owner's runs:
- * the rest, and all of them if anything goes wrong, is left to executors, who are woken.  From any session.
+ * The same from any session, as far as no code of their owners runs.  Runs that others have locked are waited for,
+ * in the order given.
  */
-extern void ow_engine_continue(const OwRunRef *refs, const Oid *owners, int count);
+extern void ow_engine_drive_outside(const OwRunRef *refs, int count, MemoryContext context, OwLoadedHook hook, void *arg,
+									OwDriveRest *rest);
 
 #endif							/* OW_BATCH_H */

@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "engine/activity.h"
 #include "engine/chain.h"
+#include "engine/circuit.h"
 #include "engine/clock.h"
 #include "engine/guard.h"
 #include "engine/payload.h"
@@ -39,6 +40,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "worker/breaker.h"
 #include "worker/crash_map.h"
 
 /* Of the 64 cached subtransaction ids, leave some to EXCEPTION blocks inside activities. */
@@ -467,13 +469,43 @@ take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFail
 	return true;
 }
 
+static bool
+is_control(const OwMessage *message)
+{
+	return message->kind == OW_INPUT_PAUSE_ACTIVITY || message->kind == OW_INPUT_RESUME_ACTIVITY ||
+		message->kind == OW_INPUT_RESET_ACTIVITY || message->kind == OW_INPUT_ACTIVITY_OPTIONS;
+}
+
+/* What an operator asks of an activity is for all that the run is at of it now. */
+static OwStep
+feed_control(Chain *chain, OwInput *input)
+{
+	OwStep		last = OW_STEP_PARKED;
+	const char *name = ow_json_get_string(input->request, "activity");
+	ListCell   *cell;
+
+	foreach(cell, ow_machine_find_pending(&chain->machine, name))
+	{
+		input->branch = lfirst_int(cell);
+		last = step(chain, input);
+	}
+	return last;
+}
+
 static OwStep
 feed_message(Chain *chain, const OwMessage *message)
 {
 	OwLoadedRun *loaded = chain->loaded;
-	OwInput		input = {.kind = message->kind, .reason = message->reason, .requested_by = message->sent_by};
+	OwInput		input = {
+		.kind = message->kind,
+		.reason = message->reason,
+		.requested_by = message->sent_by,
+		.request = message->payload
+	};
 	OwFailure	failure;
 
+	if (is_control(message))
+		return feed_control(chain, &input);
 	if (is_answer(message) && !take_answer(chain, message, &input, &failure))
 		return OW_STEP_PARKED;
 	if (message->kind == OW_INPUT_RETRY)
@@ -654,6 +686,8 @@ one_try(Chain *chain, bool careful)
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
 		.fits = fits,
+		.may_attempt = ow_circuit_may_attempt,
+		.attempt_ended = ow_circuit_attempt_ended,
 		.has_room = has_room
 	};
 	OwMachine  *machine = &chain->machine;
@@ -703,6 +737,7 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	 * where something crashes the server, it should be known which activity it is.
 	 */
 	bool		careful = ow_clock_is_virtual() || loaded->crashes > 0;
+	int			outcomes = ow_breaker_mark();
 	TryResult	result;
 
 	if (options->outside && needs_its_owner(loaded))
@@ -720,10 +755,14 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	if (result == FAILED_LATE)
 	{
 		*loaded = copy_loaded(&before);
+		ow_breaker_forget(outcomes);
 		result = one_try(&chain, true);
 	}
 	if (result == INTERFERED)
+	{
 		*loaded = before;
+		ow_breaker_forget(outcomes);
+	}
 	ow_crash_map_leave();
 	MemoryContextSwitchTo(previous);
 	Assert(result != FAILED_LATE);

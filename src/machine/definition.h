@@ -19,9 +19,11 @@
 
 #define OW_MAX_DEFINITION_BYTES (1024 * 1024)
 #define OW_MAX_NESTING 100		/* depth of a definition's JSON */
+#define OW_MAX_STATE_NAME 80	/* characters */
 #define OW_NO_STATE (-1)
 #define OW_UNSET (-1)			/* a duration or count that was not given */
 #define OW_MAX_RETRIERS 16		/* per state */
+#define OW_MAX_FAILURE_THRESHOLD 100	/* of a circuit breaker */
 
 typedef enum OwStateType
 {
@@ -64,6 +66,18 @@ typedef struct OwCatcher
 	OwSqlTemplate *sql_assign;	/* SQL: NULL: none */
 } OwCatcher;
 
+#define OW_MAX_FAIRNESS_KEY 1000	/* bytes */
+
+/* When attempts of an activity are not made, because those before failed; see circuit.h */
+typedef struct OwCircuitBreaker
+{
+	int			failure_threshold;	/* so many failures … */
+	int64		window_ms;		/* … within so long open it … */
+	int64		open_ms;		/* … for so long */
+	int			nerrors;		/* which failures count; none: all */
+	char	  **errors;
+} OwCircuitBreaker;
+
 /*
  * What a state, Defaults or an activity's registration may say about running an activity.
  * Durations in milliseconds; OW_UNSET or NULL where nothing was said.
@@ -76,11 +90,17 @@ typedef struct OwTaskOptions
 	int64		heartbeat_ms;
 	OwPath	   *start_to_close_path;	/* TimeoutSecondsPath */
 	OwPath	   *heartbeat_path; /* HeartbeatSecondsPath */
+	bool		start_to_close_fixed;	/* set by ow_task_options_override: expressions of a SQL
+										 * state */
+	bool		heartbeat_fixed;	/* count no more */
+	bool		fairness_fixed;
 	char	   *task_queue;
 	int			priority;		/* OW_UNSET */
-	char	   *fairness_key;	/* a string, or a path when it starts with $ */
+	char	   *fairness_key;	/* as written */
+	OwPath	   *fairness_path;	/* what it is when it starts with $ */
 	int			own_transaction;	/* OW_UNSET, 0 "Shared", 1 "Own" */
 	OwPayloadType *input_type;	/* of an activity's registration only; NULL: any */
+	OwCircuitBreaker *circuit_breaker;	/* of an activity's registration only; NULL: none */
 	bool		has_retry;		/* "Retry": [] replaces what lies below by nothing */
 	int			nretriers;
 	OwRetrier  *retriers;
@@ -136,6 +156,7 @@ typedef struct OwSqlState
 	OwSqlTemplate *assign;
 	OwSqlTemplate *timeout_seconds; /* Task */
 	OwSqlTemplate *heartbeat_seconds;
+	OwSqlTemplate *fairness_key;
 	OwSqlTemplate *items;		/* Map: NULL: the input */
 	OwSqlTemplate *item_selector;
 	OwSqlTemplate *seconds;		/* Wait */
@@ -253,6 +274,17 @@ extern void ow_task_options_init(OwTaskOptions *options);
 /* Each field from the first of the three that sets it: state > defaults > activity (may be NULL) */
 extern void ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,
 								  const OwTaskOptions *defaults, const OwTaskOptions *activity);
+
+/* Options that an operator gives a task in place of its own; a field that is null is to be removed. */
+extern void ow_task_options_check_override(const Jsonb *given, const char *where, OwProblems *problems);
+extern void ow_task_options_override(OwTaskOptions *options, const Jsonb *given);
+
+/*
+ * The definition that runs one activity, with these fields of a Task; NULL when they are not such.  A name that a
+ * Resource cannot have is found out when it is compiled: then it does not name the activity.
+ */
+extern Jsonb *ow_job_definition(const char *activity, const Jsonb *options, OwProblems *problems);
+extern bool ow_job_names_activity(const OwDefinition *definition, const char *activity);
 
 /* OW_NO_STATE when there is none; also finds states of nested machines. */
 extern int	ow_definition_find_state(const OwDefinition *definition, const char *name);

@@ -171,6 +171,7 @@ extern void ow_read_task_option_paths(OwTaskOptions *options, const JsonbValue *
 /* definition_retry.c */
 extern void ow_read_retriers(OwTaskOptions *options, const JsonbValue *source, const char *where,
 							 OwProblems *problems);
+extern OwCircuitBreaker *ow_read_circuit_breaker(const JsonbValue *source, const char *where, OwProblems *problems);
 extern void ow_compile_catchers(OwCompiler *compiler, OwState *state, const JsonbValue *source,
 								const char *where);
 

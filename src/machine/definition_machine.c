@@ -13,8 +13,6 @@
 #include "machine/json.h"
 #include "mb/pg_wchar.h"
 
-#define MAX_NAME_CHARACTERS 80	/* of a state */
-
 /* Compares as jsonb orders its keys: shorter names first. */
 static int
 compare_names(const char *a, const char *b)
@@ -84,11 +82,11 @@ check_state_name(OwCompiler *compiler, const char *name, const char *states)
 	if (*name == '\0')
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidName", states, NULL,
 					   "a state has an empty name");
-	else if (pg_mbstrlen(name) > MAX_NAME_CHARACTERS)
+	else if (pg_mbstrlen(name) > OW_MAX_STATE_NAME)
 		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "InvalidName",
 					   ow_where_member(states, name), NULL,
 					   "state \"%s\" has a name of %d characters, more than %d",
-					   name, pg_mbstrlen(name), MAX_NAME_CHARACTERS);
+					   name, pg_mbstrlen(name), OW_MAX_STATE_NAME);
 }
 
 /* Makes room for more states in everything that is kept by state. */

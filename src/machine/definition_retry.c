@@ -1,6 +1,6 @@
 /*
  * definition_retry.c
- *		Compiles Retry and Catch: which errors are met how.
+ *		Compiles Retry, Catch and CircuitBreaker: which errors are met how.
  */
 #include "postgres.h"
 
@@ -16,6 +16,11 @@
 #define DEFAULT_INTERVAL_SECONDS 1
 #define DEFAULT_BACKOFF_RATE 2.0
 #define DEFAULT_MAX_ATTEMPTS 3
+
+/* Ours */
+#define DEFAULT_FAILURE_THRESHOLD 5
+#define DEFAULT_WINDOW_SECONDS 60
+#define DEFAULT_OPEN_SECONDS 30
 
 static const OwField retrier_fields[] = {
 	{"ErrorEquals", OW_ARRAY, OW_REQUIRED},
@@ -47,6 +52,15 @@ static const OwField sql_catcher_fields[] = {
 };
 static const OwField *const sql_catcher_tables[] = {sql_catcher_fields, ow_jsonpath_only_fields, NULL};
 
+static const OwField circuit_breaker_fields[] = {
+	{"FailureThreshold", OW_NUMBER, OW_OPTIONAL},
+	{"WindowSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"OpenSeconds", OW_NUMBER, OW_OPTIONAL},
+	{"ErrorEquals", OW_ARRAY, OW_OPTIONAL},
+	{NULL}
+};
+static const OwField *const circuit_breaker_tables[] = {circuit_breaker_fields, NULL};
+
 /* Error names that begin with "States." are the language's own. */
 static const char *const predefined_errors[] = {
 	"States.ALL", "States.Timeout", "States.HeartbeatTimeout", "States.TaskFailed",
@@ -56,7 +70,7 @@ static const char *const predefined_errors[] = {
 	"States.Runtime", "States.DataLimitExceeded", "States.QueryEvaluationError", "States.Http.Socket"
 };
 
-/* ---- ErrorEquals, which retriers and catchers share ---- */
+/* ---- ErrorEquals, which they share ---- */
 
 /* What was seen in the entries of one Retry or Catch so far */
 typedef struct OwErrorNames
@@ -289,4 +303,28 @@ ow_compile_catchers(OwCompiler *compiler, OwState *state, const JsonbValue *sour
 						ow_where_element(place, state->ncatchers));
 		state->ncatchers++;
 	}
+}
+
+/* ---- CircuitBreaker ---- */
+
+OwCircuitBreaker *
+ow_read_circuit_breaker(const JsonbValue *source, const char *where, OwProblems *problems)
+{
+	OwErrorNames names = {0};
+	OwCircuitBreaker *breaker;
+	JsonbValue	object;
+
+	if (!ow_field_get(source, "CircuitBreaker", OW_OBJECT, &object))
+		return NULL;
+	where = ow_where_member(where, "CircuitBreaker");
+	(void) ow_fields_check(&object, where, circuit_breaker_tables, problems);
+	breaker = palloc0(sizeof(OwCircuitBreaker));
+	breaker->failure_threshold = ow_field_integer(&object, "FailureThreshold", 1, OW_MAX_FAILURE_THRESHOLD,
+												  DEFAULT_FAILURE_THRESHOLD, where, problems);
+	breaker->window_ms = 1000 * ow_field_integer(&object, "WindowSeconds", 1, OW_MAX_SECONDS,
+												 DEFAULT_WINDOW_SECONDS, where, problems);
+	breaker->open_ms = 1000 * ow_field_integer(&object, "OpenSeconds", 1, OW_MAX_SECONDS,
+											   DEFAULT_OPEN_SECONDS, where, problems);
+	breaker->errors = read_errors(&names, &object, where, &breaker->nerrors, problems);
+	return breaker;
 }

@@ -32,6 +32,7 @@ const OwField ow_task_option_path_fields[] = {
 /* Of an activity's registration */
 static const OwField activity_fields[] = {
 	{"Input", OW_STRING | OW_OBJECT, OW_OPTIONAL},
+	{"CircuitBreaker", OW_OBJECT, OW_OPTIONAL},
 	{NULL}
 };
 static const OwField *const activity_tables[] = {activity_fields, ow_task_option_fields, NULL};
@@ -131,15 +132,19 @@ read_task_queue(const JsonbValue *source, const char *where, OwProblems *problem
 	return queue;
 }
 
-/* Reads a string, or the text of a path when it starts with "$". */
-static char *
-read_fairness_key(const JsonbValue *source, const char *where, OwProblems *problems)
+/* Reads a string, or a path when it starts with "$". */
+static void
+read_fairness_key(OwTaskOptions *options, const JsonbValue *source, const char *where, OwProblems *problems)
 {
-	char	   *key = ow_field_string(source, "FairnessKey");
-
-	if (key != NULL && *key == '$')
-		(void) ow_field_path(source, "FairnessKey", true, NULL, where, problems);
-	return key;
+	options->fairness_key = ow_field_string(source, "FairnessKey");
+	if (options->fairness_key == NULL)
+		return;
+	if (*options->fairness_key == '$')
+		options->fairness_path = ow_field_path(source, "FairnessKey", true, NULL, where, problems);
+	else if (*options->fairness_key == '\0' || strlen(options->fairness_key) > OW_MAX_FAIRNESS_KEY)
+		ow_problem_add(problems, OW_SEVERITY_ERROR, "InvalidValue", ow_where_member(where, "FairnessKey"), NULL,
+					   "field \"FairnessKey\" in %s must have from 1 to %d bytes", ow_where_subject(where),
+					   OW_MAX_FAIRNESS_KEY);
 }
 
 void
@@ -152,7 +157,7 @@ ow_read_task_options(OwTaskOptions *options, const JsonbValue *source, const cha
 	read_times(options, source, where, problems);
 	options->task_queue = read_task_queue(source, where, problems);
 	options->priority = ow_field_integer(source, "Priority", 0, MAX_PRIORITY, OW_UNSET, where, problems);
-	options->fairness_key = read_fairness_key(source, where, problems);
+	read_fairness_key(options, source, where, problems);
 	options->own_transaction = ow_field_choice(source, "Transaction", transactions, where, problems);
 	ow_read_retriers(options, source, where, problems);
 }
@@ -180,6 +185,7 @@ ow_task_options_compile(const Jsonb *source, const char *where, OwProblems *prob
 	{
 		ow_read_task_options(options, &object, where, problems);
 		options->input_type = ow_payload_type_compile(&object, "Input", where, problems);
+		options->circuit_breaker = ow_read_circuit_breaker(&object, where, problems);
 	}
 	return problems->errors == errors ? options : NULL;
 }
@@ -207,7 +213,10 @@ fill_in(OwTaskOptions *result, const OwTaskOptions *below)
 	if (result->priority == OW_UNSET)
 		result->priority = below->priority;
 	if (result->fairness_key == NULL)
+	{
 		result->fairness_key = below->fairness_key;
+		result->fairness_path = below->fairness_path;
+	}
 	if (result->own_transaction == OW_UNSET)
 		result->own_transaction = below->own_transaction;
 	if (!result->has_retry && below->has_retry)
@@ -227,6 +236,93 @@ ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,
 		fill_in(result, defaults);
 	if (activity != NULL)
 		fill_in(result, activity);
+}
+
+/* ---- options that an operator gives a task ---- */
+
+static Jsonb *
+without_nulls(const Jsonb *given)
+{
+	Jsonb	   *result = unconstify(Jsonb *, given);
+
+	for (const OwField *field = ow_task_option_fields; field->name != NULL; field++)
+	{
+		JsonbValue	value;
+
+		if (ow_json_member(given, field->name, &value) && value.type == jbvNull)
+			result = ow_json_without_member(result, field->name);
+	}
+	return result;
+}
+
+static bool
+is_null(const Jsonb *given, const char *name)
+{
+	JsonbValue	value;
+
+	return ow_json_member(given, name, &value) && value.type == jbvNull;
+}
+
+void
+ow_task_options_check_override(const Jsonb *given, const char *where, OwProblems *problems)
+{
+	static const OwField *const tables[] = {ow_task_option_fields, NULL};
+	OwTaskOptions options;
+	JsonbValue	object;
+
+	if (JB_ROOT_IS_OBJECT(given) && is_null(given, "TaskQueue"))
+		ow_problem_add(problems, OW_SEVERITY_ERROR, "InvalidValue", ow_where_member(where, "TaskQueue"), NULL,
+					   "field \"TaskQueue\" in %s is null", ow_where_subject(where));
+	ow_json_as_value(JB_ROOT_IS_OBJECT(given) ? without_nulls(given) : given, &object);
+	if (ow_fields_check(&object, where, tables, problems))
+		ow_read_task_options(&options, &object, where, problems);
+}
+
+/* What is given counts before all else; what is null is as if nobody had said anything. */
+void
+ow_task_options_override(OwTaskOptions *options, const Jsonb *given)
+{
+	OwProblems	ignored = {0};	/* it was checked when it was given */
+	OwTaskOptions over;
+	JsonbValue	object;
+
+	ow_json_as_value(without_nulls(given), &object);
+	ow_read_task_options(&over, &object, "options", &ignored);
+	fill_in(&over, options);
+	over.start_to_close_fixed = ow_json_member(given, "StartToCloseSeconds", &object) ||
+		ow_json_member(given, "TimeoutSeconds", &object);
+	over.heartbeat_fixed = ow_json_member(given, "HeartbeatSeconds", &object);
+	if (is_null(given, "StartToCloseSeconds") || is_null(given, "TimeoutSeconds"))
+	{
+		over.start_to_close_ms = OW_UNSET;
+		over.start_to_close_path = NULL;
+	}
+	if (is_null(given, "HeartbeatSeconds"))
+	{
+		over.heartbeat_ms = OW_UNSET;
+		over.heartbeat_path = NULL;
+	}
+	if (is_null(given, "ScheduleToStartSeconds"))
+		over.schedule_to_start_ms = OW_UNSET;
+	if (is_null(given, "ScheduleToCloseSeconds"))
+		over.schedule_to_close_ms = OW_UNSET;
+	if (is_null(given, "Priority"))
+		over.priority = OW_UNSET;
+	over.fairness_fixed = ow_json_member(given, "FairnessKey", &object);
+	if (is_null(given, "FairnessKey"))
+	{
+		over.fairness_key = NULL;
+		over.fairness_path = NULL;
+	}
+	if (is_null(given, "Transaction"))
+		over.own_transaction = OW_UNSET;
+	if (is_null(given, "Retry"))
+	{
+		over.has_retry = false;
+		over.nretriers = 0;
+	}
+	over.input_type = options->input_type;
+	*options = over;
 }
 
 /* ---- compensation ---- */
@@ -335,6 +431,17 @@ check_credentials(const JsonbValue *source, const char *where, OwProblems *probl
 				   "field \"Credentials\" in %s has no effect", ow_where_subject(where));
 }
 
+/* An expression; NULL when it is a string or a path */
+static OwSqlTemplate *
+compile_sql_fairness_key(OwCompiler *compiler, const JsonbValue *source, const char *where)
+{
+	char	   *text = ow_field_string(source, "FairnessKey");
+
+	if (text == NULL || strstr(text, "{%") == NULL)
+		return NULL;
+	return ow_compile_sql_expression(compiler, source, "FairnessKey", "a string", where);
+}
+
 void
 ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where)
 {
@@ -357,6 +464,7 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 																	where);
 		state->sql->heartbeat_seconds = ow_compile_sql_expression(compiler, source, "HeartbeatSeconds", "a number",
 																  where);
+		state->sql->fairness_key = compile_sql_fairness_key(compiler, source, where);
 	}
 	else
 		ow_read_task_option_paths(&state->options, source, where, problems);

@@ -458,3 +458,23 @@ ow_json_merged(const Jsonb *base, const Jsonb *over)
 	}
 	return ow_object_end(&object);
 }
+
+Jsonb *
+ow_json_without_member(const Jsonb *base, const char *key)
+{
+	OwObject	object;
+	OwJsonMembers members;
+	JsonbValue	whole;
+	JsonbValue	member;
+	char	   *name;
+
+	ow_object_begin(&object);
+	ow_json_as_value(base, &whole);
+	ow_json_members_begin(&members, &whole);
+	while (ow_json_members_next(&members, &name, &member))
+	{
+		if (strcmp(name, key) != 0)
+			ow_object_add_value(&object, name, &member);
+	}
+	return ow_object_end(&object);
+}

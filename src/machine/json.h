@@ -118,6 +118,9 @@ extern Jsonb *ow_object_end(OwObject *object);
 /* The object with the members of another set or replaced */
 extern Jsonb *ow_json_merged(const Jsonb *base, const Jsonb *over);
 
+/* The object without one of its members */
+extern Jsonb *ow_json_without_member(const Jsonb *base, const char *key);
+
 /* The object with one member set or replaced (base NULL or not an object: a new object) */
 extern Jsonb *ow_json_with_member(const Jsonb *base, const char *key, const Jsonb *value);
 

@@ -50,6 +50,7 @@ ow_machine_go(OwMachine *machine, int state, Jsonb *data)
 	token->last_failure = NULL;
 	token->kept = NULL;
 	token->has_task_token = false;
+	token->control = NULL;
 	token->compensation = 0;
 	machine->task_input = NULL;
 }
@@ -85,6 +86,7 @@ ow_machine_decide(OwMachine *machine, OwStatus status, const char *error, const 
 	if (run->outcome.status != OW_STATUS_COMPLETED)
 		run->outcome.public_error = public_error_json(public_error ? public_error : machine->definition->public_error);
 	run->token.due_at = DT_NOEND;
+	run->token.control = NULL;
 	run->token.transitions = 0;
 }
 
@@ -202,7 +204,7 @@ bool
 ow_token_is_compensating(const OwToken *token)
 {
 	return token->phase == OW_PHASE_COMPENSATE || token->phase == OW_PHASE_COMPENSATE_BACKOFF ||
-		token->phase == OW_PHASE_COMPENSATE_QUEUED;
+		token->phase == OW_PHASE_COMPENSATE_QUEUED || token->phase == OW_PHASE_COMPENSATE_CIRCUIT_OPEN;
 }
 
 /* Does any of the run's tokens compensate, or has a stored result to be evaluated first? */
@@ -300,6 +302,8 @@ start_run(OwMachine *machine)
 static bool
 is_runnable(const OwRun *run, OwToken *token)
 {
+	if (ow_token_is_paused(token))
+		return false;
 	switch (token->phase)
 	{
 		case OW_PHASE_COMPENSATE:
@@ -504,6 +508,10 @@ timer_fired(OwMachine *machine)
 		case OW_PHASE_COMPENSATE_BACKOFF:
 			ow_machine_next_attempt(machine);
 			break;
+		case OW_PHASE_CIRCUIT_OPEN:
+		case OW_PHASE_COMPENSATE_CIRCUIT_OPEN:
+			ow_machine_ask_circuit_again(machine);
+			break;
 		case OW_PHASE_CALLBACK:
 			ow_machine_callback_timed_out(machine);
 			break;
@@ -629,6 +637,12 @@ apply_input(OwMachine *machine, const OwInput *input)
 			break;
 		case OW_INPUT_RETRY_COMPENSATIONS:
 			retry_compensations(machine, input);
+			break;
+		case OW_INPUT_PAUSE_ACTIVITY:
+		case OW_INPUT_RESUME_ACTIVITY:
+		case OW_INPUT_RESET_ACTIVITY:
+		case OW_INPUT_ACTIVITY_OPTIONS:
+			ow_machine_control(machine, input);
 			break;
 		case OW_INPUT_TRANSITION_LIMIT:
 			reach_transition_limit(machine);

@@ -44,9 +44,11 @@ typedef enum OwPhase
 	OW_PHASE_ENTER,				/* about to enter token.state */
 	OW_PHASE_ACTIVITY,			/* an attempt is scheduled and may run now */
 	OW_PHASE_BACKOFF,			/* the next attempt waits for token.due_at */
+	OW_PHASE_CIRCUIT_OPEN,		/* the attempt that is scheduled does: see machine_circuit.c */
 	OW_PHASE_WAIT,				/* a Wait state, until token.due_at */
 	OW_PHASE_COMPENSATE,		/* an attempt of compensation token.compensation may run now */
 	OW_PHASE_COMPENSATE_BACKOFF,
+	OW_PHASE_COMPENSATE_CIRCUIT_OPEN,
 	OW_PHASE_EXIT,				/* a stored result waits to be evaluated (after a stuck transition) */
 	OW_PHASE_CALLBACK,			/* the activity has run; its task token waits for an answer */
 	OW_PHASE_BRANCHES,			/* branches of a Parallel or Map run, or can be opened */
@@ -67,6 +69,7 @@ typedef struct OwLease
 	TimestampTz beat_at;		/* of the last heartbeat; DT_NOBEGIN: none has come */
 	Jsonb	   *details;		/* of the last heartbeat; NULL */
 	bool		released;		/* taken in time, but put back: nobody has it now */
+	int			claim;			/* which the tokens of those who had it before are not of */
 } OwLease;
 
 /* One thread of control: the run's own, and one for each branch of a Parallel or item of a Map */
@@ -95,6 +98,9 @@ typedef struct OwToken
 	Jsonb	   *visits;			/* {state: times entered} as loaded; NULL: none */
 	int		   *visit_counts;	/* the same by state index, once one was counted; ow_machine_visits */
 	Jsonb	   *variables;		/* {name: value}, from Assign in this scope; NULL: none */
+	Jsonb	   *control;		/* what operators have asked of the task, see machine_control.c;
+								 * NULL: nothing */
+	bool		task_changed;	/* the row that its task has must be updated at flush */
 	bool		has_task_token; /* of an attempt that somebody will answer for */
 	pg_uuid_t	task_token;
 	OwLease    *lease;			/* QUEUED: as loaded; NULL: nobody has taken the task */
@@ -178,6 +184,7 @@ typedef struct OwRun
 	char	   *workflow_id;
 	char	   *workflow;		/* name of the workflow type */
 	char	   *owner;			/* name of the role it runs as; NULL: there is none any more */
+	char	   *traceparent;	/* as given to who started it; NULL */
 	int			version;
 	TimestampTz started_at;
 	TimestampTz deadline;		/* run or execution timeout; DT_NOEND */
@@ -220,6 +227,24 @@ typedef struct OwActivity
 	void	   *shell;			/* the engine's own data; opaque here */
 } OwActivity;
 
+/* An attempt that is about to be made, or has ended */
+typedef struct OwAttempt
+{
+	const OwActivity *activity;
+	int			branch;			/* whose it is; 0: the run's own */
+	TimestampTz now;
+} OwAttempt;
+
+/* Why an attempt is not made now: its activity's circuit breaker is open */
+typedef struct OwRejection
+{
+	OwFailure	failure;
+	TimestampTz retry_at;		/* when to ask again … */
+	int64		spread_ms;		/* … or up to so much later, lest all come at once */
+	bool		outside;		/* it would have been put into a task queue */
+	const OwRetryAnswer *recorded;	/* replay: what was decided then; NULL when live */
+} OwRejection;
+
 typedef struct OwHost
 {
 	/* NULL when no such activity is registered */
@@ -257,6 +282,12 @@ typedef struct OwHost
 
 	/* May a state put out so much?  NULL: anything */
 	bool		(*fits) (void *arg, const OwRun *run, const Jsonb *output);
+
+	/* May an attempt be made?  False with the rejection filled; NULL: always */
+	bool		(*may_attempt) (void *arg, const OwRun *run, const OwAttempt *attempt, OwRejection *rejection);
+
+	/* An attempt has ended: failure is NULL when it went well.  NULL: nobody wants to know */
+	void		(*attempt_ended) (void *arg, const OwRun *run, const OwAttempt *attempt, const OwFailure *failure);
 
 	/* Is there memory for more transitions in this transaction?  NULL: always */
 	bool		(*has_room) (void *arg);
@@ -320,6 +351,10 @@ typedef enum OwInputKind
 	OW_INPUT_STUCK,				/* the shell cannot go on: failure says why */
 	OW_INPUT_RETRY,				/* an operator lets a stuck run try again */
 	OW_INPUT_RETRY_COMPENSATIONS,	/* an operator lets failed compensations try again */
+	OW_INPUT_PAUSE_ACTIVITY,	/* these four are an operator's, and about the branch's activity */
+	OW_INPUT_RESUME_ACTIVITY,
+	OW_INPUT_RESET_ACTIVITY,
+	OW_INPUT_ACTIVITY_OPTIONS,
 	OW_INPUT_TRANSITION_LIMIT	/* replay: the token had entered too many states without waiting */
 } OwInputKind;
 
@@ -330,8 +365,9 @@ typedef struct OwInput
 	int			branch;			/* whose activity or timer it is; 0: the run's own */
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
-	const char *reason;			/* CANCEL, TERMINATE; may be NULL */
-	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*; may be NULL */
+	const char *reason;			/* CANCEL, TERMINATE, PAUSE_ACTIVITY; may be NULL */
+	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*, of activities; may be NULL */
+	const Jsonb *request;		/* of activities: {keep_paused, reset_heartbeat, options} */
 	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
 	const OwRetryAnswer *recorded_retry;
 	/* Replay: what a task token's answer was limited by, instead of asking the task's options */
@@ -385,6 +421,23 @@ extern TimestampTz ow_token_due_at(const OwToken *token);
 
 /* Is it a task of a program outside, forward work or compensation? */
 extern bool ow_token_is_queued(const OwToken *token);
+
+/* What such a task is limited by; see machine_queue.c */
+extern const Jsonb *ow_token_limits(const OwToken *token);
+extern TimestampTz ow_token_limit_time(const OwToken *token, const char *name);
+
+/* Has an operator paused the activity, and when? */
+extern bool ow_token_is_paused(const OwToken *token);
+extern bool ow_token_paused_at(const OwToken *token, TimestampTz *at);
+
+/* Is it the compensation of a task? */
+extern bool ow_token_is_compensating(const OwToken *token);
+
+/*
+ * The tokens at an activity of this name, or in a state of it, by their branches' ids (0: the run's own).  Not before
+ * machine->host is set.
+ */
+extern List *ow_machine_find_pending(OwMachine *machine, const char *name);
 
 /* The token of that task token; NULL when none waits for its answer */
 extern const OwToken *ow_run_find_task(const OwRun *run, const pg_uuid_t *task_token, int *branch);

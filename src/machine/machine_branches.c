@@ -452,7 +452,7 @@ record_canceled(OwMachine *machine)
 
 	if (token->phase == OW_PHASE_WAIT)
 		ow_machine_record(machine, "TimerCanceled", name, NULL);
-	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF ||
+	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF || token->phase == OW_PHASE_CIRCUIT_OPEN ||
 			 token->phase == OW_PHASE_CALLBACK || token->phase == OW_PHASE_QUEUED)
 		ow_machine_record(machine, "ActivityTaskCanceled", name, NULL);
 	ow_machine_record(machine, "BranchCanceled", name, NULL);

@@ -67,15 +67,22 @@ has_sequence(const OwMachine *machine, const OwRecordedCompensation *compensatio
 	return compensation->sequence == *(const int *) sequence;
 }
 
+/* The one that the token is at */
+OwRecordedCompensation *
+ow_machine_compensation(const OwMachine *machine, const OwToken *token)
+{
+	OwRecordedCompensation *compensation = find_last(machine, has_sequence, &token->compensation, true);
+
+	if (compensation == NULL)
+		elog(ERROR, "compensation %d of run %s is missing", token->compensation,
+			 ow_uuid_to_cstring(&machine->run->run_id));
+	return compensation;
+}
+
 static OwRecordedCompensation *
 running_compensation(const OwMachine *machine)
 {
-	OwRecordedCompensation *compensation = find_last(machine, has_sequence, &machine->token->compensation, true);
-
-	if (compensation == NULL)
-		elog(ERROR, "compensation %d of run %s is missing", machine->token->compensation,
-			 ow_uuid_to_cstring(&machine->run->run_id));
-	return compensation;
+	return ow_machine_compensation(machine, machine->token);
 }
 
 static bool
@@ -222,9 +229,9 @@ ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwState *state)
 		end_compensation(machine, compensation, OW_COMPENSATION_DROPPED);
 }
 
-/* Also for each further attempt; the input is kept with the first only. */
+/* Also for each further attempt; the input is kept with the first only.  One that counts as the first again is marked. */
 void
-ow_machine_record_compensation_scheduled(OwMachine *machine)
+ow_machine_record_compensation_scheduled(OwMachine *machine, bool again)
 {
 	const OwRecordedCompensation *compensation = running_compensation(machine);
 	const OwToken *token = machine->token;
@@ -234,8 +241,10 @@ ow_machine_record_compensation_scheduled(OwMachine *machine)
 	ow_object_add_text(&object, "activity", compensation->activity);
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add_int(&object, "compensation", compensation->sequence);
-	if (token->attempt == 1)
+	if (token->attempt == 1 && !again)
 		ow_object_add(&object, "input", compensation->input);
+	if (again && token->attempt == 1)
+		ow_object_add_bool(&object, "reset", true);
 	ow_machine_record(machine, "ActivityTaskScheduled", compensation->state, ow_object_end(&object));
 }
 
@@ -258,28 +267,28 @@ ow_machine_compensate_next(OwMachine *machine)
 		return false;
 	}
 	memset(token->retry_counts, 0, sizeof(token->retry_counts));
+	token->control = NULL;
 	token->compensation = next->sequence;
 	token->phase = OW_PHASE_COMPENSATE;
 	token->attempt = 1;
 	token->scheduled_at = machine->now;
 	token->last_failure = NULL;
 	token->due_at = DT_NOEND;
-	ow_machine_record_compensation_scheduled(machine);
+	ow_machine_record_compensation_scheduled(machine, false);
 	return true;
 }
 
 /* Compensate's options > Defaults > the activity's > ten attempts */
 static void
-compensation_options(const OwMachine *machine, const OwRecordedCompensation *compensation,
-					 const OwActivity *activity, OwTaskOptions *options)
+find_options(const OwMachine *machine, const OwRecordedCompensation *compensation,
+			 const OwActivity *activity, OwTaskOptions *options)
 {
 	int			index = ow_definition_find_state(machine->definition, compensation->state);
 	const OwState *state = index == OW_NO_STATE ? NULL : &machine->definition->states[index];
 	OwTaskOptions none;
 
 	ow_task_options_init(&none);
-	ow_task_options_merge(options, state && state->compensation ? &state->compensation->options : &none,
-						  &machine->definition->defaults, activity ? &activity->options : NULL);
+	ow_machine_options(machine, state && state->compensation ? &state->compensation->options : &none, activity, options);
 	if (!options->has_retry)
 	{
 		options->has_retry = true;
@@ -288,31 +297,22 @@ compensation_options(const OwMachine *machine, const OwRecordedCompensation *com
 	}
 }
 
-bool
-ow_machine_offer_compensation(OwMachine *machine)
+/* What undoes something must not fail for the lack of a key. */
+static void
+find_fairness_key(OwMachine *machine, const OwRecordedCompensation *compensation, OwTaskOptions *options)
 {
-	OwRecordedCompensation *compensation = running_compensation(machine);
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
-	OwTaskOptions options;
-	char	   *forward_key;
+	OwFailure	failure;
 
-	if (activity == NULL || activity->quarantined || activity->missing)
-	{
-		ow_machine_stick_unrunnable(machine, compensation->activity, activity);
-		return false;
-	}
-	compensation_options(machine, compensation, activity, &options);
-	ow_machine_call(machine, activity, &options);
-	forward_key = ow_json_get_string(compensation->compensates, "idempotency_key");
-	machine->call.state = compensation->state;
-	machine->call.input = compensation->input;
-	machine->call.compensates = compensation->compensates;
-	machine->call.compensation = compensation->sequence;
-	machine->call.idempotency_key = psprintf("%s:compensate", forward_key ? forward_key : "");
-	if (activity->kind != OW_ACTIVITY_QUEUE)
-		return true;
-	ow_machine_queue(machine, compensation->activity, &options);
-	return false;
+	if (!ow_machine_fairness_key(machine, options, compensation->input, "", &failure))
+		options->fairness_key = NULL;
+}
+
+void
+ow_machine_compensation_options(OwMachine *machine, const OwRecordedCompensation *compensation, OwTaskOptions *options)
+{
+	find_options(machine, compensation,
+				 machine->host->find_activity(machine->host->arg, machine->run, compensation->activity), options);
+	find_fairness_key(machine, compensation, options);
 }
 
 /*
@@ -325,6 +325,7 @@ compensation_done(OwMachine *machine, OwCompensationStatus status, Jsonb *failur
 	OwRecordedCompensation *compensation = running_compensation(machine);
 	OwToken    *token = machine->token;
 
+	token->control = NULL;
 	compensation->attempts = token->attempt;
 	compensation->failure = failure;
 	compensation->closed_at = machine->now;
@@ -340,9 +341,69 @@ compensation_done(OwMachine *machine, OwCompensationStatus status, Jsonb *failur
 		ow_machine_leave(machine, token->data);
 }
 
+/* An attempt of it is not made, as its activity's circuit is open: it waits, unless it has no time. */
+static void
+compensation_rejected(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection)
+{
+	if (ow_machine_wait_for_circuit(machine, options, rejection))
+		return;
+	machine->token->attempt--;
+	compensation_done(machine, OW_COMPENSATION_FAILED, ow_failure_json(&rejection->failure));
+}
+
+bool
+ow_machine_offer_compensation(OwMachine *machine)
+{
+	OwRecordedCompensation *compensation = running_compensation(machine);
+	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
+	OwTaskOptions options;
+	OwRejection rejection;
+	char	   *forward_key;
+
+	if (activity == NULL || activity->quarantined || activity->missing)
+	{
+		ow_machine_stick_unrunnable(machine, compensation->activity, activity);
+		return false;
+	}
+	find_options(machine, compensation, activity, &options);
+	if (!ow_machine_may_attempt(machine, activity, &rejection))
+	{
+		compensation_rejected(machine, &options, &rejection);
+		return false;
+	}
+	ow_machine_call(machine, activity, &options);
+	forward_key = ow_json_get_string(compensation->compensates, "idempotency_key");
+	machine->call.state = compensation->state;
+	machine->call.input = compensation->input;
+	machine->call.compensates = compensation->compensates;
+	machine->call.compensation = compensation->sequence;
+	machine->call.idempotency_key = psprintf("%s:compensate", forward_key ? forward_key : "");
+	if (activity->kind != OW_ACTIVITY_QUEUE)
+		return true;
+	find_fairness_key(machine, compensation, &options);
+	ow_machine_queue(machine, compensation->activity, &options);
+	return false;
+}
+
+const OwRecordedCompensation *
+ow_machine_running_compensation(const OwMachine *machine)
+{
+	return ow_token_is_compensating(machine->token) ? running_compensation(machine) : NULL;
+}
+
+/* Of an attempt that has ended: what was offered, unless that was done outside, and perhaps long ago */
+static const OwActivity *
+attempted_activity(const OwMachine *machine, const OwRecordedCompensation *compensation)
+{
+	if (machine->host->attempt_ended == NULL || machine->token->phase == OW_PHASE_COMPENSATE)
+		return machine->call.activity;
+	return machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
+}
+
 void
 ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
 {
+	const OwRecordedCompensation *compensation = running_compensation(machine);
 	const OwToken *token = machine->token;
 	OwObject	object;
 
@@ -350,7 +411,8 @@ ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add_int(&object, "compensation", token->compensation);
 	ow_object_add(&object, "result", result);
-	ow_machine_record(machine, "ActivityTaskCompleted", running_compensation(machine)->state, ow_object_end(&object));
+	ow_machine_record(machine, "ActivityTaskCompleted", compensation->state, ow_object_end(&object));
+	ow_machine_attempt_ended(machine, attempted_activity(machine, compensation), NULL);
 	ow_machine_dequeue(machine);
 	compensation_done(machine, OW_COMPENSATION_COMPLETED, NULL);
 }
@@ -359,11 +421,11 @@ void
 ow_machine_compensation_failed(OwMachine *machine, const OwInput *input)
 {
 	OwRecordedCompensation *compensation = running_compensation(machine);
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, compensation->activity);
 	OwTaskOptions options;
 
+	ow_machine_attempt_ended(machine, attempted_activity(machine, compensation), input->failure);
 	ow_machine_dequeue(machine);
-	compensation_options(machine, compensation, activity, &options);
+	ow_machine_compensation_options(machine, compensation, &options);
 	compensation->attempts = machine->token->attempt;
 	compensation->failure = ow_failure_json(input->failure);
 	compensation->dirty = true;

@@ -1,7 +1,8 @@
 /*
  * machine_internal.h
  *		Shared by the parts of the machine: machine.c (the step), machine_state.c (entering and leaving
- *		states), machine_task.c (attempts, retries, catches), machine_queue.c, machine_compensate.c, machine_context.c.
+ *		states), machine_task.c (attempts, retries, catches), machine_circuit.c, machine_queue.c, machine_compensate.c,
+ *		machine_control.c (what operators ask of activities), machine_context.c.
  */
 #ifndef OW_MACHINE_INTERNAL_H
 #define OW_MACHINE_INTERNAL_H
@@ -26,7 +27,6 @@ extern void ow_machine_fail(OwMachine *machine, const OwFailure *failure);
 extern void ow_machine_stick(OwMachine *machine, const OwFailure *failure);
 extern void ow_machine_decide(OwMachine *machine, OwStatus status, const char *error, const char *cause,
 							  const OwPublicError *public_error);
-extern bool ow_token_is_compensating(const OwToken *token);
 
 /* machine_spread.c */
 /* What the owner spreads, read from where its token keeps it */
@@ -92,6 +92,7 @@ extern bool ow_machine_sql_input(OwMachine *machine, const OwState *state, Jsonb
 extern bool ow_machine_sql_call(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure);
 extern bool ow_machine_sql_timeout(OwMachine *machine, const OwState *state, int64 *ms, OwFailure *failure);
 extern bool ow_machine_sql_heartbeat(OwMachine *machine, const OwState *state, int64 *ms, OwFailure *failure);
+extern bool ow_machine_sql_fairness_key(OwMachine *machine, const OwState *state, char **key, OwFailure *failure);
 extern bool ow_machine_sql_compensation(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **input,
 										OwFailure *failure);
 extern void ow_machine_keep_result(OwToken *token, const OwState *state, Jsonb *result);
@@ -101,9 +102,17 @@ extern void ow_machine_move_kept(OwToken *token, const OwState *from, const OwSt
 /* machine_task.c */
 extern void ow_machine_enter_task(OwMachine *machine, const OwState *state);
 extern bool ow_machine_offer_task(OwMachine *machine);
+extern bool ow_machine_fairness_text(const char *subject, const JsonbValue *value, char **key, OwFailure *failure);
+extern bool ow_machine_task_fairness_key(OwMachine *machine, OwTaskOptions *options, OwFailure *failure);
+extern bool ow_machine_fairness_key(OwMachine *machine, OwTaskOptions *options, Jsonb *data, const char *subject,
+									OwFailure *failure);
 extern void ow_machine_next_attempt(OwMachine *machine);
 extern void ow_machine_task_completed(OwMachine *machine, const OwInput *input);
 extern void ow_machine_heartbeat(OwMachine *machine, const OwInput *input);
+extern bool ow_machine_attempt_options(OwMachine *machine, OwTaskOptions *options, OwFailure *failure);
+extern Jsonb *ow_machine_answer_limits(OwMachine *machine, OwFailure *failure);
+extern void ow_machine_change_answer(OwToken *token, const Jsonb *limits);
+extern void ow_machine_move_answer(OwToken *token, int64 by);
 extern void ow_machine_callback_timed_out(OwMachine *machine);
 extern void ow_machine_task_failed(OwMachine *machine, const OwInput *input);
 extern bool ow_machine_leave_task(OwMachine *machine, Jsonb *result);
@@ -115,19 +124,45 @@ extern void ow_machine_stick_unrunnable(OwMachine *machine, const char *activity
 extern Jsonb *ow_failure_json(const OwFailure *failure);
 extern void ow_failure_from_json(const Jsonb *json, OwFailure *failure);
 
+/* machine_circuit.c */
+extern bool ow_machine_may_attempt(OwMachine *machine, const OwActivity *activity, OwRejection *rejection);
+extern void ow_machine_attempt_ended(OwMachine *machine, const OwActivity *activity, const OwFailure *failure);
+extern bool ow_machine_wait_for_circuit(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
+extern void ow_machine_task_rejected(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
+extern void ow_machine_ask_circuit_again(OwMachine *machine);
+
 /* machine_queue.c */
 extern void ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *options);
 extern void ow_machine_dequeue(OwMachine *machine);
 extern void ow_machine_queue_timed_out(OwMachine *machine);
+extern Jsonb *ow_machine_queue_limits(OwMachine *machine, const OwTaskOptions *options);
+extern void ow_machine_change_limits(OwToken *token, const Jsonb *limits);
+extern void ow_machine_move_limits(OwToken *token, int64 by);
+extern void ow_machine_restart_limits(OwToken *token, TimestampTz clock, TimestampTz now);
+
+/* machine_control.c */
+extern void ow_machine_control(OwMachine *machine, const OwInput *input);
+extern void ow_machine_options(const OwMachine *machine, const OwTaskOptions *own, const OwActivity *activity,
+							   OwTaskOptions *options);
+extern void ow_machine_count_attempt(OwMachine *machine);
+extern TimestampTz ow_token_after(const OwToken *token, TimestampTz start, int64 ms);
+extern TimestampTz ow_token_close_by(const OwToken *token, const OwTaskOptions *options);
+extern int64 ow_token_stood_still(const OwToken *token, TimestampTz since);
+extern bool ow_token_is_reset(const OwToken *token);
+extern bool ow_token_forgets_heartbeat(const OwToken *token);
 
 /* machine_compensate.c */
 extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result,
 										   OwFailure *failure);
-extern void ow_machine_record_compensation_scheduled(OwMachine *machine);
+extern void ow_machine_record_compensation_scheduled(OwMachine *machine, bool again);
+extern OwRecordedCompensation *ow_machine_compensation(const OwMachine *machine, const OwToken *token);
+extern void ow_machine_compensation_options(OwMachine *machine, const OwRecordedCompensation *compensation,
+											OwTaskOptions *options);
 extern void ow_machine_drop_scheduled_compensation(OwMachine *machine, const OwState *state);
 extern void ow_machine_recall_failed(OwMachine *machine);
 extern bool ow_machine_compensate_next(OwMachine *machine);
 extern bool ow_machine_offer_compensation(OwMachine *machine);
+extern const OwRecordedCompensation *ow_machine_running_compensation(const OwMachine *machine); /* NULL: none runs */
 extern void ow_machine_compensation_completed(OwMachine *machine, Jsonb *result);
 extern void ow_machine_compensation_failed(OwMachine *machine, const OwInput *input);
 

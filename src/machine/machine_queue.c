@@ -10,9 +10,12 @@
  * What limits the task was settled when it was queued, and is kept with it:
  *
  *		{"task_queue": …, "priority": …,
+ *		 "fairness_key": …		whose turn it is of those who share workers
  *		 "start_by": …			schedule-to-start: somebody has taken it by then
  *		 "close_by": …			schedule-to-close, over all attempts
  *		 "start_to_close_ms": …, "heartbeat_ms": …}	from when it was taken; at least one of them
+ *
+ * unless an operator changes it (machine_control.c).  Time for which the task was paused does not count.
  */
 #include "postgres.h"
 
@@ -22,7 +25,9 @@
 /* Of tasks that set none; the lower, the sooner, as in Temporal */
 #define DEFAULT_PRIORITY 3
 
-#define TASK "Task"				/* member of what the token keeps */
+/* Members of what the token keeps */
+#define TASK "Task"
+#define QUEUED_AT "QueuedAt"
 
 bool
 ow_token_is_queued(const OwToken *token)
@@ -30,18 +35,17 @@ ow_token_is_queued(const OwToken *token)
 	return token->phase == OW_PHASE_QUEUED || token->phase == OW_PHASE_COMPENSATE_QUEUED;
 }
 
-/* What the task was queued with */
-static const Jsonb *
-limits_of(const OwToken *token)
+const Jsonb *
+ow_token_limits(const OwToken *token)
 {
 	Assert(ow_token_is_queued(token));
 	return ow_json_get(token->kept, TASK);
 }
 
 static TimestampTz
-limit_time(const Jsonb *limits, const char *name)
+time_member(const Jsonb *json, const char *name)
 {
-	char	   *text = ow_json_get_string(limits, name);
+	char	   *text = ow_json_get_string(json, name);
 	TimestampTz at = DT_NOEND;
 
 	if (text != NULL && !ow_instant_parse(text, &at))
@@ -49,15 +53,21 @@ limit_time(const Jsonb *limits, const char *name)
 	return at;
 }
 
+TimestampTz
+ow_token_limit_time(const OwToken *token, const char *name)
+{
+	return time_member(ow_token_limits(token), name);
+}
+
 /* The time after start that the limit allows */
 static TimestampTz
-limit_after(const Jsonb *limits, const char *name, TimestampTz start)
+limit_after(const OwToken *token, const char *name, TimestampTz start)
 {
 	JsonbValue	value;
 	int64		ms;
 
-	return ow_json_member(limits, name, &value) && ow_json_value_int64(&value, &ms) ?
-		ow_instant_add_ms(start, ms) : DT_NOEND;
+	return ow_json_member(ow_token_limits(token), name, &value) && ow_json_value_int64(&value, &ms) ?
+		ow_token_after(token, start, ms) : DT_NOEND;
 }
 
 /* The time limits of a queued task, in the order in which the first one passed is blamed */
@@ -80,21 +90,20 @@ static const char *const limit_names[] = {
 static TimestampTz
 limit_due(const OwToken *token, QueueLimit limit)
 {
-	const Jsonb *limits = limits_of(token);
 	const OwLease *lease = token->lease;
 	const OwLease *held = lease != NULL && !lease->released ? lease : NULL;
 
 	switch (limit)
 	{
 		case SCHEDULE_TO_CLOSE:
-			return limit_time(limits, "close_by");
+			return ow_token_limit_time(token, "close_by");
 		case SCHEDULE_TO_START:
-			return lease == NULL ? limit_time(limits, "start_by") : DT_NOEND;
+			return lease == NULL ? ow_token_limit_time(token, "start_by") : DT_NOEND;
 		case START_TO_CLOSE:
-			return held == NULL ? DT_NOEND : limit_after(limits, "start_to_close_ms", held->started_at);
+			return held == NULL ? DT_NOEND : limit_after(token, "start_to_close_ms", held->started_at);
 		case HEARTBEAT:
 			return held == NULL ? DT_NOEND :
-				limit_after(limits, "heartbeat_ms", Max(held->started_at, held->beat_at));
+				limit_after(token, "heartbeat_ms", Max(held->started_at, held->beat_at));
 		default:
 			pg_unreachable();
 	}
@@ -113,24 +122,27 @@ first_limit_due(const OwToken *token)
 TimestampTz
 ow_token_due_at(const OwToken *token)
 {
-	return token->lease != NULL && ow_token_is_queued(token) ? first_limit_due(token) : token->due_at;
+	if (token->lease == NULL || !ow_token_is_queued(token))
+		return token->due_at;
+	return ow_token_is_paused(token) ? DT_NOEND : first_limit_due(token);
 }
 
 static Jsonb *
-make_limits(const OwMachine *machine, const OwTaskOptions *options)
+make_limits(const OwMachine *machine, const OwTaskOptions *options, TimestampTz queued_at)
 {
+	const OwToken *token = machine->token;
+	TimestampTz close_by = ow_token_close_by(token, options);
 	OwObject	object;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "task_queue", options->task_queue);
 	ow_object_add_int(&object, "priority", options->priority == OW_UNSET ? DEFAULT_PRIORITY : options->priority);
+	ow_object_add_text(&object, "fairness_key", options->fairness_key);
 	if (options->schedule_to_start_ms != OW_UNSET)
 		ow_object_add_text(&object, "start_by",
-						   ow_instant_format(ow_instant_add_ms(machine->now, options->schedule_to_start_ms)));
-	if (options->schedule_to_close_ms != OW_UNSET)
-		ow_object_add_text(&object, "close_by",
-						   ow_instant_format(ow_instant_add_ms(machine->token->scheduled_at,
-															   options->schedule_to_close_ms)));
+						   ow_instant_format(ow_token_after(token, queued_at, options->schedule_to_start_ms)));
+	if (close_by != DT_NOEND)
+		ow_object_add_text(&object, "close_by", ow_instant_format(close_by));
 	if (options->start_to_close_ms != OW_UNSET)
 		ow_object_add_int(&object, "start_to_close_ms", options->start_to_close_ms);
 	if (options->heartbeat_ms != OW_UNSET)
@@ -140,11 +152,17 @@ make_limits(const OwMachine *machine, const OwTaskOptions *options)
 
 /* Without a lease, a task whose worker has gone would wait for ever: somebody has to mend that. */
 static bool
+has_lease(const OwTaskOptions *options)
+{
+	return options->start_to_close_ms != OW_UNSET || options->heartbeat_ms != OW_UNSET;
+}
+
+static bool
 check_lease(OwMachine *machine, const char *activity, const OwTaskOptions *options)
 {
 	OwFailure	failure;
 
-	if (options->start_to_close_ms != OW_UNSET || options->heartbeat_ms != OW_UNSET)
+	if (has_lease(options))
 		return true;
 	(void) ow_fail(&failure, OW_ERROR_NO_LEASE,
 				   "the task of activity \"%s\", which is done outside, has neither StartToCloseSeconds nor HeartbeatSeconds",
@@ -169,6 +187,18 @@ record_queued(OwMachine *machine, const char *activity, const Jsonb *limits)
 	ow_machine_record(machine, "ActivityTaskQueued", machine->call.state, ow_object_end(&object));
 }
 
+/* The token's timer is as if nobody had taken the task: whoever has is in the lease, of which replay does not know. */
+static void
+set_limits(OwToken *token, const Jsonb *limits)
+{
+	OwLease    *lease = token->lease;
+
+	token->kept = ow_json_with_member(token->kept, TASK, limits);
+	token->lease = NULL;
+	token->due_at = ow_token_is_paused(token) ? DT_NOEND : first_limit_due(token);
+	token->lease = lease;
+}
+
 /* Does the input of the state hold its token?  Then it has one already. */
 static bool
 has_token_of_its_own(const OwMachine *machine)
@@ -188,7 +218,7 @@ ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *
 	if (host->recorded_limits != NULL)
 		task->limits = host->recorded_limits(host->arg, machine->run);
 	else if (check_lease(machine, activity, options))
-		task->limits = make_limits(machine, options);
+		task->limits = make_limits(machine, options, machine->now);
 	else
 		return;
 	if (!has_token_of_its_own(machine))
@@ -196,10 +226,10 @@ ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *
 	token->has_task_token = true;
 	record_queued(machine, activity, task->limits);
 	token->phase = token->phase == OW_PHASE_ACTIVITY ? OW_PHASE_QUEUED : OW_PHASE_COMPENSATE_QUEUED;
-	token->kept = ow_json_with_member(base, TASK, task->limits);
+	token->kept = ow_json_with_member(base, QUEUED_AT, ow_json_text(ow_instant_format(machine->now)));
 	token->lease = NULL;
 	ow_machine_not_idle(machine);
-	token->due_at = first_limit_due(token);
+	set_limits(token, task->limits);
 	task->task_token = token->task_token;
 	task->branch = machine->branch ? machine->branch->id : 0;
 	task->queued_at = machine->now;
@@ -246,7 +276,7 @@ describe_timeout(const OwToken *token, QueueLimit limit, OwFailure *failure)
 			break;
 		case SCHEDULE_TO_START:
 			(void) ow_fail(failure, OW_ERROR_TIMEOUT, "nobody took the task from task queue \"%s\" in time",
-						   ow_json_get_string(limits_of(token), "task_queue"));
+						   ow_json_get_string(ow_token_limits(token), "task_queue"));
 			break;
 		case START_TO_CLOSE:
 			(void) ow_fail(failure, OW_ERROR_TIMEOUT, "the attempt took longer than its start-to-close timeout");
@@ -278,4 +308,49 @@ ow_machine_queue_timed_out(OwMachine *machine)
 		ow_machine_compensation_failed(machine, &input);
 	else
 		ow_machine_task_failed(machine, &input);
+}
+
+/* ---- what an operator changes ---- */
+
+/* The limits of the task under other options; NULL when it would have no lease */
+Jsonb *
+ow_machine_queue_limits(OwMachine *machine, const OwTaskOptions *options)
+{
+	return has_lease(options) ? make_limits(machine, options, time_member(machine->token->kept, QUEUED_AT)) : NULL;
+}
+
+void
+ow_machine_change_limits(OwToken *token, const Jsonb *limits)
+{
+	set_limits(token, limits);
+	token->task_changed = true;
+}
+
+static const Jsonb *
+move_limit(const Jsonb *limits, const char *name, int64 by)
+{
+	TimestampTz at = time_member(limits, name);
+
+	return at == DT_NOEND ? limits : ow_json_with_member(limits, name, ow_json_text(ow_instant_format(at + by)));
+}
+
+/* The pause that is over has not counted. */
+void
+ow_machine_move_limits(OwToken *token, int64 by)
+{
+	ow_machine_change_limits(token, move_limit(move_limit(ow_token_limits(token), "start_by", by), "close_by", by));
+}
+
+/* All limits begin anew at clock, which is now, or when the task was paused. */
+void
+ow_machine_restart_limits(OwToken *token, TimestampTz clock, TimestampTz now)
+{
+	TimestampTz queued_at = time_member(token->kept, QUEUED_AT);
+	const Jsonb *limits = move_limit(ow_token_limits(token), "start_by",
+									 clock - queued_at - ow_token_stood_still(token, queued_at));
+
+	limits = move_limit(limits, "close_by",
+						clock - token->scheduled_at - ow_token_stood_still(token, token->scheduled_at));
+	token->kept = ow_json_with_member(token->kept, QUEUED_AT, ow_json_text(ow_instant_format(now)));
+	ow_machine_change_limits(token, limits);
 }

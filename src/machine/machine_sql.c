@@ -7,7 +7,7 @@
  * machine comes by in a replay as well, in the same order.  In particular what a task is called with is
  * not evaluated again when the run has been loaded anew: the token keeps it, until the state is left, as
  *
- *		{"Input": …, "TimeoutSeconds": 60, "HeartbeatSeconds": 10, "Result": …}
+ *		{"Input": …, "TimeoutSeconds": 60, "HeartbeatSeconds": 10, "FairnessKey": …, "Result": …}
  *
  * with what was evaluated and the result of a stuck transition, beside the limits of a task token that
  * waits for its answer.
@@ -331,15 +331,39 @@ ow_machine_sql_heartbeat(OwMachine *machine, const OwState *state, int64 *ms, Ow
 	return evaluate_timeout(machine, state->sql->heartbeat_seconds, "HeartbeatSeconds", ms, failure);
 }
 
+/* The fairness key of the task, evaluated the first time, then as kept */
+bool
+ow_machine_sql_fairness_key(OwMachine *machine, const OwState *state, char **key, OwFailure *failure)
+{
+	const OwSqlTemplate *template = state->sql->fairness_key;
+	OwToken    *token = machine->token;
+	JsonbValue	value;
+	Jsonb	   *json;
+
+	*key = NULL;
+	if (template == NULL)
+		return true;
+	if (token->kept == NULL || !ow_json_member(token->kept, "FairnessKey", &value))
+	{
+		if (!ow_machine_evaluate(machine, template, &json, failure))
+			return false;
+		ow_json_as_value(json, &value);
+		keep(token, "FairnessKey", json);
+	}
+	return ow_machine_fairness_text(psprintf("state \"%s\"", state->name), &value, key, failure);
+}
+
 /* Evaluates all that an attempt is made with. */
 bool
 ow_machine_sql_call(OwMachine *machine, const OwState *state, Jsonb **input, OwFailure *failure)
 {
 	int64		ignored;
+	char	   *ignored_key;
 
 	return ow_machine_sql_input(machine, state, input, failure) &&
 		ow_machine_sql_timeout(machine, state, &ignored, failure) &&
-		ow_machine_sql_heartbeat(machine, state, &ignored, failure);
+		ow_machine_sql_heartbeat(machine, state, &ignored, failure) &&
+		ow_machine_sql_fairness_key(machine, state, &ignored_key, failure);
 }
 
 /* What undoes the task gets: the result is NULL when it is recorded before the task runs. */
@@ -393,6 +417,7 @@ ow_machine_move_kept(OwToken *token, const OwState *from, const OwState *to)
 			token->kept = NULL;
 		ow_machine_keep_result(token, to, result);
 	}
-	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF)
+	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF ||
+			 token->phase == OW_PHASE_CIRCUIT_OPEN)
 		token->kept = NULL;
 }

@@ -6,8 +6,9 @@
  *					^  |  \-> QUEUED (done outside) -> answered -> leave
  *					^  |  \-> CALLBACK (.waitForTaskToken) -> answered -> leave
  *					|  |		 |
- *					|  \---------+-> failed, timed out -> BACKOFF (a retrier allows) -> next attempt
- *					|									\-> catch, OnError or failure
+ *					|  |---------+-> failed, timed out -> BACKOFF (a retrier allows) -> next attempt
+ *					|  |								\-> catch, OnError or failure
+ *					|  \-> rejected: see machine_circuit.c
  *					\---------------------------------------/
  */
 #include "postgres.h"
@@ -47,10 +48,10 @@ ow_failure_from_json(const Jsonb *json, OwFailure *failure)
 
 /*
  * Records that an attempt may run now.  The input is kept with the first attempt only: it is the same
- * for all of them, unless it may hold the attempt's token.
+ * for all of them, unless it may hold the attempt's token.  One that counts as the first again is marked.
  */
 static void
-record_scheduled(OwMachine *machine, const OwState *state)
+record_scheduled(OwMachine *machine, const OwState *state, bool again)
 {
 	const OwToken *token = machine->token;
 	OwObject	object;
@@ -58,10 +59,12 @@ record_scheduled(OwMachine *machine, const OwState *state)
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "activity", state->activity);
 	ow_object_add_int(&object, "attempt", token->attempt);
-	if (token->attempt == 1 || state->callback)
+	if ((token->attempt == 1 && !again) || state->callback)
 		ow_object_add(&object, "input", machine->task_input);
 	if (token->has_task_token)
 		ow_object_add_text(&object, "task_token", ow_uuid_to_cstring(&token->task_token));
+	if (again && token->attempt == 1)
+		ow_object_add_bool(&object, "reset", true);
 	ow_machine_record(machine, "ActivityTaskScheduled", state->name, ow_object_end(&object));
 }
 
@@ -117,7 +120,7 @@ ow_machine_enter_task(OwMachine *machine, const OwState *state)
 		refuse_attempt(machine, state, &failure);
 		return;
 	}
-	record_scheduled(machine, state);
+	record_scheduled(machine, state, false);
 }
 
 /* The activity cannot run for a reason that an operator can mend. */
@@ -164,6 +167,8 @@ start_to_close(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFa
 	const OwState *state = ow_machine_state(machine);
 
 	*ms = options->start_to_close_ms;
+	if (options->start_to_close_fixed)
+		return true;
 	if (state->sql != NULL)
 		return ow_machine_sql_timeout(machine, state, ms, failure);
 	return read_duration(machine, options->start_to_close_path, "TimeoutSecondsPath", ms, failure);
@@ -175,9 +180,73 @@ heartbeat(OwMachine *machine, const OwTaskOptions *options, int64 *ms, OwFailure
 	const OwState *state = ow_machine_state(machine);
 
 	*ms = options->heartbeat_ms;
+	if (options->heartbeat_fixed)
+		return true;
 	if (state->sql != NULL)
 		return ow_machine_sql_heartbeat(machine, state, ms, failure);
 	return read_duration(machine, options->heartbeat_path, "HeartbeatSecondsPath", ms, failure);
+}
+
+/* What a value is as a fairness key: NULL, none, for null and an empty string */
+bool
+ow_machine_fairness_text(const char *subject, const JsonbValue *value, char **key, OwFailure *failure)
+{
+	*key = NULL;
+	if (value->type == jbvNull)
+		return true;
+	if (value->type == jbvString)
+		*key = ow_json_value_cstring(value);
+	else if (value->type == jbvNumeric)
+		*key = ow_json_to_cstring(JsonbValueToJsonb(unconstify(JsonbValue *, value)));
+	else
+		return ow_fail(failure, OW_ERROR_RUNTIME, "FairnessKey of %s must be a string or a number, not %s", subject,
+					   ow_json_type_phrase(value));
+	if (strlen(*key) > OW_MAX_FAIRNESS_KEY)
+		return ow_fail(failure, OW_ERROR_RUNTIME, "FairnessKey of %s is longer than %d bytes", subject,
+					   OW_MAX_FAIRNESS_KEY);
+	if (**key == '\0')
+		*key = NULL;
+	return true;
+}
+
+/* Evaluates the key where it is a path, over the data that the state, or compensation, gets. */
+bool
+ow_machine_fairness_key(OwMachine *machine, OwTaskOptions *options, Jsonb *data, const char *subject,
+						OwFailure *failure)
+{
+	OwScope		scope;
+	JsonbValue	value;
+	const char *missing;
+
+	if (options->fairness_path == NULL)
+		return true;
+	ow_machine_scope(machine, data, OW_EVALUATE_INPUT, &scope);
+	if (!ow_path_get(options->fairness_path, &scope, &value, &missing))
+		return ow_fail(failure, OW_ERROR_RUNTIME, "%s", missing);
+	return ow_machine_fairness_text(subject, &value, &options->fairness_key, failure);
+}
+
+/* The same for the current task */
+bool
+ow_machine_task_fairness_key(OwMachine *machine, OwTaskOptions *options, OwFailure *failure)
+{
+	const OwState *state = ow_machine_state(machine);
+
+	if (state->sql != NULL && state->sql->fairness_key != NULL && !options->fairness_fixed)
+		return ow_machine_sql_fairness_key(machine, state, &options->fairness_key, failure);
+	return ow_machine_fairness_key(machine, options, machine->token->data, psprintf("state \"%s\"", state->name), failure);
+}
+
+/* What the current task's attempts are called with, durations that have to be looked up included */
+bool
+ow_machine_attempt_options(OwMachine *machine, OwTaskOptions *options, OwFailure *failure)
+{
+	const OwState *state = ow_machine_state(machine);
+
+	ow_machine_options(machine, &state->options,
+					   machine->host->find_activity(machine->host->arg, machine->run, state->activity), options);
+	return start_to_close(machine, options, &options->start_to_close_ms, failure) &&
+		heartbeat(machine, options, &options->heartbeat_ms, failure);
 }
 
 /* Fills what every call has, forward work or compensation. */
@@ -191,8 +260,7 @@ ow_machine_call(OwMachine *machine, const OwActivity *activity, const OwTaskOpti
 	call->activity = activity;
 	call->attempt = token->attempt;
 	call->scheduled_at = token->scheduled_at;
-	call->close_by = options->schedule_to_close_ms == OW_UNSET ? DT_NOEND :
-		ow_instant_add_ms(token->scheduled_at, options->schedule_to_close_ms);
+	call->close_by = ow_token_close_by(token, options);
 	call->start_to_close_ms = options->start_to_close_ms;
 	call->last_failure = token->last_failure;
 	call->own_transaction = options->own_transaction == 1;
@@ -208,6 +276,7 @@ ow_machine_offer_task(OwMachine *machine)
 	const OwState *state = ow_machine_state(machine);
 	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, state->activity);
 	OwTaskOptions options;
+	OwRejection rejection;
 	OwFailure	failure;
 
 	if (activity == NULL || activity->quarantined || activity->missing)
@@ -215,16 +284,23 @@ ow_machine_offer_task(OwMachine *machine)
 		ow_machine_stick_unrunnable(machine, state->activity, activity);
 		return false;
 	}
-	ow_task_options_merge(&options, &state->options, &machine->definition->defaults, &activity->options);
+	ow_machine_options(machine, &state->options, activity, &options);
 	if ((machine->task_input == NULL && !attempt_input(machine, state, &failure)) ||
 		!start_to_close(machine, &options, &options.start_to_close_ms, &failure))
 	{
 		ow_machine_fail(machine, &failure);
 		return false;
 	}
-	if (activity->kind == OW_ACTIVITY_QUEUE && !heartbeat(machine, &options, &options.heartbeat_ms, &failure))
+	if (activity->kind == OW_ACTIVITY_QUEUE &&
+		(!heartbeat(machine, &options, &options.heartbeat_ms, &failure) ||
+		 !ow_machine_task_fairness_key(machine, &options, &failure)))
 	{
 		ow_machine_stick(machine, &failure);
+		return false;
+	}
+	if (!ow_machine_may_attempt(machine, activity, &rejection))
+	{
+		ow_machine_task_rejected(machine, &options, &rejection);
 		return false;
 	}
 	ow_machine_call(machine, activity, &options);
@@ -263,7 +339,7 @@ schedule_again(OwMachine *machine, const OwState *state)
 			return;
 		}
 	}
-	record_scheduled(machine, state);
+	record_scheduled(machine, state, true);
 }
 
 /* The back-off is over: the next attempt of a task, a Parallel or Map, or a compensation. */
@@ -273,7 +349,7 @@ ow_machine_next_attempt(OwMachine *machine)
 	OwToken    *token = machine->token;
 
 	token->due_at = DT_NOEND;
-	token->attempt++;
+	ow_machine_count_attempt(machine);
 	if (token->phase == OW_PHASE_BACKOFF && ow_state_has_branches(ow_machine_state(machine)))
 	{
 		ow_machine_record(machine, "TimerFired", ow_machine_state(machine)->name, NULL);
@@ -288,7 +364,7 @@ ow_machine_next_attempt(OwMachine *machine)
 	{
 		Assert(token->phase == OW_PHASE_COMPENSATE_BACKOFF);
 		token->phase = OW_PHASE_COMPENSATE;
-		ow_machine_record_compensation_scheduled(machine);
+		ow_machine_record_compensation_scheduled(machine, true);
 	}
 }
 
@@ -324,55 +400,101 @@ ow_machine_leave_task(OwMachine *machine, Jsonb *result)
 /* ---- waiting for the answer to a task token ---- */
 
 /*
- * What limits the wait: {"close_at": …, "timer": "StartToClose", "heartbeat_ms": …}, each where there is
- * such a limit; NULL and failure filled when a path leads to none.
+ * What limits the wait, each where there is such a limit, as recorded, and as the token keeps it together with the
+ * times when it began and when the last heartbeat came:
+ *
+ *		{"close_at": …,			start-to-close, or schedule-to-close if that is earlier
+ *		 "heartbeat_ms": …}
  */
+#define CLOSE_AT "close_at"
+#define HEARTBEAT_MS "heartbeat_ms"
+
+/* Times that the token keeps with those limits */
+#define STARTED_AT "started_at"
+#define BEAT_AT "beat_at"
+
+static TimestampTz
+kept_time(const OwToken *token, const char *name)
+{
+	char	   *text = ow_json_get_string(token->kept, name);
+	TimestampTz at = DT_NOEND;
+
+	if (text != NULL && !ow_instant_parse(text, &at))
+		elog(ERROR, "malformed limits of a task token");
+	return at;
+}
+
+static void
+keep_time(OwToken *token, const char *name, TimestampTz at)
+{
+	token->kept = ow_json_with_member(token->kept, name, ow_json_text(ow_instant_format(at)));
+}
+
+/* What limits the wait that began at started_at; NULL and failure filled when a path leads to none. */
 static Jsonb *
-callback_limits(OwMachine *machine, const OwState *state, OwFailure *failure)
+callback_limits(OwMachine *machine, TimestampTz started_at, OwFailure *failure)
 {
 	const OwToken *token = machine->token;
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, state->activity);
 	OwTaskOptions options;
-	int64		start_to_close_ms;
-	int64		heartbeat_ms;
-	TimestampTz close_at = DT_NOEND;
-	TimestampTz by_schedule = DT_NOEND;
+	TimestampTz close_at;
 	OwObject	object;
 
-	ow_task_options_merge(&options, &state->options, &machine->definition->defaults,
-						  activity ? &activity->options : NULL);
-	if (!start_to_close(machine, &options, &start_to_close_ms, failure) ||
-		!heartbeat(machine, &options, &heartbeat_ms, failure))
+	if (!ow_machine_attempt_options(machine, &options, failure))
 		return NULL;
-	if (start_to_close_ms != OW_UNSET)
-		close_at = ow_instant_add_ms(machine->now, start_to_close_ms);
-	if (options.schedule_to_close_ms != OW_UNSET)
-		by_schedule = ow_instant_add_ms(token->scheduled_at, options.schedule_to_close_ms);
+	close_at = ow_token_close_by(token, &options);
+	if (options.start_to_close_ms != OW_UNSET)
+		close_at = Min(close_at, ow_token_after(token, started_at, options.start_to_close_ms));
 	ow_object_begin(&object);
-	if (Min(close_at, by_schedule) != DT_NOEND)
-		ow_object_add_text(&object, "close_at", ow_instant_format(Min(close_at, by_schedule)));
-	if (heartbeat_ms != OW_UNSET)
-		ow_object_add_int(&object, "heartbeat_ms", heartbeat_ms);
+	if (close_at != DT_NOEND)
+		ow_object_add_text(&object, CLOSE_AT, ow_instant_format(close_at));
+	if (options.heartbeat_ms != OW_UNSET)
+		ow_object_add_int(&object, HEARTBEAT_MS, options.heartbeat_ms);
 	return ow_object_end(&object);
 }
 
-/* When the answer, or a heartbeat, is due; heartbeat tells which. */
-static TimestampTz
-answer_due(const OwMachine *machine, bool *heartbeat)
+/* …of the wait that is going on */
+Jsonb *
+ow_machine_answer_limits(OwMachine *machine, OwFailure *failure)
 {
-	const Jsonb *limits = machine->token->kept;
-	char	   *text = ow_json_get_string(limits, "close_at");
-	TimestampTz close_at = DT_NOEND;
-	TimestampTz beat_at = DT_NOEND;
+	return callback_limits(machine, kept_time(machine->token, STARTED_AT), failure);
+}
+
+/* When the answer, or a heartbeat, is due; no time passes for a paused token. */
+static TimestampTz
+answer_due(const OwToken *token)
+{
+	TimestampTz beat_at = kept_time(token, BEAT_AT);
 	JsonbValue	value;
 	int64		ms;
 
-	if (text != NULL && !ow_instant_parse(text, &close_at))
-		elog(ERROR, "malformed limits of a task token");
-	if (ow_json_member(limits, "heartbeat_ms", &value) && ow_json_value_int64(&value, &ms))
-		beat_at = ow_instant_add_ms(machine->now, ms);
-	*heartbeat = beat_at < close_at;
-	return Min(beat_at, close_at);
+	if (ow_token_is_paused(token))
+		return DT_NOEND;
+	if (beat_at == DT_NOEND)
+		beat_at = kept_time(token, STARTED_AT);
+	if (!ow_json_member(token->kept, HEARTBEAT_MS, &value) || !ow_json_value_int64(&value, &ms))
+		return kept_time(token, CLOSE_AT);
+	return Min(kept_time(token, CLOSE_AT), ow_token_after(token, beat_at, ms));
+}
+
+/* The wait has other limits now. */
+void
+ow_machine_change_answer(OwToken *token, const Jsonb *limits)
+{
+	Jsonb	   *base = token->kept ? ow_json_without_member(token->kept, CLOSE_AT) : ow_json_empty_object();
+
+	token->kept = ow_json_merged(ow_json_without_member(base, HEARTBEAT_MS), limits);
+	token->due_at = answer_due(token);
+}
+
+/* The pause that is over has not counted. */
+void
+ow_machine_move_answer(OwToken *token, int64 by)
+{
+	TimestampTz close_at = kept_time(token, CLOSE_AT);
+
+	if (close_at != DT_NOEND)
+		keep_time(token, CLOSE_AT, close_at + by);
+	token->due_at = answer_due(token);
 }
 
 /* The activity has handed its token on: now somebody must answer it. */
@@ -382,23 +504,25 @@ wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
 	OwToken    *token = machine->token;
 	OwFailure	failure;
 	OwObject	object;
-	bool		heartbeat;
 	Jsonb	   *limits = input->recorded_limits ? ow_json_copy(input->recorded_limits) :
-		callback_limits(machine, state, &failure);
+		callback_limits(machine, machine->now, &failure);
 
 	ow_object_begin(&object);
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
 	ow_object_add(&object, "limits", limits);
 	ow_machine_record(machine, "ActivityTaskStarted", state->name, ow_object_end(&object));
+	ow_machine_attempt_ended(machine, machine->call.activity, NULL);
 	if (limits == NULL)
 	{
 		refuse_attempt(machine, state, &failure);
 		return;
 	}
 	token->phase = OW_PHASE_CALLBACK;
-	token->kept = state->sql ? ow_json_merged(token->kept ? token->kept : ow_json_empty_object(), limits) : limits;
-	token->due_at = answer_due(machine, &heartbeat);
+	if (state->sql == NULL)
+		token->kept = NULL;
+	keep_time(token, STARTED_AT, machine->now);
+	ow_machine_change_answer(token, limits);
 	ow_machine_not_idle(machine);
 }
 
@@ -407,7 +531,6 @@ void
 ow_machine_heartbeat(OwMachine *machine, const OwInput *input)
 {
 	OwToken    *token = machine->token;
-	bool		heartbeat;
 	OwObject	object;
 
 	Assert(token->phase == OW_PHASE_CALLBACK);
@@ -415,18 +538,17 @@ ow_machine_heartbeat(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "details", input->details);
 	ow_machine_record(machine, "ActivityTaskHeartbeat", ow_machine_state(machine)->name, ow_object_end(&object));
-	token->due_at = answer_due(machine, &heartbeat);
+	keep_time(token, BEAT_AT, machine->now);
+	token->due_at = answer_due(token);
 }
 
 void
 ow_machine_callback_timed_out(OwMachine *machine)
 {
 	OwInput		input = {.kind = OW_INPUT_ACTIVITY_TIMED_OUT, .now = machine->now};
-	char	   *close_at = ow_json_get_string(machine->token->kept, "close_at");
-	TimestampTz limit;
 	OwFailure	failure;
 
-	if (close_at != NULL && ow_instant_parse(close_at, &limit) && limit <= machine->now)
+	if (kept_time(machine->token, CLOSE_AT) <= machine->now)
 		(void) ow_fail(&failure, OW_ERROR_TIMEOUT, "the task's token was not answered in time");
 	else
 		(void) ow_fail(&failure, OW_ERROR_HEARTBEAT_TIMEOUT, "no heartbeat came with the task's token in time");
@@ -435,6 +557,15 @@ ow_machine_callback_timed_out(OwMachine *machine)
 }
 
 /* ---- outcomes ---- */
+
+/* Of an attempt that has ended: what was offered, unless that was done outside, and perhaps long ago */
+static const OwActivity *
+attempted_activity(const OwMachine *machine, const OwState *state)
+{
+	if (machine->host->attempt_ended == NULL || machine->token->phase == OW_PHASE_ACTIVITY)
+		return machine->call.activity;
+	return machine->host->find_activity(machine->host->arg, machine->run, state->activity);
+}
 
 void
 ow_machine_task_completed(OwMachine *machine, const OwInput *input)
@@ -452,9 +583,11 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
 	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
+	ow_machine_attempt_ended(machine, attempted_activity(machine, state), NULL);
 	ow_machine_not_idle(machine);
 	token->due_at = DT_NOEND;
 	ow_machine_dequeue(machine);
+	token->control = NULL;
 	if (state->sql == NULL)
 		token->kept = NULL;
 	(void) ow_machine_leave_task(machine, input->result);
@@ -559,19 +692,37 @@ last_failure(const OwToken *token, const OwFailure *failure)
 {
 	OwFailure	told = *failure;
 
-	if (told.heartbeat == NULL && token->last_failure != NULL)
+	if (ow_token_forgets_heartbeat(token))
+		told.heartbeat = NULL;
+	else if (told.heartbeat == NULL && token->last_failure != NULL)
 		told.heartbeat = ow_json_get(token->last_failure, "HeartbeatDetails");
 	return ow_failure_json(&told);
 }
 
+/* When the task must be over, as it looks now: a pause may be going on. */
+static TimestampTz
+retry_until(const OwMachine *machine, const OwTaskOptions *options)
+{
+	const OwToken *token = machine->token;
+	TimestampTz close_by = ow_token_close_by(token, options);
+	TimestampTz paused_at;
+
+	if (close_by == DT_NOEND || !ow_token_paused_at(token, &paused_at))
+		return close_by;
+	return close_by + (machine->now - Max(paused_at, token->scheduled_at));
+}
+
 /*
- * Decides about another attempt and records the failure.  True: the token is in its back-off.
+ * Decides about another attempt and records the failure.  True: the token is in its back-off.  After a reset the
+ * next attempt is the first, and so it is decided as if there had been none.
  */
 bool
 ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptions *options,
 					 const char *state, OwPhase backoff)
 {
+	static const int none[OW_MAX_RETRIERS];
 	OwToken    *token = machine->token;
+	bool		reset = ow_token_is_reset(token);
 	OwRetryAnswer answer = {.retry = false};
 
 	if (input->recorded_retry != NULL)
@@ -580,20 +731,22 @@ ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptio
 		answer = ow_retry_decide(&(OwRetryQuestion) {
 									 .retriers = options->retriers,
 									 .nretriers = options->nretriers,
-									 .counts = token->retry_counts,
-									 .attempt = token->attempt,
+									 .counts = reset ? none : token->retry_counts,
+									 .attempt = reset ? 0 : token->attempt,
 									 .failure = input->failure,
 									 .now = machine->now,
-									 .close_by = options->schedule_to_close_ms == OW_UNSET ? DT_NOEND :
-									 ow_instant_add_ms(token->scheduled_at, options->schedule_to_close_ms),
+									 .close_by = reset ? DT_NOEND : retry_until(machine, options),
 									 .random = ow_machine_random(machine)
 								 });
 	record_failed(machine, input, &answer, state);
 	if (!answer.retry)
 		return false;
-	token->retry_counts[answer.retrier]++;
+	if (reset)
+		memset(token->retry_counts, 0, sizeof(token->retry_counts));
+	else
+		token->retry_counts[answer.retrier]++;
 	token->last_failure = last_failure(token, input->failure);
-	token->due_at = answer.at;
+	token->due_at = ow_token_is_paused(token) ? DT_NOEND : answer.at;
 	token->phase = backoff;
 	return true;
 }
@@ -603,17 +756,17 @@ void
 ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 {
 	const OwState *state = ow_machine_state(machine);
-	const OwActivity *activity = machine->host->find_activity(machine->host->arg, machine->run, state->activity);
 	OwTaskOptions options;
 
 	Assert(machine->token->phase == OW_PHASE_ACTIVITY || machine->token->phase == OW_PHASE_CALLBACK ||
 		   machine->token->phase == OW_PHASE_QUEUED);
+	ow_machine_attempt_ended(machine, attempted_activity(machine, state), input->failure);
 	machine->token->due_at = DT_NOEND;
 	ow_machine_dequeue(machine);
 	if (state->sql == NULL)
 		machine->token->kept = NULL;
-	ow_task_options_merge(&options, &state->options, &machine->definition->defaults,
-						  activity ? &activity->options : NULL);
+	ow_machine_options(machine, &state->options,
+					   machine->host->find_activity(machine->host->arg, machine->run, state->activity), &options);
 	if (ow_machine_try_again(machine, input, &options, state->name, OW_PHASE_BACKOFF))
 		return;
 	/* whoever was given a task token, or the task, may have done something */

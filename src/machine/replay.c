@@ -7,12 +7,13 @@
  * is taken for an input:
  *
  *		WorkflowExecutionStarted			continue a new run
- *		StateEntered, MarkerRecorded, ActivityTaskScheduled, ActivityTaskQueued
+ *		StateEntered, MarkerRecorded, ActivityTaskScheduled, ActivityTaskQueued, ActivityTaskRejected
  *											continue a run that had given others a turn
  *		ActivityTaskCompleted, Failed, TimedOut	the attempt's outcome, with the recorded retry decision
  *		ActivityTaskStarted					the activity of a task that waits for its token has ended
  *		ActivityTaskHeartbeat
- *		ActivityTaskScheduled				(attempt > 1) the back-off is over
+ *		ActivityTaskScheduled				(attempt > 1, or reset) the back-off is over
+ *		ActivityTaskPaused, Unpaused, Reset, OptionsUpdated
  *		TimerFired							the Wait is over; with "timer": "WorkflowTimeout" the deadline
  *		WorkflowExecutionCancelRequested, WorkflowExecutionTerminated
  *		WorkflowTaskFailed					the shell could not go on
@@ -32,6 +33,7 @@
 #include "machine/machine_internal.h"
 #include "utils/builtins.h"
 
+#define REJECTED "ActivityTaskRejected"
 
 /* Replay stores nothing: what has ended is in memory still. */
 static void
@@ -154,11 +156,34 @@ read_retry(const OwHistoryEvent *event, OwRetryAnswer *answer)
 	memset(answer, 0, sizeof(*answer));
 	if (retry_at == NULL)
 		return;
-	if (!ow_instant_parse(retry_at, &answer->at) || !ow_json_member(event->attributes, "retrier", &retrier) ||
-		!ow_json_value_int64(&retrier, &index) || index < 0 || index >= OW_MAX_RETRIERS)
+	if (!ow_json_member(event->attributes, "retrier", &retrier))
+		index = OW_UNSET;		/* of a rejected attempt */
+	else if (!ow_json_value_int64(&retrier, &index) || index < 0)
+		index = OW_MAX_RETRIERS;
+	if (!ow_instant_parse(retry_at, &answer->at) || index >= OW_MAX_RETRIERS ||
+		(index == OW_UNSET && strcmp(event->type, REJECTED) != 0))
 		elog(ERROR, "malformed retry decision in history event %d", event->event_id);
 	answer->retry = true;
 	answer->retrier = index;
+}
+
+/* An attempt was not made if the event that says so comes next, in the same step. */
+static bool
+find_rejected_attempt(void *arg, const OwRun *run, const OwAttempt *attempt, OwRejection *rejection)
+{
+	const OwHistoryEvent *next = next_event(arg, run);
+	OwRetryAnswer *answer;
+	JsonbValue	outside;
+
+	if (next == NULL || strcmp(next->type, REJECTED) != 0 || next->branch != attempt->branch || next->time != attempt->now)
+		return true;
+	answer = palloc(sizeof(OwRetryAnswer));
+	read_retry(next, answer);
+	memset(rejection, 0, sizeof(*rejection));
+	read_failure(next, false, &rejection->failure);
+	rejection->outside = ow_json_member(next->attributes, "outside", &outside);
+	rejection->recorded = answer;
+	return false;
 }
 
 /* The output was rejected if the event that says so is the next one. */
@@ -189,7 +214,7 @@ is_first_attempt(const OwHistoryEvent *event)
 	int64		attempt;
 
 	return ow_json_member(event->attributes, "attempt", &value) && ow_json_value_int64(&value, &attempt) &&
-		attempt == 1;
+		attempt == 1 && !ow_json_member(event->attributes, "reset", &value);
 }
 
 /* An input made again from its event, with what it points to */
@@ -210,6 +235,7 @@ static const struct
 	{"StateEntered", OW_INPUT_CONTINUE},
 	{"MarkerRecorded", OW_INPUT_CONTINUE},
 	{"ActivityTaskQueued", OW_INPUT_CONTINUE},
+	{"ActivityTaskRejected", OW_INPUT_CONTINUE},
 	{"ActivityTaskCompleted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskStarted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityTaskHeartbeat", OW_INPUT_HEARTBEAT},
@@ -222,6 +248,10 @@ static const struct
 	{"WorkflowTaskFailed", OW_INPUT_STUCK},
 	{"WorkflowTaskScheduled", OW_INPUT_RETRY},
 	{"CompensationRetryRequested", OW_INPUT_RETRY_COMPENSATIONS},
+	{"ActivityTaskPaused", OW_INPUT_PAUSE_ACTIVITY},
+	{"ActivityTaskUnpaused", OW_INPUT_RESUME_ACTIVITY},
+	{"ActivityTaskReset", OW_INPUT_RESET_ACTIVITY},
+	{"ActivityTaskOptionsUpdated", OW_INPUT_ACTIVITY_OPTIONS},
 	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT}
 };
 
@@ -259,6 +289,7 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	input->requested_by = ow_json_get_string(event->attributes, "requested_by");
 	if (input->kind == OW_INPUT_ACTIVITY_COMPLETED)
 		input->result = ow_json_get(event->attributes, "result");
+	input->request = event->attributes;
 	input->recorded_limits = ow_json_get(event->attributes, "limits");
 	input->details = ow_json_get(event->attributes, "details");
 	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT)
@@ -304,6 +335,7 @@ can_go_on(const OwToken *token, const OwState *state, const OwState *found)
 	switch (token->phase)
 	{
 		case OW_PHASE_ACTIVITY:
+		case OW_PHASE_CIRCUIT_OPEN:
 		case OW_PHASE_CALLBACK:
 		case OW_PHASE_QUEUED:
 			return state->callback == found->callback;
@@ -438,6 +470,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 		.max_concurrency = find_concurrency,
 		.check_output = find_rejection,
 		.fits = find_fit,
+		.may_attempt = find_rejected_attempt,
 		.max_transitions = PG_INT32_MAX
 	};
 	machine->host = host;

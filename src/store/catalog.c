@@ -37,8 +37,8 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-/* Names have at most 200 characters */
-#define NAME_KEY_SIZE (200 * MAX_MULTIBYTE_CHAR_LEN + 1)
+/* Names have at most 400 characters, those that users choose 200 */
+#define NAME_KEY_SIZE (400 * MAX_MULTIBYTE_CHAR_LEN + 1)
 #define DEFAULT_RETENTION_US (7 * USECS_PER_DAY)
 
 typedef struct CachedGrant
@@ -307,6 +307,12 @@ refresh(void)
 	return invalidations;
 }
 
+uint64
+ow_catalog_changes(void)
+{
+	return refresh();
+}
+
 static bool
 is_possible_name(const char *name)
 {
@@ -561,76 +567,6 @@ ow_catalog_find_definition(const char *workflow, int version)
 
 /* ---- activities ---- */
 
-/* Splits 'pg_catalog.jsonb, shop."odd, name"' at the commas outside quotes. */
-static List *
-split_arguments(char *text)
-{
-	List	   *parts = NIL;
-	char	   *start = text;
-	bool		quoted = false;
-
-	for (char *at = text;; at++)
-	{
-		if (*at == '"')
-			quoted = !quoted;
-		else if (*at == '\0' || (*at == ',' && !quoted))
-		{
-			bool		last = *at == '\0';
-
-			*at = '\0';
-			while (*start == ' ')
-				start++;
-			if (*start != '\0')
-				parts = lappend(parts, start);
-			if (last)
-				return parts;
-			start = at + 1;
-		}
-	}
-}
-
-/* Looks up a type named schema.name, whoever may use that schema. */
-static Oid
-find_argument_type(const char *name)
-{
-	List	   *names = stringToQualifiedNameList(name);
-	Oid			schema;
-
-	if (list_length(names) != 2)
-		return InvalidOid;
-	schema = get_namespace_oid(strVal(linitial(names)), true);
-	if (!OidIsValid(schema))
-		return InvalidOid;
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(strVal(lsecond(names))),
-						   ObjectIdGetDatum(schema));
-}
-
-/*
- * Looks up the function of an activity by what is stored of it.  InvalidOid when the function, its
- * schema or one of its argument types is gone.  Privileges are checked when it is called.
- */
-static Oid
-resolve_function(const OwSqlFunction *function)
-{
-	Oid			types[FUNC_MAX_ARGS];
-	int			count = 0;
-	Oid			schema = get_namespace_oid(function->schema, true);
-	ListCell   *cell;
-
-	if (!OidIsValid(schema))
-		return InvalidOid;
-	foreach(cell, split_arguments(pstrdup(function->arguments)))
-	{
-		if (count == FUNC_MAX_ARGS)
-			return InvalidOid;
-		types[count] = find_argument_type(lfirst(cell));
-		if (!OidIsValid(types[count++]))
-			return InvalidOid;
-	}
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(function->name),
-						   PointerGetDatum(buildoidvector(types, count)), ObjectIdGetDatum(schema));
-}
-
 static void
 load_options(const Jsonb *source, OwTaskOptions *options)
 {
@@ -695,7 +631,7 @@ load_activity(const char *name)
 		load_options(options, &activity->public.options);
 		if (activity->public.kind == OW_ACTIVITY_SQL)
 		{
-			activity->function.function = resolve_function(&activity->function);
+			activity->function.function = ow_catalog_resolve(&activity->function);
 			activity->public.missing = !OidIsValid(activity->function.function);
 		}
 	}

@@ -49,6 +49,15 @@ typedef struct OwSqlFunction
 extern void ow_catalog_init(void);	/* registers the invalidation callback; from _PG_init */
 extern void ow_catalog_changed(void);	/* after writing to any of these tables */
 
+/* Counts what may have changed in them, for those who keep what they made of it */
+extern uint64 ow_catalog_changes(void);
+
+/*
+ * The function of an activity.  InvalidOid when it, its schema or one of its argument types is gone.  Privileges
+ * are checked when it is called.
+ */
+extern Oid	ow_catalog_resolve(const OwSqlFunction *function);
+
 /* By id: for runs.  Raises when there is no such row (cannot happen short of tampering). */
 extern const OwCompiled *ow_catalog_definition(int definition_id);
 

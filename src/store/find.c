@@ -110,6 +110,23 @@ static OwStatement failed_compensations = {
 	.argument_types = "int,uuid,smallint"
 };
 
+/* See is_at in machine_control.c. */
+static OwStatement pending = {
+	.sql =
+	"SELECT FROM (SELECT e.state, e.phase, e.compensation FROM workflow.execution e"
+	"              WHERE e.shard_key = $1 AND e.run_id = $2"
+	"             UNION ALL"
+	"             SELECT b.state, b.phase, b.compensation FROM workflow.branch b"
+	"              WHERE b.shard_key = $1 AND b.run_id = $2) AS t"
+	" WHERE (t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued') AND t.state = ANY ($4))"
+	"    OR (t.phase IN ('Compensate', 'CompensateBackoff', 'CompensateQueued')"
+	"        AND EXISTS (SELECT FROM workflow.compensation c"
+	"                     WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND c.sequence = t.compensation"
+	"                       AND $5 IN (c.activity, c.state)))"
+	" LIMIT 1",
+	.argument_types = "int,uuid,smallint,text[],text"
+};
+
 static OwStatement insert_message = {
 	.sql =
 	"INSERT INTO workflow.message"
@@ -123,6 +140,16 @@ static OwStatement find_task = {
 	.sql = "SELECT run_id, owner::oid FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2"
 	"   AND ($3 < 0 OR claim = $3)",
 	.argument_types = "int,uuid,int"
+};
+
+static OwStatement find_tasks = {
+	.sql =
+	"SELECT wanted.position::int, t.run_id"
+	"  FROM unnest($1, $2, $3) WITH ORDINALITY AS wanted (shard_key, task_token, claim, position),"
+	"       LATERAL (SELECT r.run_id FROM workflow.activity_task r"
+	"                 WHERE r.shard_key = wanted.shard_key AND r.task_token = wanted.task_token"
+	"                   AND (wanted.claim < 0 OR r.claim = wanted.claim) OFFSET 0) AS t",
+	.argument_types = "int[],uuid[],int[]"
 };
 
 static OwStatement lock_run = {
@@ -293,6 +320,21 @@ ow_find_has_failed_compensations(const OwFoundRun *run)
 }
 
 bool
+ow_find_is_pending(const OwFoundRun *run, Datum states, const char *name)
+{
+	Datum		values[5] = {
+		Int32GetDatum(run->ref.shard_key), UUIDPGetDatum(&run->ref.run_id),
+		Int16GetDatum(ow_run_id_bucket(&run->ref.run_id)), states, CStringGetTextDatum(name)
+	};
+	bool		found;
+
+	ow_store_open();
+	found = ow_store_execute(&pending, values, NULL) > 0;
+	ow_store_close();
+	return found;
+}
+
+bool
 ow_message_store(const OwRunRef *run, Oid owner, const char *kind, const pg_uuid_t *message_id, Jsonb *payload,
 				 Oid sender)
 {
@@ -353,6 +395,37 @@ find_stored_task(const OwTaskClaim *held, OwRunRef *run, Oid *owner)
 	run->run_id = ow_store_uuid(0, 1);
 	*owner = DatumGetObjectId(ow_store_datum(0, 2, &isnull));
 	return true;
+}
+
+void
+ow_find_tasks(OwFoundTask *tasks, int count)
+{
+	int32	   *shard_keys = palloc(sizeof(int32) * count);
+	pg_uuid_t  *task_tokens = palloc(sizeof(pg_uuid_t) * count);
+	int32	   *claims = palloc(sizeof(int32) * count);
+	Datum		values[3];
+	uint64		rows;
+
+	for (int i = 0; i < count; i++)
+	{
+		tasks[i].found = false;
+		tasks[i].run.shard_key = shard_keys[i] = ow_task_token_shard_key(&tasks[i].held.task_token);
+		task_tokens[i] = tasks[i].held.task_token;
+		claims[i] = tasks[i].held.claim;
+	}
+	values[0] = ow_store_int_array(shard_keys, count);
+	values[1] = ow_store_uuid_array(task_tokens, count);
+	values[2] = ow_store_int_array(claims, count);
+	ow_store_open();
+	rows = ow_store_execute(&find_tasks, values, NULL);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		OwFoundTask *task = &tasks[ow_store_int(row, 1) - 1];
+
+		task->run.run_id = ow_store_uuid(row, 2);
+		task->found = true;
+	}
+	ow_store_close();
 }
 
 /*

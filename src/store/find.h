@@ -54,6 +54,9 @@ extern void ow_find_lock_request(int32 shard_key, const char *request_id);
 
 extern bool ow_find_has_failed_compensations(const OwFoundRun *run);
 
+/* Is an open run at an activity in one of these states (text[]), or at a compensation by or of that name? */
+extern bool ow_find_is_pending(const OwFoundRun *run, Datum states, const char *name);
+
 /*
  * Insert a message for an open run, and wake the executor of its owner.  False when there is one of that
  * id already (NULL: a new one).
@@ -64,6 +67,17 @@ extern bool ow_message_send(const OwFoundRun *run, const char *kind, const pg_uu
 /* …without waking anybody, for one who sees to that himself */
 extern bool ow_message_store(const OwRunRef *run, Oid owner, const char *kind, const pg_uuid_t *message_id,
 							 Jsonb *payload, Oid sender);
+
+/* A task token, and the run that waits for its answer */
+typedef struct OwFoundTask
+{
+	OwTaskClaim held;
+	bool		found;
+	OwRunRef	run;			/* if found */
+} OwFoundTask;
+
+/* Find the runs of many task tokens, without locking them. */
+extern void ow_find_tasks(OwFoundTask *tasks, int count);
 
 /*
  * The run that has given this task token away; false when nobody waits for its answer.  The run's row is

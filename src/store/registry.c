@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "machine/json.h"
@@ -42,6 +43,23 @@ static OwStatement add_version = {
 	"   FROM workflow.definition d WHERE d.workflow = $1"
 	" RETURNING version",
 	.argument_types = "text,bytea,jsonb,text,regrole"
+};
+
+static OwStatement find_content = {
+	.sql =
+	"SELECT d.definition_id, d.xmin FROM workflow.definition d"
+	" WHERE d.workflow = $1 AND d.digest = $2 AND d.definition = $3"
+	" ORDER BY d.version LIMIT 1",
+	.argument_types = "text,bytea,jsonb"
+};
+
+static OwStatement add_unnumbered = {
+	.sql =
+	"INSERT INTO workflow.definition (definition_id, workflow, version, source, definition, digest, created_by)"
+	" SELECT n, $1, n, $4, $3, $2, $5 FROM nextval('workflow.definition_id_seq') AS n"
+	"  WHERE (SELECT count(*) FROM workflow.definition d WHERE d.workflow = $1) < $6"
+	" RETURNING definition_id",
+	.argument_types = "text,bytea,jsonb,text,regrole,int"
 };
 
 static OwStatement make_current = {
@@ -150,6 +168,53 @@ ow_registry_add_version(const OwDefinitionRow *row)
 	version = DatumGetInt32(ow_store_datum(0, 1, &isnull));
 	ow_store_close();
 	return version;
+}
+
+bool
+ow_registry_add_type(const char *workflow, Oid role)
+{
+	Datum		values[2] = {CStringGetTextDatum(workflow), ObjectIdGetDatum(role)};
+	bool		made;
+
+	ow_store_open();
+	made = ow_store_execute(&add_type, values, NULL) > 0;
+	ow_store_close();
+	return made;
+}
+
+int
+ow_registry_find_content(const OwDefinitionRow *row, bool *settled)
+{
+	Datum		values[3] = {
+		CStringGetTextDatum(row->workflow), digest_of(row->definition), JsonbPGetDatum(row->definition)
+	};
+	int			definition_id = 0;
+	bool		isnull;
+
+	ow_store_open();
+	if (ow_store_execute(&find_content, values, NULL) > 0)
+	{
+		definition_id = ow_store_int(0, 1);
+		*settled = !TransactionIdIsCurrentTransactionId(DatumGetTransactionId(ow_store_datum(0, 2, &isnull)));
+	}
+	ow_store_close();
+	return definition_id;
+}
+
+int
+ow_registry_add_unnumbered(const OwDefinitionRow *row, int limit)
+{
+	Datum		values[6] = {
+		CStringGetTextDatum(row->workflow), digest_of(row->definition), JsonbPGetDatum(row->definition),
+		CStringGetTextDatum(row->source), ObjectIdGetDatum(row->created_by), Int32GetDatum(limit)
+	};
+	int			definition_id = 0;
+
+	ow_store_open();
+	if (ow_store_execute(&add_unnumbered, values, NULL) > 0)
+		definition_id = ow_store_int(0, 1);
+	ow_store_close();
+	return definition_id;
 }
 
 void

@@ -36,6 +36,21 @@ extern Oid	ow_registry_lock_type(const char *workflow, Oid role);
 extern int	ow_registry_add_version(const OwDefinitionRow *row);
 extern void ow_registry_make_current(const char *workflow, int version);
 
+/*
+ * Make the type, without a current version; false when there is one of that name.  Nothing is locked, but
+ * who makes it while another transaction does waits for that.
+ */
+extern bool ow_registry_add_type(const char *workflow, Oid role);
+
+/* The definition with this content, 0 when there is none; settled: nothing can roll it back any more */
+extern int	ow_registry_find_content(const OwDefinitionRow *row, bool *settled);
+
+/*
+ * Add a version whose number nobody waits for: its definition's id, which comes back.  0: the workflow has as many
+ * versions as it may.
+ */
+extern int	ow_registry_add_unnumbered(const OwDefinitionRow *row, int limit);
+
 /* The last version, 0 when there is none */
 extern int	ow_registry_last_version(const char *workflow);
 

@@ -45,7 +45,7 @@ static OwStatement put_back = {
 	.sql =
 	"WITH released AS ("
 	" UPDATE workflow.activity_task t"
-	"    SET worker = NULL, started_at = NULL, epoch = NULL, claim = t.claim % 255 + 1,"
+	"    SET worker = NULL, started_at = NULL, epoch = NULL, controlled = NULL, claim = t.claim % 255 + 1,"
 	"        last_failure = coalesce((SELECT coalesce(t.last_failure, '{}') || jsonb_build_object('HeartbeatDetails', h.details)"
 	"                                   FROM workflow.activity_heartbeat h"
 	"                                  WHERE h.shard_key = t.shard_key AND h.task_token = t.task_token AND h.details IS NOT NULL),"

@@ -23,6 +23,7 @@ typedef struct OwMessage
 	pg_uuid_t	task_token;		/* ACTIVITY_COMPLETED and _FAILED: what is answered */
 	Jsonb	   *payload;
 	bool		taken;			/* on flush: the run has taken it in */
+	bool		handed_over;	/* by the session that sends it: it has no row */
 } OwMessage;
 
 /* A loaded run: the machine's state, and what only the shell knows */
@@ -61,6 +62,9 @@ typedef struct OwLoadedRun
  * Everything is allocated in context.
  */
 extern List *ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context);
+
+/* …or lock them one after the other, in this order, as soon as other transactions let go of them. */
+extern List *ow_run_load_waiting(const OwRunRef *refs, int count, MemoryContext context);
 
 /* Resolve the definition and what depends on it; outside a store section. */
 extern void ow_run_bind(OwLoadedRun *loaded);

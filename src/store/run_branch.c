@@ -34,7 +34,7 @@ static OwStatement write_branches = {
 	"     entered_at = excluded.entered_at, scheduled_at = excluded.scheduled_at, due_at = excluded.due_at,"
 	"     task_token = excluded.task_token, retry_counts = excluded.retry_counts, data = excluded.data,"
 	"     kept = excluded.kept, last_failure = excluded.last_failure, visits = excluded.visits,"
-	"     variables = excluded.variables",
+	"     variables = excluded.variables, control = excluded.control",
 	.argument_types = "workflow.branch[]"
 };
 

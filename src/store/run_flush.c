@@ -38,7 +38,8 @@ static OwStatement write_timers = {
 };
 
 static OwStatement delete_timers = {
-	.sql = DELETE_TIMER,
+	.sql =
+	"DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3",
 	.argument_types = "int,uuid,text"
 };
 
@@ -58,7 +59,7 @@ static OwStatement delete_messages = {
 	"       compensation = n.compensation, compensations = n.compensations, opened = n.opened," \
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
-	"       visits = n.visits," documents " error = n.error, outcome = n.outcome, stuck = n.stuck" \
+	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck" \
 	"  FROM (SELECT ($3).*) AS n" \
 	" WHERE e.shard_key = $1 AND e.run_id = $2"
 
@@ -169,6 +170,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set_text(&row, EXECUTION_REQUEST_ID, loaded->request_id);
 	ow_row_set(&row, EXECUTION_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
 	ow_row_set(&row, EXECUTION_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
+	ow_row_set_text(&row, EXECUTION_TRACEPARENT, run->traceparent);
 	return ow_store_row("execution", row.values, row.nulls);
 }
 
@@ -225,6 +227,7 @@ closed_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, CLOSED_CHAIN_ID, UUIDPGetDatum(&loaded->chain_id));
 	ow_row_set(&row, CLOSED_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
 	ow_row_set_json(&row, CLOSED_MACHINE, machine_json(loaded));
+	ow_row_set_text(&row, CLOSED_TRACEPARENT, run->traceparent);
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 
@@ -384,7 +387,7 @@ flush_messages(List *runs)
 		{
 			const OwMessage *message = lfirst(inner);
 
-			if (!message->taken && !is_closed(loaded))
+			if (message->handed_over || (!message->taken && !is_closed(loaded)))
 				continue;
 			ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
 			ow_rows_add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));

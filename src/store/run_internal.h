@@ -23,8 +23,6 @@ extern void ow_tasks_load(List *runs, MemoryContext context);
 /* Writes tasks that wait for an answer now, and deletes those that do no longer. */
 extern void ow_tasks_flush(List *runs);
 
-#define DELETE_TIMER "DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3"
-
 /* Loads compensations, of those of the runs that need all of them; everything in context. */
 extern void ow_compensations_load(List *runs, MemoryContext context);
 

@@ -20,13 +20,20 @@
  * The keys come first, and each is looked up by index: LATERAL with FOR UPDATE or OFFSET 0 leaves the
  * planner no other way round, whatever it believes of the tables' sizes.
  */
+#define LOCK_RUNS \
+	"SELECT e.*" \
+	"  FROM unnest($1, $2) AS wanted (shard_key, run_id)," \
+	"       LATERAL (SELECT r.* FROM workflow.execution r" \
+	"                 WHERE r.shard_key = wanted.shard_key AND r.run_id = wanted.run_id" \
+	"                   FOR UPDATE"
+
 static OwStatement lock_runs = {
-	.sql =
-	"SELECT e.*"
-	"  FROM unnest($1, $2) AS wanted (shard_key, run_id),"
-	"       LATERAL (SELECT r.* FROM workflow.execution r"
-	"                 WHERE r.shard_key = wanted.shard_key AND r.run_id = wanted.run_id"
-	"                   FOR UPDATE SKIP LOCKED) AS e",
+	.sql = LOCK_RUNS " SKIP LOCKED) AS e",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement lock_runs_waiting = {
+	.sql = LOCK_RUNS ") AS e",
 	.argument_types = "int[],uuid[]"
 };
 
@@ -89,6 +96,7 @@ read_run(uint64 row, OwRun *run)
 	run->started_at = read_time(row, EXECUTION_STARTED_AT);
 	run->deadline = read_time(row, EXECUTION_DEADLINE);
 	run->input = read_json(row, EXECUTION_INPUT);
+	run->traceparent = read_text(row, EXECUTION_TRACEPARENT);
 	run->status = ow_status_from_name(read_text(row, EXECUTION_STATUS));
 	run->next_event_id = read_int(row, EXECUTION_NEXT_EVENT_ID);
 	run->next_branch_id = read_int(row, EXECUTION_NEXT_BRANCH_ID);
@@ -188,6 +196,14 @@ message_input(const char *kind)
 		return OW_INPUT_ACTIVITY_FAILED;
 	if (strcmp(kind, "Heartbeat") == 0)
 		return OW_INPUT_HEARTBEAT;
+	if (strcmp(kind, "PauseActivity") == 0)
+		return OW_INPUT_PAUSE_ACTIVITY;
+	if (strcmp(kind, "ResumeActivity") == 0)
+		return OW_INPUT_RESUME_ACTIVITY;
+	if (strcmp(kind, "ResetActivity") == 0)
+		return OW_INPUT_RESET_ACTIVITY;
+	if (strcmp(kind, "UpdateActivityOptions") == 0)
+		return OW_INPUT_ACTIVITY_OPTIONS;
 	Assert(strcmp(kind, "RetryCompensations") == 0);
 	return OW_INPUT_RETRY_COMPENSATIONS;
 }
@@ -274,16 +290,15 @@ find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext contex
 	return contended;
 }
 
-/* The caller's context, CurrentMemoryContext before the store was opened, is given as context. */
-List *
-ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context)
+static List *
+lock(OwStatement *statement, const OwRunRef *refs, int count, MemoryContext context)
 {
 	List	   *runs = NIL;
 	Datum		values[2];
 	uint64		loaded_count;
 
 	ref_arrays(refs, count, values);
-	loaded_count = ow_store_execute(&lock_runs, values, NULL);
+	loaded_count = ow_store_execute(statement, values, NULL);
 	for (uint64 row = 0; row < loaded_count; row++)
 	{
 		MemoryContext previous = MemoryContextSwitchTo(context);
@@ -294,14 +309,37 @@ ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext con
 		MemoryContextSwitchTo(previous);
 		ow_wakeup_locked(loaded->owner, &loaded->ref);
 	}
+	return runs;
+}
+
+static void
+load_children(List *runs, MemoryContext context)
+{
+	if (runs == NIL)
+		return;
+	load_messages(runs, context);
+	ow_compensations_load(runs, context);
+	ow_branches_load(runs, context);
+	ow_tasks_load(runs, context);
+}
+
+/* The caller's context, CurrentMemoryContext before the store was opened, is given as context. */
+List *
+ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context)
+{
+	List	   *runs = lock(&lock_runs, refs, count, context);
+
 	*contended = find_contended(refs, count, runs, context);
-	if (runs != NIL)
-	{
-		load_messages(runs, context);
-		ow_compensations_load(runs, context);
-		ow_branches_load(runs, context);
-		ow_tasks_load(runs, context);
-	}
+	load_children(runs, context);
+	return runs;
+}
+
+List *
+ow_run_load_waiting(const OwRunRef *refs, int count, MemoryContext context)
+{
+	List	   *runs = lock(&lock_runs_waiting, refs, count, context);
+
+	load_children(runs, context);
 	return runs;
 }
 

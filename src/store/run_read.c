@@ -17,11 +17,11 @@
 static OwStatement read_started = {
 	.sql =
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, deadline, input, memo, request_id, chain_id,"
-	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END"
+	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END, traceparent"
 	"  FROM workflow.execution WHERE shard_key = $1 AND run_id = $3"
 	" UNION ALL "
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, NULL, input, memo, request_id, chain_id,"
-	"       root_run_id, NULL"
+	"       root_run_id, NULL, traceparent"
 	"  FROM workflow.closed_execution WHERE shard_key = $1 AND bucket = $2 AND run_id = $3",
 	.argument_types = "int,int2,uuid"
 };
@@ -77,6 +77,7 @@ ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 	run->token.state = OW_NO_STATE;
 	run->token.phase = OW_PHASE_NEW;
 	run->token.due_at = ow_store_time(0, 12);	/* a start delay */
+	run->traceparent = ow_store_text(0, 13);
 	run->token.entered_at = run->token.scheduled_at = DT_NOEND;
 	MemoryContextSwitchTo(previous);
 	return loaded;

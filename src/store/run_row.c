@@ -8,6 +8,7 @@
 #include "store/run_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 void
@@ -75,6 +76,7 @@ ow_row_set_token(OwRow *row, int first, const OwToken *token, const OwDefinition
 	ow_row_set_json(row, first + TOKEN_LAST_FAILURE, token->last_failure);
 	ow_row_set_json(row, first + TOKEN_VISITS, ow_machine_visits(token, definition));
 	ow_row_set_json(row, first + TOKEN_VARIABLES, documents ? token->variables : NULL);
+	ow_row_set_json(row, first + TOKEN_CONTROL, token->control);
 }
 
 static void
@@ -119,6 +121,7 @@ ow_row_read_token(uint64 row, int first, OwToken *token)
 	token->last_failure = ow_store_jsonb(row, first + TOKEN_LAST_FAILURE);
 	token->visits = ow_store_jsonb(row, first + TOKEN_VISITS);
 	token->variables = ow_store_jsonb(row, first + TOKEN_VARIABLES);
+	token->control = ow_store_jsonb(row, first + TOKEN_CONTROL);
 }
 
 /* ---- many rows ---- */
@@ -133,6 +136,17 @@ ow_rows_add(OwRows *rows, Datum datum)
 			palloc(rows->capacity * sizeof(Datum));
 	}
 	rows->datums[rows->count++] = datum;
+}
+
+Datum
+ow_rows_array(const OwRows *rows, Oid type)
+{
+	int16		length;
+	bool		by_value;
+	char		alignment;
+
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	return PointerGetDatum(construct_array(rows->datums, rows->count, type, length, by_value, alignment));
 }
 
 void

@@ -38,6 +38,9 @@ typedef struct OwRows
 
 extern void ow_rows_add(OwRows *rows, Datum datum);
 
+/* They as an array, none of them null */
+extern Datum ow_rows_array(const OwRows *rows, Oid type);
+
 /* Executes the statement, whose one argument is an array of the table's rows, unless there are none. */
 extern void ow_rows_write(OwStatement *statement, const char *table, const OwRows *rows);
 

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run_internal.h"
@@ -25,9 +26,9 @@ static OwStatement read_leases = {
 	"                AND w.kind = 'Task:' || t.task_token::text),"
 	"       (SELECT w.due_at FROM workflow.timer w WHERE w.shard_key = t.shard_key AND w.run_id = t.run_id"
 	"         AND w.kind = 'Token'),"
-	"       t.worker IS NULL"
+	"       t.worker IS NULL, t.claim::int"
 	"  FROM unnest($1, $2) AS wanted (shard_key, task_token),"
-	"       LATERAL (SELECT r.shard_key, r.run_id, r.task_token, r.started_at, r.worker"
+	"       LATERAL (SELECT r.shard_key, r.run_id, r.task_token, r.started_at, r.worker, r.claim"
 	"                  FROM workflow.activity_task r"
 	"                 WHERE r.shard_key = wanted.shard_key AND r.task_token = wanted.task_token"
 	"                   AND (r.worker IS NOT NULL OR r.claim > 0) OFFSET 0) AS t"
@@ -41,20 +42,68 @@ static OwStatement write_tasks = {
 	.argument_types = "workflow.activity_task[]"
 };
 
-static OwStatement delete_task = {
+/* Whoever takes tasks may be updating the row: that is not waited for. */
+static OwStatement note_queues = {
 	.sql =
-	"DELETE FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2 RETURNING worker IS NOT NULL OR claim > 0",
-	.argument_types = "int,uuid"
+	"INSERT INTO workflow.task_queue (task_queue, owner)"
+	" SELECT DISTINCT t.task_queue, t.owner FROM unnest($1) AS t"
+	"  WHERE t.task_queue IS NOT NULL"
+	"    AND NOT EXISTS (SELECT FROM workflow.task_queue q WHERE q.task_queue = t.task_queue AND q.owner = t.owner)"
+	"  ORDER BY 1, 2"
+	" ON CONFLICT DO NOTHING",
+	.argument_types = "workflow.activity_task[]"
 };
 
-static OwStatement delete_heartbeat = {
-	.sql = "DELETE FROM workflow.activity_heartbeat WHERE shard_key = $1 AND task_token = $2",
-	.argument_types = "int,uuid"
+/* Tasks with fairness keys are taken under control, even if there are no settings. */
+static OwStatement note_keys = {
+	.sql = "UPDATE workflow.task_queue SET has_keys = true WHERE task_queue = $1 AND owner = $2 AND NOT has_keys",
+	.argument_types = "text,regrole"
 };
 
-static OwStatement delete_timer = {
-	.sql = DELETE_TIMER,
-	.argument_types = "int,uuid,text"
+/*
+ * Its row stays as it is for whoever has taken it; the run is locked, so that nobody else changes it.  Of a task that
+ * was put back, only the row knows the last heartbeat.
+ */
+static OwStatement update_task = {
+	.sql =
+	"UPDATE workflow.activity_task t"
+	"   SET attempt = n.attempt, task_queue = n.task_queue, priority = n.priority, scheduled_at = n.scheduled_at,"
+	"       close_by = n.close_by, start_to_close_ms = n.start_to_close_ms, heartbeat_ms = n.heartbeat_ms,"
+	"       last_failure = CASE WHEN t.claim > 0 AND t.last_failure ? 'HeartbeatDetails'"
+	"                      THEN coalesce(n.last_failure, '{}')"
+	"                           || jsonb_build_object('HeartbeatDetails', t.last_failure->'HeartbeatDetails')"
+	"                      ELSE n.last_failure END,"
+	"       fairness_key = n.fairness_key, paused_at = n.paused_at"
+	"  FROM (SELECT ($3).*) AS n"
+	" WHERE t.shard_key = $1 AND t.task_token = $2"
+	" RETURNING t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL",
+	.argument_types = "int,uuid,workflow.activity_task"
+};
+
+/*
+ * Whatever the planner believes of the tables, all it can make of these is an index scan for the shard keys, which
+ * looks each row up among those that are to go: IS TRUE keeps it from trying all pairs of the arrays, or a join.
+ */
+static OwStatement delete_tasks = {
+	.sql =
+	"DELETE FROM workflow.activity_task"
+	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE"
+	" RETURNING task_token, run_id, worker IS NOT NULL OR claim > 0, CASE WHEN controlled THEN task_queue END",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement delete_heartbeats = {
+	.sql =
+	"DELETE FROM workflow.activity_heartbeat"
+	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE",
+	.argument_types = "int[],uuid[]"
+};
+
+static OwStatement delete_timers = {
+	.sql =
+	"DELETE FROM workflow.timer"
+	" WHERE shard_key = ANY ($1) AND ((run_id, kind) IN (SELECT unnest($2), unnest($3))) IS TRUE",
+	.argument_types = "int[],uuid[],text[]"
 };
 
 /* ---- loading ---- */
@@ -127,6 +176,7 @@ take_lease(List *runs, uint64 row)
 		loaded->lease_timers = lappend(loaded->lease_timers, task_token);
 	loaded->stored_due_at = ow_store_time(row, 7);
 	lease->released = ow_store_bool(row, 8);
+	lease->claim = ow_store_int(row, 9);
 	find_token(&loaded->run, task_token)->lease = lease;
 }
 
@@ -190,39 +240,77 @@ set_ms(OwRow *row, int column, const Jsonb *limits, const char *name)
 		row->values[column] = Int64GetDatum(ms);
 }
 
-/* What is known of a queued task only */
+/*
+ * Tells tasks apart that are queued at the same moment, by microseconds in the order they come, so that a time
+ * is a place in the queue.
+ */
+static TimestampTz
+own_moment(TimestampTz queued_at)
+{
+	static TimestampTz last = DT_NOBEGIN;
+
+	if (queued_at > last || last - queued_at > USECS_PER_SEC)
+		last = queued_at;
+	else
+		last++;
+	return last;
+}
+
+/* When the task must be over: schedule-to-close, or the run's timeout, to which compensations are not subject */
+static TimestampTz
+close_by(const OwLoadedRun *loaded, const OwToken *token)
+{
+	TimestampTz limit = ow_token_limit_time(token, "close_by");
+	bool		by_run = !ow_token_is_compensating(token) && ow_machine_heeds_deadline(&loaded->run);
+
+	return by_run ? Min(limit, loaded->run.deadline) : limit;
+}
+
+/* What an operator may change of a queued task; see update_task */
+static void
+set_limits(OwRow *row, const OwLoadedRun *loaded, const OwToken *token)
+{
+	const Jsonb *limits = ow_token_limits(token);
+	JsonbValue	value;
+	int64		priority = 0;
+
+	ow_row_set_text(row, TASK_TASK_QUEUE, ow_json_get_string(limits, "task_queue"));
+	ow_row_set_text(row, TASK_FAIRNESS_KEY, ow_json_get_string(limits, "fairness_key"));
+	if (ow_json_member(limits, "priority", &value))
+		(void) ow_json_value_int64(&value, &priority);
+	ow_row_set(row, TASK_PRIORITY, Int32GetDatum((int32) priority));
+	ow_row_set_time(row, TASK_SCHEDULED_AT, token->scheduled_at);
+	ow_row_set_time(row, TASK_CLOSE_BY, close_by(loaded, token));
+	set_ms(row, TASK_START_TO_CLOSE_MS, limits, "start_to_close_ms");
+	set_ms(row, TASK_HEARTBEAT_MS, limits, "heartbeat_ms");
+	ow_row_set_json(row, TASK_LAST_FAILURE, token->last_failure);
+}
+
+/* What is known only of a task that is being queued */
 static void
 set_queued(OwRow *row, const OwLoadedRun *loaded, const OwQueuedTask *task)
 {
 	const OwActivityCall *call = &task->call;
-	JsonbValue	value;
-	int64		priority = 0;
 
 	ow_row_set_text(row, TASK_ACTIVITY, call->activity->name);
-	ow_row_set_text(row, TASK_TASK_QUEUE, ow_json_get_string(task->limits, "task_queue"));
-	if (ow_json_member(task->limits, "priority", &value))
-		(void) ow_json_value_int64(&value, &priority);
-	ow_row_set(row, TASK_PRIORITY, Int32GetDatum((int32) priority));
 	ow_row_set_text(row, TASK_WORKFLOW_ID, loaded->run.workflow_id);
 	ow_row_set(row, TASK_BRANCH_ID, Int32GetDatum(task->branch));
 	row->nulls[TASK_BRANCH_ID] = task->branch == 0;
 	ow_row_set_text(row, TASK_STATE, call->state);
 	ow_row_set(row, TASK_COMPENSATION, Int32GetDatum(call->compensation));
 	row->nulls[TASK_COMPENSATION] = call->compensation == 0;
-	ow_row_set_time(row, TASK_SCHEDULED_AT, call->scheduled_at);
-	ow_row_set_time(row, TASK_QUEUED_AT, task->queued_at);
-	ow_row_set_time(row, TASK_CLOSE_BY, call->close_by);
-	set_ms(row, TASK_START_TO_CLOSE_MS, task->limits, "start_to_close_ms");
-	set_ms(row, TASK_HEARTBEAT_MS, task->limits, "heartbeat_ms");
+	ow_row_set_time(row, TASK_QUEUED_AT, own_moment(task->queued_at));
 	ow_row_set_text(row, TASK_IDEMPOTENCY_KEY, call->idempotency_key);
 	ow_row_set_json(row, TASK_INPUT, call->input);
-	ow_row_set_json(row, TASK_LAST_FAILURE, call->last_failure);
 	ow_row_set_json(row, TASK_COMPENSATES, call->compensates);
+	ow_row_set_text(row, TASK_TRACEPARENT, loaded->run.traceparent);
 }
 
+/* task is NULL when it is queued already, or never is: its token was given away. */
 static Datum
 task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *task)
 {
+	TimestampTz paused_at = DT_NOEND;
 	OwRow		row;
 
 	memset(&row, 0, sizeof(row));
@@ -233,10 +321,19 @@ task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *ta
 	ow_row_set(&row, TASK_OWNER, ObjectIdGetDatum(loaded->owner));
 	ow_row_set(&row, TASK_ATTEMPT, Int32GetDatum(token->attempt));
 	ow_row_set(&row, TASK_CLAIM, Int16GetDatum(0));
+	(void) ow_token_paused_at(token, &paused_at);
+	ow_row_set_time(&row, TASK_PAUSED_AT, paused_at);
+	if (ow_token_is_queued(token))
+		set_limits(&row, loaded, token);
 	if (task != NULL)
 		set_queued(&row, loaded, task);
-	else
-		ow_row_set_text(&row, TASK_ACTIVITY, loaded->compiled->definition->states[token->state].activity);
+	else if (!ow_token_is_queued(token))
+	{
+		const OwState *state = &loaded->compiled->definition->states[token->state];
+
+		ow_row_set_text(&row, TASK_ACTIVITY, state->activity);
+		ow_row_set_text(&row, TASK_STATE, state->name);
+	}
 	return ow_store_row("activity_task", row.values, row.nulls);
 }
 
@@ -272,83 +369,180 @@ has_task(const List *tasks, const pg_uuid_t *task_token)
 	return find_in_order(tasks, task_token) != NULL;
 }
 
+/* What has been queued: rows of tasks, new and changed, and of their queues those with fairness keys */
+typedef struct Queued
+{
+	OwRows		tasks;
+	OwRows		changed;
+	OwRows		keyed_queues;	/* and their owners */
+	OwRows		keyed_owners;
+	const char *last_keyed;		/* the same queue and owner are not noted for each task */
+	Oid			last_owner;
+} Queued;
+
+/* Wakes somebody who waits for a task of the queue. */
 static void
-collect_task(const OwLoadedRun *loaded, const OwToken *token, OwRows *tasks, List **waiting)
+note_queued(Queued *queued, const Jsonb *limits, Oid owner)
+{
+	char	   *task_queue = ow_json_get_string(limits, "task_queue");
+
+	ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
+	if (ow_json_get_string(limits, "fairness_key") == NULL ||
+		(queued->last_keyed != NULL && strcmp(queued->last_keyed, task_queue) == 0 && queued->last_owner == owner))
+		return;
+	ow_rows_add(&queued->keyed_queues, CStringGetTextDatum(task_queue));
+	ow_rows_add(&queued->keyed_owners, ObjectIdGetDatum(owner));
+	queued->last_keyed = task_queue;
+	queued->last_owner = owner;
+}
+
+/* The row that the task has is changed as its token was. */
+static void
+change_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued)
+{
+	Datum		values[3] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(&token->task_token)};
+
+	if (!token->task_changed)
+		return;
+	values[2] = task_row(loaded, token, NULL);
+	if (ow_store_execute(&update_task, values, NULL) == 0 || !ow_store_bool(0, 1))
+		return;
+	ow_rows_add(&queued->changed, values[2]);
+	note_queued(queued, ow_token_limits(token), loaded->owner);
+}
+
+static void
+collect_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued, List **waiting)
 {
 	const OwQueuedTask *task = NULL;
-	uint32		queue_key;
 
 	if (!waits_for_answer(token))
 		return;
 	*waiting = lappend(*waiting, unconstify(pg_uuid_t *, &token->task_token));
 	if (has_task(loaded->stored_tasks, &token->task_token))
+	{
+		change_task(loaded, token, queued);
 		return;
+	}
 	if (ow_token_is_queued(token))
 	{
 		task = find_in_order(loaded->run.queued, &token->task_token);
 		if (task == NULL)
 			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
-		queue_key = ow_task_queue_key(ow_json_get_string(task->limits, "task_queue"));
-		ow_wakeup_waiters(queue_key);
-		ow_wakeup_tasks(loaded->owner, queue_key, 1, 0);
+		note_queued(queued, task->limits, loaded->owner);
+		ow_wakeup_tasks(loaded->owner, ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")), 1, 0);
 	}
-	ow_rows_add(tasks, task_row(loaded, token, task));
+	ow_rows_add(&queued->tasks, task_row(loaded, token, task));
 }
 
-static void
-forget_timer(const OwLoadedRun *loaded, const pg_uuid_t *task_token)
+/* Keys of rows that go, for a statement each */
+typedef struct GoneRows
 {
-	Datum		values[3] = {
-		Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(&loaded->run.run_id),
-		CStringGetTextDatum(ow_task_timer_kind(task_token))
-	};
+	OwRows		tasks[2];		/* shard_key, task_token */
+	OwRows		heartbeats[2];	/* shard_key, task_token */
+	OwRows		timers[3];		/* shard_key, run_id, kind */
+} GoneRows;
 
-	ow_store_execute(&delete_timer, values, NULL);
-}
-
-/* The task goes first: after that nobody takes it, or beats, any more. */
 static void
-forget_task(const OwLoadedRun *loaded, const pg_uuid_t *task_token)
+forget_task(const pg_uuid_t *task_token, OwRows *rows)
 {
-	Datum		values[2] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(task_token)};
-
-	if (ow_store_execute(&delete_task, values, NULL) == 0 || !ow_store_bool(0, 1))
-		return;
-	ow_store_execute(&delete_heartbeat, values, NULL);
-	forget_timer(loaded, task_token);
+	ow_rows_add(&rows[0], Int32GetDatum(ow_task_token_shard_key(task_token)));
+	ow_rows_add(&rows[1], UUIDPGetDatum(task_token));
 }
 
 static void
-flush_tasks(const OwLoadedRun *loaded, OwRows *tasks)
+forget_timer(const pg_uuid_t *run_id, const pg_uuid_t *task_token, OwRows *rows)
+{
+	ow_rows_add(&rows[0], Int32GetDatum(ow_task_token_shard_key(task_token)));
+	ow_rows_add(&rows[1], UUIDPGetDatum(run_id));
+	ow_rows_add(&rows[2], CStringGetTextDatum(ow_task_timer_kind(task_token)));
+}
+
+static void
+flush_tasks(const OwLoadedRun *loaded, Queued *queued, GoneRows *gone)
 {
 	List	   *waiting = NIL;
 	ListCell   *cell;
 
 	list_sort(loaded->run.queued, compare_tasks);
-	collect_task(loaded, &loaded->run.token, tasks, &waiting);
+	collect_task(loaded, &loaded->run.token, queued, &waiting);
 	foreach(cell, loaded->run.branches)
-		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, tasks, &waiting);
+		collect_task(loaded, &((OwBranch *) lfirst(cell))->token, queued, &waiting);
 	list_sort(waiting, compare_tasks);
 	foreach(cell, loaded->stored_tasks)
 	{
 		if (!has_task(waiting, lfirst(cell)))
-			forget_task(loaded, lfirst(cell));
+			forget_task(lfirst(cell), gone->tasks);
 	}
 	/* the run's own timer stands for it from now on */
 	foreach(cell, loaded->lease_timers)
 	{
 		if (has_task(waiting, lfirst(cell)))
-			forget_timer(loaded, lfirst(cell));
+			forget_timer(&loaded->run.run_id, lfirst(cell), gone->timers);
 	}
+}
+
+/* Of those that somebody had taken, and perhaps put back, which the rows tell as they were when they were deleted */
+static void
+forget_leases(uint64 count, GoneRows *gone)
+{
+	for (uint64 row = 0; row < count; row++)
+	{
+		pg_uuid_t  *task_token = palloc(sizeof(pg_uuid_t));
+		pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
+		char	   *controlled_queue = ow_store_text(row, 4);
+
+		if (!ow_store_bool(row, 3))
+			continue;
+		/* another one may be in flight now */
+		if (controlled_queue != NULL)
+			ow_wakeup_some_waiters(ow_task_queue_key(controlled_queue), 1);
+		*task_token = ow_store_uuid(row, 1);
+		*run_id = ow_store_uuid(row, 2);
+		forget_task(task_token, gone->heartbeats);
+		forget_timer(run_id, task_token, gone->timers);
+	}
+}
+
+/* How many have gone; of deleted tasks, their rows are there to be read. */
+static uint64
+delete_rows(OwStatement *statement, const OwRows *keys, int count)
+{
+	static const Oid types[] = {INT4OID, UUIDOID, TEXTOID};
+	Datum		values[lengthof(types)];
+
+	if (keys[0].count == 0)
+		return 0;
+	for (int i = 0; i < count; i++)
+		values[i] = ow_rows_array(&keys[i], types[i]);
+	return ow_store_execute(statement, values, NULL);
+}
+
+/* The tasks go first: after that nobody takes them, or beats, any more. */
+static void
+delete_gone(GoneRows *gone)
+{
+	forget_leases(delete_rows(&delete_tasks, gone->tasks, 2), gone);
+	(void) delete_rows(&delete_heartbeats, gone->heartbeats, 2);
+	(void) delete_rows(&delete_timers, gone->timers, 3);
 }
 
 void
 ow_tasks_flush(List *runs)
 {
-	OwRows		tasks = {0};
+	Queued		queued = {0};
+	OwRows		keyed[2];
+	GoneRows	gone;
 	ListCell   *cell;
 
+	memset(&gone, 0, sizeof(gone));
 	foreach(cell, runs)
-		flush_tasks(lfirst(cell), &tasks);
-	ow_rows_write(&write_tasks, "activity_task", &tasks);
+		flush_tasks(lfirst(cell), &queued, &gone);
+	delete_gone(&gone);
+	ow_rows_write(&note_queues, "activity_task", &queued.tasks);
+	ow_rows_write(&note_queues, "activity_task", &queued.changed);
+	keyed[0] = queued.keyed_queues;
+	keyed[1] = queued.keyed_owners;
+	ow_rows_execute_each(&note_keys, keyed, 2);
+	ow_rows_write(&write_tasks, "activity_task", &queued.tasks);
 }

@@ -45,16 +45,16 @@
 	"shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, deadline," \
 	" deadline_timer, ready, status, phase, attempt, next_event_id, handler_taken, cancel_requested," \
 	" sticky_status, compensation, compensations, due_at, input, memo, request_id, chain_id," \
-	" root_run_id"
+	" root_run_id, traceparent"
 
 /* One run, written straight from parameters: the hot path of start() */
 #define INSERT_ONE \
 	"INSERT INTO workflow.execution (" NEW_COLUMNS ")" \
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1," \
-	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2)"
+	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16)"
 #define INSERT_ONE_TYPES \
 	"int,uuid,text,smallint,int,regrole,regrole,timestamptz,timestamptz,boolean,boolean,timestamptz," \
-	"jsonb,jsonb,text"
+	"jsonb,jsonb,text,text"
 
 static OwStatement insert_one = {
 	.sql = INSERT_ONE " ON CONFLICT (shard_key, workflow_id) DO NOTHING",
@@ -269,8 +269,8 @@ static void
 insert_directly(OwNewRun *run)
 {
 	const OwCompiled *compiled = run->compiled;
-	Datum		values[15];
-	char		nulls[16] = "               ";
+	Datum		values[16];
+	char		nulls[17] = "                ";
 	OwStatement *statement;
 
 	values[0] = Int32GetDatum(run->ref.shard_key);
@@ -288,6 +288,7 @@ insert_directly(OwNewRun *run)
 	values[12] = JsonbPGetDatum(run->input);
 	values[13] = JsonbPGetDatum(run->memo);
 	values[14] = run->request_id ? CStringGetTextDatum(run->request_id) : (Datum) 0;
+	values[15] = run->traceparent ? CStringGetTextDatum(run->traceparent) : (Datum) 0;
 	if (run->deadline == DT_NOEND)
 		nulls[8] = 'n';
 	if (!is_delayed(run))
@@ -296,6 +297,8 @@ insert_directly(OwNewRun *run)
 		nulls[13] = 'n';
 	if (run->request_id == NULL)
 		nulls[14] = 'n';
+	if (run->traceparent == NULL)
+		nulls[15] = 'n';
 	statement = has_own_id(run) ? &insert_own : &insert_one;
 	run->inserted = ow_store_execute(statement, values, nulls) == 1;
 }

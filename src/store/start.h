@@ -20,6 +20,7 @@ typedef struct OwNewRun
 	Jsonb	   *input;
 	Jsonb	   *memo;			/* may be NULL */
 	char	   *request_id;		/* may be NULL */
+	char	   *traceparent;	/* may be NULL */
 	bool		inserted;		/* out: false when the workflow id has an open run */
 } OwNewRun;
 

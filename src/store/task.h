@@ -1,6 +1,6 @@
 /*
  * task.h
- *		Tasks of programs outside: taking them from their queue, their heartbeats, and who may.
+ *		Tasks of programs outside: taking them from their queue, and who may.
  *
  * None of this touches a run: what becomes of a task is its answer's (find.h), and its limits', to say.
  */
@@ -9,7 +9,9 @@
 
 #include "engine/engine.h"
 #include "machine/machine.h"
-#include "store/epoch.h"
+
+/* Is no activity's name: among those wanted, it says that all others are */
+#define OW_ALL_BUT_THESE ""
 
 /* Who wants which tasks */
 typedef struct OwTaskRequest
@@ -17,10 +19,13 @@ typedef struct OwTaskRequest
 	const char *task_queue;
 	const char *worker;
 	Oid			role;			/* whose rights count */
-	Datum		activities;		/* text[] of those wanted; 0: any */
+	Datum		activities;		/* text[] of those wanted, see OW_ALL_BUT_THESE; 0: any */
 	Datum		runs;			/* uuid[] of the runs whose tasks can be taken; 0: any (but see
 								 * test_kit.h) */
 	int			max_tasks;
+	bool		woken;			/* there is, or was, something new in the queue */
+	bool		look_first;		/* there may well be nothing: do not lock for that */
+	TimestampTz again_at;		/* out: nothing was found, but something may be then; DT_NOEND */
 } OwTaskRequest;
 
 /* A taken task, as the columns of workflow.poll_activity */
@@ -39,16 +44,24 @@ enum
 	POLL_DEADLINE,
 	POLL_IDEMPOTENCY_KEY,
 	POLL_COMPENSATES,
+	POLL_FAIRNESS_KEY,
+	POLL_HEADERS,
 	POLL_COLUMNS
 };
 
 typedef void (*OwTaskReceiver) (void *arg, Datum *values, bool *nulls);
 
 /* Take tasks, the most urgent ones first, then the oldest; how many. */
-extern int	ow_task_take(const OwTaskRequest *request, OwTaskReceiver receive, void *arg);
+extern int	ow_task_take(OwTaskRequest *request, OwTaskReceiver receive, void *arg);
+
+/* Of a taken task: headers in place of its run's traceparent, which its row has there */
+extern void ow_task_headers(Datum *values, bool *nulls);
 
 /* Could any be taken? */
-extern bool ow_task_is_available(const OwTaskRequest *request);
+extern bool ow_task_is_available(OwTaskRequest *request);
+
+/* What all have in common who want the same tasks of a queue: see wakeup.h */
+extern uint32 ow_task_filter(const OwTaskRequest *request);
 
 /* A test's look at a task that nobody has taken */
 typedef struct OwTaskInQueue
@@ -61,6 +74,7 @@ typedef struct OwTaskInQueue
 	char	   *activity;
 	int			attempt;
 	int			compensation;
+	int			branch;			/* id; 0: none */
 	Jsonb	   *input;
 	int64		start_to_close_ms;	/* OW_UNSET */
 	TimestampTz close_by;		/* DT_NOEND */
@@ -70,11 +84,11 @@ typedef struct OwTaskInQueue
 extern List *ow_task_list(Datum runs);	/* of OwTaskInQueue *, in the order they would be taken */
 extern void ow_task_take_one(const OwTaskInQueue *task, const char *worker);
 
-/* Note a heartbeat; false when nobody has taken such a task, or it has ended. */
-extern bool ow_task_beat(const OwTaskClaim *held, const Jsonb *details);
-
 /* Is it in a task queue, or taken from one? */
 extern bool ow_task_is_queued(const pg_uuid_t *task_token);
+
+/* The branch whose it is; 0: none */
+extern int	ow_task_branch(const pg_uuid_t *task_token);
 
 /* Let a role take the tasks that this owner's runs put into the queue; or no longer. */
 extern void ow_task_grant(Oid grantee, const char *task_queue, Oid owner, bool grant);

@@ -46,6 +46,7 @@ typedef struct OwTestKit
 	List	   *mocks;			/* of OwMock *, in the order given */
 	List	   *allowed;		/* of char *: activities that run really */
 	List	   *calls;			/* of OwTestCall * */
+	TimestampTz held_until;		/* when a circuit breaker lets a mocked task be taken; DT_NOEND */
 } OwTestKit;
 
 extern OwTestKit *ow_test_kit(void);

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "engine/circuit_queue.h"
 #include "engine/clock.h"
 #include "engine/payload.h"
 #include "errors.h"
@@ -282,7 +283,7 @@ answer_task(OwTestKit *kit, const OwTaskInQueue *task)
 	OwMockVerdict verdict;
 	OwMock	   *mock = find_mock(kit, &call);
 
-	if (mock == NULL)
+	if (mock == NULL || !ow_circuit_lets_take(task, &kit->held_until))
 		return false;
 	log_call(kit, &call, &run);
 	ow_task_take_one(task, "mock");
@@ -297,6 +298,7 @@ ow_test_kit_answer_queued(OwTestKit *kit)
 {
 	ListCell   *cell;
 
+	kit->held_until = DT_NOEND;
 	if (kit->mocks == NIL)
 		return false;
 	foreach(cell, ow_task_list(ow_test_kit_runs()))

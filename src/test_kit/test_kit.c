@@ -21,6 +21,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker/breaker.h"
 
 PG_FUNCTION_INFO_V1(ow_test_begin);
 PG_FUNCTION_INFO_V1(ow_test_at);
@@ -37,8 +38,9 @@ static OwStatement find_work = {
 	"                           WHERE m.shard_key = mine.shard_key AND m.run_id = mine.run_id),"
 	"       (SELECT min(t.due_at) FROM workflow.timer t"
 	"         WHERE t.shard_key = mine.shard_key AND t.run_id = mine.run_id)"
-	"  FROM unnest($1, $2) AS mine (shard_key, run_id)"
-	"  JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id",
+	"  FROM unnest($1, $2) WITH ORDINALITY AS mine (shard_key, run_id, n)"
+	"  JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id"
+	" ORDER BY mine.n",
 	.argument_types = "int[],uuid[]"
 };
 
@@ -74,6 +76,7 @@ ow_test_begin(PG_FUNCTION_ARGS)
 	kit = MemoryContextAllocZero(context, sizeof(OwTestKit));
 	kit->context = context;
 	ow_clock_set_virtual(PG_GETARG_TIMESTAMPTZ(0));
+	ow_breaker_begin_test();
 	PG_RETURN_VOID();
 }
 
@@ -246,6 +249,7 @@ run_until(OwTestKit *current, TimestampTz until)
 		}
 		if (ow_test_kit_answer_queued(current))
 			continue;
+		next = Min(next, current->held_until);
 		if (current->commands != NIL)
 			next = Min(next, ((OwTestCommand *) linitial(current->commands))->at);
 		if (next == DT_NOEND || next > until)

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "settings.h"
+#include "worker/breaker.h"
 #include "worker/contended.h"
 #include "worker/crash_map.h"
 #include "worker/rates.h"
@@ -76,6 +77,7 @@ request_memory(void)
 	RequestAddinShmemSpace(ow_contended_size());
 	RequestAddinShmemSpace(ow_waiter_size());
 	RequestAddinShmemSpace(ow_rates_size());
+	ow_breaker_request();
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
 
@@ -98,6 +100,7 @@ start_up(void)
 	ow_contended_startup();
 	ow_waiter_startup();
 	ow_rates_startup();
+	ow_breaker_startup();
 	if (!found)
 	{
 		init_shared();

@@ -1,13 +1,20 @@
 /*
  * waiter.c
- *		Backends that wait for a workflow to close (or anything else with a key) on their latch.
+ *		Backends that wait for a workflow to close, or for a task of a queue, on their latch.
  *
  * One entry for each backend, at its backend id, so that none is ever searched for or runs out.  The
- * number of entries in use lets those who close workflows pass by when nobody waits.
+ * number of entries in use lets those who have something to tell pass by when nobody waits.
  *
- * No wake-up is lost: the waiter enters its key (a full barrier), then looks at the tables; a closer
+ * No wake-up is lost: the waiter enters its key (a full barrier), then looks at the tables; whoever wakes
  * commits, then reads the count (a full barrier).  Whichever comes second sees the other.  Since a
- * latch may be reset by any wait inside the look, the entry has a flag of its own.
+ * latch may be reset by any wait inside the look, the entry has a word of its own.
+ *
+ * A close wakes all who wait for it.  Of those who wait for a task queue, as many are woken as there are new
+ * tasks.  What wakes one is then its debt: the number of the wake-up, which it has until it has taken
+ * something, or has passed it on.  It passes it on when it found nothing, which may be for its own wishes only
+ * (filter: whose rights, which activities), or leaves, to somebody who has not looked since that wake-up.  That
+ * somebody of its own filter has looked in vain counts as his having looked.  So the debt ends when there is
+ * nobody left for whom the task might be.
  */
 #include "postgres.h"
 
@@ -30,13 +37,16 @@
 typedef struct OwWaiter
 {
 	pg_atomic_uint32 key;		/* 0: nobody waits here */
-	pg_atomic_uint32 woken;
+	uint32		filter;			/* OW_WAKE_ALL: wants to be woken with all others */
+	pg_atomic_uint64 woken;		/* number of the wake-up; 0: not woken */
+	pg_atomic_uint64 looked;	/* number of the last wake-up before its last look */
 	int			pgprocno;
 } OwWaiter;
 
 typedef struct OwWaiters
 {
 	pg_atomic_uint32 count;
+	pg_atomic_uint64 wakeups;	/* how many there have been */
 	OwWaiter	waiters[FLEXIBLE_ARRAY_MEMBER];
 } OwWaiters;
 
@@ -45,6 +55,14 @@ typedef struct OwWaiters
 
 static OwWaiters *shared_waiters;
 static OwWaiter *my_waiter;
+
+/* What this waiter was woken by, if it has not passed it on */
+static uint64 my_debt;
+static bool looked_before;
+
+/* …and what is still to be paid by its next poll, having been told only that there is a task */
+static uint32 owed_key;
+static uint64 owed;
 
 static void leave_at_exit(int code, Datum arg);
 
@@ -64,10 +82,12 @@ ow_waiter_startup(void)
 		return;
 
 	pg_atomic_init_u32(&shared_waiters->count, 0);
+	pg_atomic_init_u64(&shared_waiters->wakeups, 0);
 	for (int i = 0; i < MaxBackends; i++)
 	{
 		pg_atomic_init_u32(&shared_waiters->waiters[i].key, 0);
-		pg_atomic_init_u32(&shared_waiters->waiters[i].woken, 0);
+		pg_atomic_init_u64(&shared_waiters->waiters[i].woken, 0);
+		pg_atomic_init_u64(&shared_waiters->waiters[i].looked, 0);
 	}
 }
 
@@ -87,9 +107,11 @@ ow_wakeup_key(const char *workflow_id)
 
 /*
  * Enters this backend as one that waits for the key, instead of any before.
+ *
+ * What may still be in its word is not wiped out: at worst it is passed on for nothing.
  */
 void
-ow_waiter_begin(uint32 key)
+ow_waiter_begin(uint32 key, uint32 filter)
 {
 	static bool cleanup_registered = false;
 
@@ -104,9 +126,11 @@ ow_waiter_begin(uint32 key)
 	}
 	ow_waiter_end();
 
+	looked_before = false;
 	my_waiter = &shared_waiters->waiters[MyBackendId - 1];
 	my_waiter->pgprocno = MyProc->pgprocno;
-	pg_atomic_write_u32(&my_waiter->woken, 0);
+	my_waiter->filter = filter;
+	pg_atomic_write_u64(&my_waiter->looked, 0);
 	pg_atomic_write_u32(&my_waiter->key, key);
 	pg_atomic_fetch_add_u32(&shared_waiters->count, 1); /* a full barrier */
 }
@@ -120,15 +144,151 @@ ow_waiter_sleep(long timeout_ms)
 	if (my_waiter == NULL)
 		timeout_ms = Min(timeout_ms, POLL_MS);
 
-	if (my_waiter == NULL || pg_atomic_read_u32(&my_waiter->woken) == 0)
+	if (my_waiter == NULL || pg_atomic_read_u64(&my_waiter->woken) == 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 Min(Max(timeout_ms, 0), INT_MAX), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
-	if (my_waiter != NULL)
-		(void) pg_atomic_exchange_u32(&my_waiter->woken, 0);
+	if (my_waiter != NULL && my_waiter->filter == OW_WAKE_ALL)
+		(void) pg_atomic_exchange_u64(&my_waiter->woken, 0);
 	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Gives the wake-up to a waiter, unless it has one; false as well when it waits for something else by now.
+ *
+ * Whoever ends its wait takes its key away first, then looks into its word: so if the key is still there
+ * after the word was written, it is seen.
+ */
+static bool
+wake(OwWaiter *waiter, uint32 key, uint64 number)
+{
+	uint64		not_woken = 0;
+
+	if (!pg_atomic_compare_exchange_u64(&waiter->woken, &not_woken, number))
+		return false;
+	ow_shared_wake(waiter->pgprocno);
+	return pg_atomic_read_u32(&waiter->key) == key;
+}
+
+/*
+ * Passes a wake-up on to somebody who has not looked since, if there is anybody.
+ */
+static void
+pass_on(uint32 key, uint64 number)
+{
+	int			start = (int) (number % MaxBackends);
+
+	if (number == 0)
+		return;
+	pg_memory_barrier();
+	for (int i = 0; i < MaxBackends; i++)
+	{
+		OwWaiter   *waiter = &shared_waiters->waiters[(start + i) % MaxBackends];
+
+		if (pg_atomic_read_u32(&waiter->key) == key && waiter->filter != OW_WAKE_ALL &&
+			pg_atomic_read_u64(&waiter->looked) < number && wake(waiter, key, number))
+			return;
+	}
+}
+
+/*
+ * Notes that this backend looks now; true when it was woken to do so.
+ */
+bool
+ow_waiter_look(void)
+{
+	uint64		woken;
+
+	if (my_waiter == NULL)
+		return false;
+	pg_atomic_write_u64(&my_waiter->looked, pg_atomic_read_u64(&shared_waiters->wakeups));
+	woken = pg_atomic_exchange_u64(&my_waiter->woken, 0);	/* a full barrier */
+	my_debt = Max(my_debt, woken);
+	return my_debt != 0;
+}
+
+/* Whoever wants the same need not look for what one of them has not found. */
+static void
+note_looked(void)
+{
+	uint64		looked = pg_atomic_read_u64(&my_waiter->looked);
+
+	for (int i = 0; i < MaxBackends; i++)
+	{
+		OwWaiter   *waiter = &shared_waiters->waiters[i];
+		uint64		before = pg_atomic_read_u64(&waiter->looked);
+
+		if (pg_atomic_read_u32(&waiter->key) != pg_atomic_read_u32(&my_waiter->key) ||
+			waiter->filter != my_waiter->filter)
+			continue;
+		while (before < looked && !pg_atomic_compare_exchange_u64(&waiter->looked, &before, looked))
+			;
+	}
+}
+
+/*
+ * Notes what came of the look.
+ *
+ * Whoever has all that it can take on its first look may have found what was there before, and not what it
+ * was woken for.
+ */
+void
+ow_waiter_looked(OwLook result)
+{
+	if (my_waiter == NULL)
+		return;
+	if (my_debt != 0)
+	{
+		if (result == OW_LOOK_NOT_ALL)
+		{
+			if (!looked_before)
+				pass_on(pg_atomic_read_u32(&my_waiter->key), my_debt);
+		}
+		else
+		{
+			note_looked();
+			pass_on(pg_atomic_read_u32(&my_waiter->key), my_debt);
+		}
+	}
+	my_debt = 0;
+	looked_before = true;
+}
+
+/*
+ * Notes that this backend has been told that there is a task, for it to poll.  It may never do that.
+ */
+void
+ow_waiter_told(void)
+{
+	if (my_waiter == NULL)
+		return;
+	ow_waiter_settle();
+	owed_key = pg_atomic_read_u32(&my_waiter->key);
+	owed = Max(my_debt, pg_atomic_exchange_u64(&my_waiter->woken, 0));
+	my_debt = 0;
+}
+
+/*
+ * Pays what ow_waiter_told left: polls that were made in the meantime may have been of another queue, or have
+ * found nothing.
+ */
+void
+ow_waiter_settle(void)
+{
+	uint64		number = owed;
+
+	owed = 0;
+	if (number != 0)
+		pass_on(owed_key, number);
+}
+
+void
+ow_waiter_forgive(uint32 key)
+{
+	if (owed_key == key)
+		owed = 0;
 }
 
 /*
@@ -137,38 +297,52 @@ ow_waiter_sleep(long timeout_ms)
 void
 ow_waiter_end(void)
 {
-	if (my_waiter == NULL)
+	OwWaiter   *waiter = my_waiter;
+	uint32		key;
+	uint64		number;
+
+	if (waiter == NULL)
 		return;
-	pg_atomic_write_u32(&my_waiter->key, 0);
+	key = pg_atomic_exchange_u32(&waiter->key, 0);	/* a full barrier */
 	pg_atomic_fetch_sub_u32(&shared_waiters->count, 1);
+	number = Max(my_debt, pg_atomic_exchange_u64(&waiter->woken, 0));
 	my_waiter = NULL;
+	my_debt = 0;
+	if (waiter->filter != OW_WAKE_ALL)
+		pass_on(key, number);
 }
 
 static void
 leave_at_exit(int code, Datum arg)
 {
 	ow_waiter_end();
+	ow_waiter_settle();
 }
 
 /*
- * Wakes all who wait for the key.
+ * Wakes that many of those who wait for the key, and have not been woken.
+ *
+ * Who has been will look at the tables after this, too.
  */
 void
-ow_waiter_notify(uint32 key)
+ow_waiter_notify(uint32 key, int count)
 {
+	uint64		number;
+	int			start;
+
 	if (shared_waiters == NULL)
 		return;
 	pg_memory_barrier();
 	if (pg_atomic_read_u32(&shared_waiters->count) == 0)
 		return;
 
-	for (int i = 0; i < MaxBackends; i++)
+	number = pg_atomic_add_fetch_u64(&shared_waiters->wakeups, 1);
+	start = (int) (number % MaxBackends);
+	for (int i = 0; i < MaxBackends && count > 0; i++)
 	{
-		OwWaiter   *waiter = &shared_waiters->waiters[i];
+		OwWaiter   *waiter = &shared_waiters->waiters[(start + i) % MaxBackends];
 
-		if (pg_atomic_read_u32(&waiter->key) != key)
-			continue;
-		pg_atomic_write_u32(&waiter->woken, 1);
-		ow_shared_wake(waiter->pgprocno);
+		if (pg_atomic_read_u32(&waiter->key) == key && wake(waiter, key, number))
+			count--;
 	}
 }

@@ -8,7 +8,7 @@
 extern Size ow_waiter_size(void);
 extern void ow_waiter_startup(void);
 
-/* Wakes all who wait for the key.  No errors, no allocation: for the end of a transaction. */
-extern void ow_waiter_notify(uint32 key);
+/* Wakes so many of those who wait for the key.  No errors, no allocation: for the end of a transaction. */
+extern void ow_waiter_notify(uint32 key, int count);
 
 #endif							/* OW_WAITER_H */

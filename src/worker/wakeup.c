@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -39,8 +41,9 @@ typedef enum DebtKind
 	DEBT_RUN,
 	DEBT_DUE,
 	DEBT_RESCAN,
-	DEBT_CLOSED,
-	DEBT_TASKS
+	DEBT_WAITERS,
+	DEBT_TASKS,
+	DEBT_TAKEN					/* the only one that is paid at abort */
 } DebtKind;
 
 typedef struct Debt
@@ -52,7 +55,11 @@ typedef struct Debt
 	{
 		OwRunRef	run;
 		TimestampTz due;
-		uint32		key;
+		struct
+		{
+			uint32		key;
+			int			count;
+		}			waiters;
 		struct
 		{
 			uint32		key;
@@ -85,6 +92,7 @@ static void end_transaction(XactEvent event, void *arg);
 static void end_subtransaction(SubXactEvent event, SubTransactionId my_id,
 							   SubTransactionId parent_id, void *arg);
 static void pay_debts(void);
+static void give_back(const Debt *debt);
 static void announce_locks(void);
 static void settle(void);
 static void forget_all(void);
@@ -136,19 +144,46 @@ ow_wakeup_at(Oid owner, TimestampTz due_at)
 		debt->what.due = Min(debt->what.due, due_at);
 }
 
-/*
- * Owes a wake-up of those who wait for the key.
- */
-void
-ow_wakeup_waiters(uint32 key)
+static void
+add_waiters(DebtKind kind, uint32 key, int count)
 {
 	Debt	   *last;
 
 	if (ow_shared == NULL)
 		return;
-	last = last_debt(DEBT_CLOSED, InvalidOid);
-	if (last == NULL || last->what.key != key)
-		add_debt(DEBT_CLOSED, InvalidOid)->what.key = key;
+	last = last_debt(kind, InvalidOid);
+	if (last == NULL || last->what.waiters.key != key)
+	{
+		last = add_debt(kind, InvalidOid);
+		last->what.waiters.key = key;
+		last->what.waiters.count = 0;
+	}
+	last->what.waiters.count = count > INT_MAX - last->what.waiters.count ? INT_MAX :
+		last->what.waiters.count + count;
+}
+
+/*
+ * Owes a wake-up of those who wait for the key: all of them, or some.
+ */
+void
+ow_wakeup_waiters(uint32 key)
+{
+	add_waiters(DEBT_WAITERS, key, INT_MAX);
+}
+
+void
+ow_wakeup_some_waiters(uint32 key, int count)
+{
+	add_waiters(DEBT_WAITERS, key, count);
+}
+
+/*
+ * Owes a wake-up of some of those who wait for the key, unless this transaction commits.
+ */
+void
+ow_wakeup_if_aborted(uint32 key, int count)
+{
+	add_waiters(DEBT_TAKEN, key, count);
 }
 
 /*
@@ -281,6 +316,8 @@ end_transaction(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_ABORT:
+			for (int i = 0; i < n_debts; i++)
+				give_back(&debts[i]);
 			settle();
 			ow_waiter_end();
 			break;
@@ -320,8 +357,19 @@ end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId 
 	{
 		if (debts[n_debts - 1].kind == DEBT_RUN)
 			n_runs--;
+		give_back(&debts[n_debts - 1]);
 		n_debts--;
 	}
+}
+
+/*
+ * Tells others that what was taken is there again: a transaction, or part of it, has been aborted.
+ */
+static void
+give_back(const Debt *debt)
+{
+	if (debt->kind == DEBT_TAKEN)
+		ow_waiter_notify(debt->what.waiters.key, debt->what.waiters.count);
 }
 
 /*
@@ -345,8 +393,10 @@ pay_debts(void)
 			case DEBT_RESCAN:
 				ow_pool_post_rescan(MyDatabaseId, debt->owner);
 				break;
-			case DEBT_CLOSED:
-				ow_waiter_notify(debt->what.key);
+			case DEBT_WAITERS:
+				ow_waiter_notify(debt->what.waiters.key, debt->what.waiters.count);
+				break;
+			case DEBT_TAKEN:
 				break;
 			case DEBT_TASKS:
 				ow_rates_count(debt->owner, debt->what.tasks.key, debt->what.tasks.added, debt->what.tasks.taken);

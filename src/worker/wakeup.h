@@ -28,6 +28,10 @@ extern uint32 ow_wakeup_key(const char *workflow_id);
 /* At commit: so many tasks of owner have come into the queue of this key, and been taken: see rates.h */
 extern void ow_wakeup_tasks(Oid owner, uint32 queue_key, int added, int taken);
 
+/* At commit: so many more of what they wait for; at abort: they are there again, not having been taken. */
+extern void ow_wakeup_some_waiters(uint32 key, int count);
+extern void ow_wakeup_if_aborted(uint32 key, int count);
+
 /* At commit or abort: the run's row lock held by this transaction is gone. */
 extern void ow_wakeup_locked(Oid owner, const OwRunRef *run);
 
@@ -39,9 +43,27 @@ extern void ow_wakeup_unpark(void);
  * Waiting for a close: register, look at the tables, sleep, look again.  Registered before the first
  * look, so no close is missed.  The slot goes with the transaction or process if an error passes it
  * by.
+ *
+ * Waiting for a task: the same, but one of those who wait is woken for each task, and so has to tell when it
+ * looks and what came of that, for others to be woken in its stead.  Those of the same filter find the same.
  */
-extern void ow_waiter_begin(uint32 key);
+#define OW_WAKE_ALL 0			/* filter of those who wait for a close */
+
+typedef enum OwLook
+{
+	OW_LOOK_ALL,				/* there is no more for this filter */
+	OW_LOOK_NOT_ALL				/* there may be more than was taken */
+} OwLook;
+
+extern void ow_waiter_begin(uint32 key, uint32 filter);
 extern void ow_waiter_sleep(long timeout_ms);	/* returns on any wake-up; checks for interrupts */
+extern bool ow_waiter_look(void);
+extern void ow_waiter_looked(OwLook result);
 extern void ow_waiter_end(void);
+
+/* Having been told of a task this backend will poll: its next poll, or its end, says whether it was taken. */
+extern void ow_waiter_told(void);
+extern void ow_waiter_forgive(uint32 key);
+extern void ow_waiter_settle(void);
 
 #endif							/* OW_WAKEUP_H */

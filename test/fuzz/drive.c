@@ -15,15 +15,20 @@
  *		s Error			the shell cannot go on
  *		r				an operator lets it try again, once it is stuck
  *		k				an operator lets its failed compensations try again
+ *		p 1 reason		the activity of a token is paused: of the run's own (0), or its branches'
+ *		u 1				it is resumed
+ *		e 1 kh			it is reset, kept paused (k), heartbeats forgotten (h)
+ *		o 1 JSON		it gets other options
  *		y				it is looked at, though nothing happened
  *		l				it is stored and loaded again
  *		w 3600			time passes
  *		v				history must lead to where it is now (as it must in the end)
  *
- * In half of the cases, activities whose names have an odd length are done outside.
+ * In half of the cases, activities whose names have an odd length are done outside.  In a quarter, some attempts
+ * are rejected, as by an open circuit breaker.
  *
  * An outcome waits for the next activity.  Where the script says nothing, activities complete with their
- * input, timers fire, task tokens are answered, and a run that is stuck is retried.
+ * input, timers fire, task tokens are answered, what is paused is resumed, and a run that is stuck is retried.
  */
 #include "postgres.h"
 
@@ -48,6 +53,7 @@ typedef struct Drive
 	OwActivity	activity;
 	OwActivity	outside;
 	bool		some_outside;
+	bool		some_rejected;
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
 	bool		operator_came;	/* what was missing has been registered */
@@ -130,6 +136,33 @@ max_concurrency(void *arg, const OwRun *run)
 	return MAX_CONCURRENCY;
 }
 
+/* An attempt that is offered again, as a run was loaded again, is rejected again. */
+static bool
+may_attempt(void *arg, const OwRun *run, const OwAttempt *attempt, OwRejection *rejection)
+{
+	const Drive *drive = arg;
+
+	if (!drive->some_rejected || hash_combine(run->next_event_id, hash_uint32((uint32) attempt->now)) % 4 != 0)
+		return true;
+	memset(rejection, 0, sizeof(*rejection));
+	rejection->retry_at = attempt->now + USECS_PER_SEC;
+	rejection->spread_ms = run->next_event_id % 2000;
+	rejection->outside = attempt->activity->kind == OW_ACTIVITY_QUEUE;
+	return ow_fail(&rejection->failure, OW_ERROR_CIRCUIT_OPEN, "it is open");
+}
+
+/* What ends was begun. */
+static void
+attempt_ended(void *arg, const OwRun *run, const OwAttempt *attempt, const OwFailure *failure)
+{
+	const Drive *drive = arg;
+
+	if (attempt->activity != &drive->activity && attempt->activity != &drive->outside)
+		fuzz_finding("an attempt of another activity has ended");
+	if (attempt->now != drive->now)
+		fuzz_finding("an attempt ended at another time");
+}
+
 /* ---- inputs ---- */
 
 /* A limit that cases get to */
@@ -177,6 +210,26 @@ waiting_task(const OwRun *run, int *branch)
 	return NULL;
 }
 
+/* A token that is paused; NULL */
+static const OwToken *
+paused_token(const OwRun *run, int *branch)
+{
+	ListCell   *cell;
+
+	*branch = 0;
+	if (ow_token_is_paused(&run->token))
+		return &run->token;
+	foreach(cell, run->branches)
+	{
+		const OwBranch *candidate = lfirst(cell);
+
+		*branch = candidate->id;
+		if (ow_token_is_paused(&candidate->token))
+			return &candidate->token;
+	}
+	return NULL;
+}
+
 /* What must hold after a step, whatever came before it */
 static void
 check_step(const Drive *drive)
@@ -191,8 +244,10 @@ check_step(const Drive *drive)
 	if (drive->step == OW_STEP_CLOSED && (run->status < OW_STATUS_COMPLETED || !run->outcome.decided))
 		fuzz_finding("a run is closed in status %s", ow_status_name(run->status));
 	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch) == DT_NOEND &&
-		waiting_task(run, &branch) == NULL)
+		waiting_task(run, &branch) == NULL && paused_token(run, &branch) == NULL)
 		fuzz_finding("a run waits for nothing in phase %s", ow_phase_name(run->token.phase));
+	if (drive->step == OW_STEP_ACTIVITY && ow_token_is_paused(drive->machine.token))
+		fuzz_finding("an activity is called though it is paused");
 	if (drive->step == OW_STEP_ACTIVITY && (drive->machine.call.activity == NULL || drive->machine.call.input == NULL))
 		fuzz_finding("an activity is called without input");
 }
@@ -292,6 +347,17 @@ feed_timeout(Drive *drive)
 	feed_failure(drive, OW_INPUT_ACTIVITY_TIMED_OUT, called_branch(drive), &failure);
 }
 
+/* A request about an activity; how it is done depends on the kind. */
+static void
+feed_request(Drive *drive, OwInputKind kind, int branch, const Jsonb *request, const char *reason)
+{
+	OwInput		input = {
+		.kind = kind, .branch = branch, .request = request, .reason = reason, .requested_by = "fuzz"
+	};
+
+	feed(drive, &input);
+}
+
 static void
 feed_timer(Drive *drive)
 {
@@ -320,6 +386,8 @@ feed_what_comes(Drive *drive)
 	}
 	else if (drive->step == OW_STEP_PARKED && waiting_task(run, &branch) != NULL)
 		feed_result(drive, branch, ow_json_empty_object());
+	else if (drive->step == OW_STEP_PARKED && paused_token(run, &branch) != NULL)
+		feed_request(drive, OW_INPUT_RESUME_ACTIVITY, branch, ow_json_empty_object(), NULL);
 	else if (drive->step == OW_STEP_PARKED)
 		feed_timer(drive);
 	else
@@ -450,6 +518,53 @@ retry_compensations(Drive *drive)
 	feed_kind(drive, OW_INPUT_RETRY_COMPENSATIONS, NULL);
 }
 
+/* The token of that number, the run's own first: its branch's id */
+static int
+branch_number(const OwRun *run, unsigned long number)
+{
+	number %= list_length(run->branches) + 1;
+	return number == 0 ? 0 : ((OwBranch *) list_nth(run->branches, number - 1))->id;
+}
+
+/* The options are as workflow.update_activity_options lets them through. */
+static void
+feed_options(Drive *drive, int branch, const char *words)
+{
+	Jsonb	   *options = ow_json_parse(words);
+	OwProblems	problems = {0};
+	OwObject	request;
+
+	if (options == NULL)
+		return;
+	ow_task_options_check_override(options, "options", &problems);
+	if (problems.errors > 0)
+		return;
+	ow_object_begin(&request);
+	ow_object_add(&request, "options", options);
+	feed_request(drive, OW_INPUT_ACTIVITY_OPTIONS, branch, ow_object_end(&request), NULL);
+}
+
+/* What an operator asks of an activity */
+static void
+feed_control(Drive *drive, char what, const char *words)
+{
+	char	   *rest;
+	int			branch = branch_number(drive->machine.run, strtoul(words, &rest, 10));
+	OwObject	request;
+
+	rest += strspn(rest, " ");
+	if (what == 'o')
+	{
+		feed_options(drive, branch, rest);
+		return;
+	}
+	ow_object_begin(&request);
+	ow_object_add_bool(&request, "keep_paused", strchr(rest, 'k') != NULL);
+	ow_object_add_bool(&request, "reset_heartbeat", strchr(rest, 'h') != NULL);
+	feed_request(drive, what == 'p' ? OW_INPUT_PAUSE_ACTIVITY : what == 'u' ? OW_INPUT_RESUME_ACTIVITY : OW_INPUT_RESET_ACTIVITY,
+				 branch, ow_object_end(&request), what == 'p' && *rest ? rest : NULL);
+}
+
 /* Messages and what else happens at any time; lines that say nothing sensible do nothing. */
 static void
 feed_line(Drive *drive, const char *line)
@@ -488,6 +603,12 @@ feed_line(Drive *drive, const char *line)
 			break;
 		case 'k':
 			retry_compensations(drive);
+			break;
+		case 'p':
+		case 'u':
+		case 'e':
+		case 'o':
+			feed_control(drive, line[0], words);
 			break;
 		case 'y':
 			feed_kind(drive, OW_INPUT_CONTINUE, NULL);
@@ -558,6 +679,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 	drive.activity.name = "any";
 	ow_task_options_init(&drive.activity.options);
 	drive.some_outside = fuzz_case->hash & 4;
+	drive.some_rejected = (fuzz_case->hash & 24) == 24;
 	drive.outside = drive.activity;
 	drive.outside.kind = OW_ACTIVITY_QUEUE;
 	drive.outside.options.task_queue = "outside";
@@ -571,6 +693,8 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 		.new_task_token = new_task_token,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
+		.may_attempt = may_attempt,
+		.attempt_ended = attempt_ended,
 		.arg = &drive,
 		.max_transitions = MAX_TRANSITIONS,
 		.transition_limit = TRANSITION_LIMIT,

@@ -198,6 +198,7 @@ put_token(StringInfo out, const OwToken *token, const OwDefinition *definition)
 	put_json(out, "kept", token->kept);
 	put_json(out, "visits", ow_machine_visits(token, definition));
 	put_json(out, "variables", token->variables);
+	put_json(out, "control", token->control);
 }
 
 static void

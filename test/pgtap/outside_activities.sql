@@ -83,6 +83,63 @@ SELECT workflow.fail_activities(array_agg(task_token), '{Broken}', '{why}', '{7}
 \o
 SELECT is(pg_temp.ended('5a'), 'Failed Broken why', 'fail_activities fails');
 
+\echo # Many at a time: failures, giving up, heartbeats
+\o /dev/null
+SELECT workflow.register('crowd', '{"StartAt": "Do", "States": {"Do": {"Type": "Task", "Resource": "Slow", "TaskQueue": "crowd", "End": true,
+	"Retry": [{"ErrorEquals": ["Busy"], "IntervalSeconds": 10, "MaxAttempts": 5}]}}}');
+SELECT workflow.start('crowd', workflow_id => 'crowd' || n) FROM generate_series(1, 6) n;
+SELECT workflow_test.run(workflow_test.now());
+CREATE TEMP TABLE crowd AS SELECT * FROM workflow.poll_activity('crowd', 'w', 5);
+CREATE FUNCTION pg_temp.of(VARIADIC ids text[]) RETURNS uuid[] LANGUAGE sql AS $$
+	SELECT array_agg(coalesce(task_token, '00000000-0000-8000-8000-000000000000') ORDER BY position)
+	FROM unnest(ids) WITH ORDINALITY AS id (workflow_id, position) LEFT JOIN crowd USING (workflow_id)
+$$;
+\o
+SELECT results_eq($$ SELECT b.task_token, b.ok FROM workflow.heartbeats(pg_temp.of('crowd2', 'nobody', 'crowd1'), '{"2",null,"1"}') b $$,
+	$$ SELECT t, n <> 2 FROM unnest(pg_temp.of('crowd2', 'nobody', 'crowd1')) WITH ORDINALITY AS t (t, n) $$, 'heartbeats, in the order given');
+SELECT results_eq($$ SELECT ok FROM workflow.heartbeats(pg_temp.of('crowd1', 'crowd3', 'crowd1'), '{"\"first\"",null,"\"last\""}') $$, $$ VALUES (true), (true), (true) $$,
+	'again, and for the first time');
+SELECT results_eq($$ SELECT h.details FROM workflow.activity_heartbeat h JOIN crowd c USING (task_token) ORDER BY c.workflow_id $$,
+	$$ VALUES ('"last"'::jsonb), ('2'), (NULL) $$, 'of two for the same task, the last counts');
+SELECT is_empty($$ SELECT FROM workflow.heartbeats(NULL) $$, 'none');
+SELECT is((SELECT array_agg(ok) FROM workflow.heartbeats((SELECT array_agg(task_token) FROM workflow.activity_task WHERE workflow_id = 'crowd6'))), '{f}', 'not for a task that nobody has taken');
+SELECT throws_ok($$ SELECT * FROM workflow.heartbeats(pg_temp.of('crowd1'), '{1,2}') $$, '2202E', 'details must have as many elements as task_tokens', 'one each');
+SELECT throws_ok($$ SELECT * FROM workflow.heartbeats('{null}') $$, '22004', 'task_token must not be null', 'a token each');
+SELECT is(workflow.fail_activities(pg_temp.of('crowd1', 'crowd2', 'crowd3'), '{Busy,Busy,Busy}', '{a,b,c}', non_retryable => '{f,t,null}', next_retry_delays => '{1 minute,null,null}'),
+	'{t,t,t}', 'failures, each with what it says of retries');
+SELECT is((SELECT array_agg(pg_temp.ended('crowd' || n)) FROM generate_series(1, 3) n), '{Running,Failed Busy b,Running}', 'one is not to be tried again');
+SELECT results_eq($$ SELECT t.due_at - workflow_test.now() FROM workflow.timers t, generate_series(1, 3) n WHERE t.workflow_id = 'crowd' || n ORDER BY n $$,
+	$$ VALUES (interval '1 minute'), (interval '10 s') $$, 'one later than its policy says');
+SELECT throws_ok($$ SELECT workflow.fail_activities(pg_temp.of('crowd4'), '{Busy}', next_retry_delays => '{1s,2s}') $$, '2202E',
+	'next_retry_delays must have as many elements as task_tokens', 'one each');
+SELECT is(workflow.cancel_activities(pg_temp.of('crowd4', 'nobody', 'crowd5', 'crowd4'), '{4,0,5,44}'), '{t,f,t,f}', 'given up, once');
+SELECT results_eq($$ SELECT h.attributes->'details' FROM workflow.history h, generate_series(4, 5) n WHERE h.workflow_id = 'crowd' || n
+	AND h.event_type = 'ActivityTaskFailed' ORDER BY n $$, $$ VALUES ('4'::jsonb), ('5') $$, 'the first answer counts');
+SELECT is(pg_temp.ended('crowd5'), 'Failed OW.Canceled the activity was canceled by its worker', 'and ends the run');
+SELECT is(workflow.cancel_activities(NULL), '{}', 'none');
+SELECT is_empty($$ SELECT FROM workflow.activity_heartbeat UNION ALL SELECT FROM workflow.timer WHERE kind LIKE 'Task:%' UNION ALL SELECT FROM workflow.message $$,
+	'nothing is left of them');
+SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'no faults');
+
+\echo # What goes wrong while the run goes on does not lose the answers
+\o /dev/null
+SELECT workflow.terminate('crowd' || n) FROM unnest('{1,3,6}'::int[]) n;
+SELECT workflow_test.run(workflow_test.now());
+SELECT pg_temp.start('fault1'), pg_temp.start('fault2');
+CREATE TEMP TABLE fault AS SELECT * FROM workflow.poll_activity('fault1', 'w') UNION ALL SELECT * FROM workflow.poll_activity('fault2', 'w');
+CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON workflow.closed_execution FOR EACH ROW WHEN (NEW.workflow_id = 'fault2') EXECUTE FUNCTION public.refuse();
+\o
+SELECT is(workflow.complete_activities((SELECT array_agg(task_token ORDER BY workflow_id) FROM fault), '{1,2}'), '{t,t}', 'both are taken');
+SELECT is((SELECT array_agg(payload->'result' ORDER BY payload->'result') FROM workflow.message), '{1,2}', 'and kept as messages');
+SELECT ok(NOT workflow.fail_activity((SELECT task_token FROM fault WHERE workflow_id = 'fault1'), 'Late'), 'there is no other answer after that');
+\o /dev/null
+DROP TRIGGER refuse ON workflow.closed_execution;
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.ended('fault1') || ' ' || pg_temp.ended('fault2'), 'Completed 1 Completed 2', 'executors go on');
+SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'no faults');
+
 \echo # Every timeout, with and without a retry
 \o /dev/null
 CREATE TEMP TABLE expected (id text, options jsonb, taken_at interval[], beats interval[], over_at interval, outcome text, attempts int);

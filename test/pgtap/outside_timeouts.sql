@@ -75,7 +75,7 @@ BEGIN
 	FROM workflow.activity_task t JOIN combination c ON c.id = t.workflow_id,
 		LATERAL (SELECT c.workers[least(t.attempt, cardinality(c.workers))]) w (worker),
 		LATERAL workflow.poll_activity(c.id, 'worker') taken
-	WHERE t.worker IS NULL AND t.queued_at <= workflow_test.now() - interval '7 s' AND w.worker <> 'never';
+	WHERE t.worker IS NULL AND t.queued_at < workflow_test.now() - interval '6.9 s' AND w.worker <> 'never';
 	PERFORM workflow.heartbeat(task_token, to_jsonb(second)) FROM task WHERE worker = 'beat' AND (second - started) % 4 = 0;
 	PERFORM workflow.fail_activity(task_token, CASE worker WHEN 'fail' THEN 'Failed' ELSE 'Refused' END, non_retryable => worker = 'refuse')
 	FROM task WHERE worker IN ('fail', 'refuse') AND started + 9 = second;

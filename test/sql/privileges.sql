@@ -9,7 +9,7 @@ CREATE EXTENSION order_workflow;
 BEGIN;
 SET client_min_messages = warning;
 CREATE ROLE regress_owner LOGIN;  -- of the workflow
-CREATE ROLE regress_granted;      -- everything on it
+CREATE ROLE regress_granted LOGIN;-- everything on it
 CREATE ROLE regress_starter;      -- "start" only; has started the run
 CREATE ROLE regress_auditor;      -- "read" only
 CREATE ROLE regress_stranger;     -- the API, and nothing else
@@ -87,7 +87,7 @@ CREATE SCHEMA regress_shop AUTHORIZATION regress_owner;
 GRANT USAGE ON SCHEMA regress_shop TO PUBLIC;
 SET ROLE regress_owner;
 CREATE FUNCTION regress_shop.pay(input jsonb) RETURNS jsonb LANGUAGE sql RETURN input;
-SELECT workflow.register_activity('Pay', 'regress_shop.pay(jsonb)');
+SELECT workflow.register_activity('Pay', 'regress_shop.pay(jsonb)', options => '{"CircuitBreaker": {}}');
 SELECT workflow.register('Order', workflow.sequence(ARRAY[workflow.step('Pay')], '{"Defaults": {"StartToCloseSeconds": 1}}'));
 SELECT workflow.grant_workflow('regress_granted', 'Order', '{start,signal,cancel,read}');
 SELECT workflow.grant_workflow('regress_starter', 'Order', '{start}');
@@ -107,9 +107,15 @@ INSERT INTO probe VALUES
     ('complete_activity(uuid,jsonb)', $$workflow.complete_activity('00000000-0000-8000-8000-000000000000', '{}')$$),
     ('fail_activity(uuid,text,text,jsonb,boolean,interval)', $$workflow.fail_activity('00000000-0000-8000-8000-000000000000', 'No')$$),
     ('heartbeat(uuid,jsonb)', $$ok FROM workflow.heartbeat('00000000-0000-8000-8000-000000000000')$$),
+    ('heartbeats(uuid[],jsonb[])', $$count(*) FROM workflow.heartbeats('{00000000-0000-8000-8000-000000000000}')$$),
     ('cancel_activity(uuid,jsonb)', $$workflow.cancel_activity('00000000-0000-8000-8000-000000000000')$$),
+    ('complete_activity_by_id(text,text,jsonb)', $$workflow.complete_activity_by_id('order', 'Pay')$$),
+    ('fail_activity_by_id(text,text,text,text,jsonb,boolean,interval)', $$workflow.fail_activity_by_id('order', 'Pay', 'No')$$),
+    ('cancel_activity_by_id(text,text,jsonb)', $$workflow.cancel_activity_by_id('order', 'Pay')$$),
+    ('heartbeat_by_id(text,text,jsonb)', $$ok FROM workflow.heartbeat_by_id('order', 'Pay')$$),
     ('complete_activities(uuid[],jsonb[])', $$workflow.complete_activities('{00000000-0000-8000-8000-000000000000}', '{1}')$$),
-    ('fail_activities(uuid[],text[],text[],jsonb[])', $$workflow.fail_activities('{00000000-0000-8000-8000-000000000000}', '{No}')$$),
+    ('fail_activities(uuid[],text[],text[],jsonb[],boolean[],interval[])', $$workflow.fail_activities('{00000000-0000-8000-8000-000000000000}', '{No}')$$),
+    ('cancel_activities(uuid[],jsonb[])', $$workflow.cancel_activities('{00000000-0000-8000-8000-000000000000}', '{1}')$$),
     ('poll_activity(text,text,integer,interval,text[],text)', $$count(*) FROM workflow.poll_activity('q', 'w')$$),
     ('poll_unless_draining(text,text,integer,interval,text[],text)', $$count(*) FROM workflow.poll_unless_draining('q', 'w', 1, '0', NULL, NULL)$$),
     ('complete_and_poll(uuid[],jsonb[],text,text,integer,text[],text)', $$count(*) FROM workflow.complete_and_poll(NULL, NULL, 'q', 'w')$$),
@@ -118,14 +124,21 @@ INSERT INTO probe VALUES
     ('answerable_token(uuid,integer)', $$workflow.answerable_token('00000000-0000-8000-8000-000000000000', 1)$$),
     ('current_epoch()', $$workflow.current_epoch()$$),
     ('task_rates(regrole,text)', $$* FROM workflow.task_rates('regress_owner', 'q')$$),
+    ('queue_workers()', $$count(*) FROM workflow.queue_workers()$$),
     ('queue_problem(text,bigint,text[],timestamp with time zone)', $$workflow.queue_problem('A', 1, '{B}', NULL)$$),
     ('grant_worker(regrole,text)', $$workflow.grant_worker('regress_stranger', 'q')$$),
     ('revoke_worker(regrole,text)', $$workflow.revoke_worker('regress_stranger', 'q')$$),
+    ('set_task_queue(text,double precision,integer,double precision,integer,regrole)', $$workflow.set_task_queue('q', 1, owner => 'regress_owner')$$),
+    ('set_fairness_key(text,text,double precision,double precision,integer,regrole)', $$workflow.set_fairness_key('q', 'k', 2, owner => 'regress_owner')$$),
+    ('pause_task_queue(text,timestamp with time zone,text,text,regrole)', $$workflow.pause_task_queue('q', owner => 'regress_owner')$$),
+    ('resume_task_queue(text,text,regrole)', $$workflow.resume_task_queue('q', owner => 'regress_owner')$$),
     ('set_current(text,integer)', $$workflow.set_current('Order', 1)$$),
     ('validate(jsonb)', $$count(*) FROM workflow.validate('1'::jsonb)$$),
     ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
-    ('start(text,jsonb,text,integer,text,text,interval,interval,jsonb,text)', $$workflow.start('Order')$$),
+    ('start(text,jsonb,text,integer,text,text,interval,interval,jsonb,text,text)', $$workflow.start('Order')$$),
     ('start_many(text,jsonb[],text[])', $$workflow.start_many('Order', '{1,2}')$$),
+    ('start_activity(text,jsonb,text,jsonb,text,text,interval,interval,jsonb,text,text)', $$workflow.start_activity('Pay')$$),
+    ('start_activities(text,jsonb[],text[],jsonb)', $$workflow.start_activities('Pay', '{1,2}')$$),
     ('cancel(text,text)', $$workflow.cancel('order')$$),
     ('cancel(uuid,text)', $$workflow.cancel($run)$$),
     ('terminate(text,text)', $$workflow.terminate('order')$$),
@@ -134,6 +147,14 @@ INSERT INTO probe VALUES
     ('retry(uuid,integer)', $$workflow.retry($run)$$),
     ('retry_compensation(text)', $$workflow.retry_compensation('order')$$),
     ('retry_compensation(uuid)', $$workflow.retry_compensation($run)$$),
+    ('pause_activity(text,text,text)', $$workflow.pause_activity('order', 'Pay')$$),
+    ('pause_activity(uuid,text,text)', $$workflow.pause_activity($run, 'Pay')$$),
+    ('resume_activity(text,text)', $$workflow.resume_activity('order', 'Pay')$$),
+    ('resume_activity(uuid,text)', $$workflow.resume_activity($run, 'Pay')$$),
+    ('reset_activity(text,text,boolean,boolean)', $$workflow.reset_activity('order', 'Pay')$$),
+    ('reset_activity(uuid,text,boolean,boolean)', $$workflow.reset_activity($run, 'Pay')$$),
+    ('update_activity_options(text,text,jsonb)', $$workflow.update_activity_options('order', 'Pay', '{}')$$),
+    ('update_activity_options(uuid,text,jsonb)', $$workflow.update_activity_options($run, 'Pay', '{}')$$),
     ('wait(text,interval)', $$workflow.wait('order')$$),
     ('wait(uuid,interval)', $$workflow.wait($run)$$),
     ('result(text)', $$workflow.result('order')$$),
@@ -161,6 +182,9 @@ INSERT INTO probe VALUES
     ('worker_stats()', $$* FROM workflow.worker_stats()$$),
     ('pool_stats()', $$* FROM workflow.pool_stats()$$),
     ('engine_status()', $$workflow.engine_status()$$),
+    ('circuit_breaker_stats(text)', $$workflow.circuit_breaker_stats('Pay')$$),
+    ('reset_circuit_breaker(text)', $$workflow.reset_circuit_breaker('Pay')$$),
+    ('open_circuit_breaker(text,interval)', $$workflow.open_circuit_breaker('Pay', '1 s')$$),
     ('explain_run(uuid)', $$* FROM workflow.explain_run($run)$$),
     ('definition_source(text,integer)', $$workflow.definition_source('Order', 1)$$),
     ('last_version(text)', $$workflow.last_version('Order')$$),
@@ -310,6 +334,8 @@ INSERT INTO workflow.branch (shard_key, run_id, branch_id, owner, parent, item_i
 SELECT shard_key, run_id, 1, owner, 0, 0, 'A:1:0', false, 'Enter', 0, 0, 0, 0, 0 FROM workflow.execution;
 INSERT INTO workflow.branch_output SELECT shard_key, run_id, 0, 1, 2, owner, 'Completed', '{}' FROM workflow.execution;
 INSERT INTO workflow.activity_task SELECT shard_key, run_id, run_id, owner, 'A', 1 FROM workflow.execution;
+INSERT INTO workflow.task_queue SELECT 'q', owner FROM workflow.execution;
+INSERT INTO workflow.task_queue_key SELECT 'q', owner, 'k' FROM workflow.execution;
 INSERT INTO workflow.message SELECT shard_key, run_id, run_id, owner, 'Cancel', '{}', started_by, started_at FROM workflow.execution;
 CREATE FUNCTION pg_temp.rows_of(relation regclass, role text) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE

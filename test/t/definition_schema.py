@@ -181,7 +181,7 @@ REFUSED = {"ItemReader", "ResultWriter", "Label"}
 # In the schema, and not in the source yet
 PLANNED = set()
 # Of what is no part of a definition
-ELSEWHERE = {"activity_tables", "rule_tables"}
+ELSEWHERE = {"activity_tables", "circuit_breaker_tables", "job_tables", "rule_tables"}
 # Fields of the other query language, which a state is told about in particular
 FOREIGN = {"ow_jsonpath_only_fields", "ow_sql_only_fields"}
 # Which of the schema's objects a list of tables is about

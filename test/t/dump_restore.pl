@@ -29,7 +29,13 @@ $original->safe_psql(
 	GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA orders TO clerk;
 	SET ROLE shop;
 	SELECT workflow.grant_workflow('clerk', 'OrderSaga', '{start,read}');
-	SELECT workflow.grant_activity('partner', 'ProcessPayment')});
+	SELECT workflow.grant_activity('partner', 'ProcessPayment');
+	CREATE FUNCTION orders.echo(input jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT input';
+	SELECT workflow.register_activity('Echo', 'orders.echo(jsonb)');
+	SELECT workflow.grant_activity('partner', 'Echo');
+	GRANT USAGE ON SCHEMA orders TO partner});
+$original->safe_psql('shop', qq{SET ROLE $_; SELECT workflow.start_activity('Echo', '1', options => '{"Priority": 1}')})
+  foreach qw(shop partner);
 
 # Periods so short that the orders are spread over many partitions
 $original->safe_psql(
@@ -160,6 +166,15 @@ sub check_use
 			on_error_stop => 1),
 		0,
 		"$database: and no other");
+	is( $node->safe_psql(
+			$database, q{
+			SET ROLE partner;
+			SELECT workflow.start_activity('Echo', '2', 'echo', '{"Priority": 1}') \gset
+			SELECT workflow, output FROM workflow.wait('echo');
+			RESET ROLE;
+			SELECT count(*) FROM workflow.definitions WHERE workflow LIKE 'activity%'}),
+		"activity\@partner:Echo|2\n2",
+		"$database: jobs go on as what they were");
 	is($node->safe_psql($database, q{SET ROLE auditor; SELECT count(*) > 300 FROM workflow.executions}),
 		't', "$database: who may see all runs sees them");
 	return;
