@@ -99,10 +99,10 @@ SELECT results_eq($$ SELECT b.task_token, b.ok FROM workflow.heartbeats(pg_temp.
 	$$ SELECT t, n <> 2 FROM unnest(pg_temp.of('crowd2', 'nobody', 'crowd1')) WITH ORDINALITY AS t (t, n) $$, 'heartbeats, in the order given');
 SELECT results_eq($$ SELECT ok FROM workflow.heartbeats(pg_temp.of('crowd1', 'crowd3', 'crowd1'), '{"\"first\"",null,"\"last\""}') $$, $$ VALUES (true), (true), (true) $$,
 	'again, and for the first time');
-SELECT results_eq($$ SELECT h.details FROM workflow.activity_heartbeat h JOIN crowd c USING (task_token) ORDER BY c.workflow_id $$,
+SELECT results_eq($$ SELECT h.details FROM workflow.activity_heartbeat h JOIN crowd c ON c.task_token = workflow.answerable_token(h.task_token, h.claim) ORDER BY c.workflow_id $$,
 	$$ VALUES ('"last"'::jsonb), ('2'), (NULL) $$, 'of two for the same task, the last counts');
 SELECT is_empty($$ SELECT FROM workflow.heartbeats(NULL) $$, 'none');
-SELECT is((SELECT array_agg(ok) FROM workflow.heartbeats((SELECT array_agg(task_token) FROM workflow.activity_task WHERE workflow_id = 'crowd6'))), '{f}', 'not for a task that nobody has taken');
+SELECT is((SELECT array_agg(ok) FROM workflow.heartbeats((SELECT array_agg(workflow.answerable_token(task_token, claim)) FROM workflow.activity_task WHERE workflow_id = 'crowd6'))), '{f}', 'not for a task that nobody has taken');
 SELECT throws_ok($$ SELECT * FROM workflow.heartbeats(pg_temp.of('crowd1'), '{1,2}') $$, '2202E', 'details must have as many elements as task_tokens', 'one each');
 SELECT throws_ok($$ SELECT * FROM workflow.heartbeats('{null}') $$, '22004', 'task_token must not be null', 'a token each');
 SELECT is(workflow.fail_activities(pg_temp.of('crowd1', 'crowd2', 'crowd3'), '{Busy,Busy,Busy}', '{a,b,c}', non_retryable => '{f,t,null}', next_retry_delays => '{1 minute,null,null}'),

@@ -134,6 +134,72 @@ SELECT ok((SELECT g.task_token = p.task_token FROM given g, workflow.poll_activi
 SELECT ok(workflow.complete_activity((SELECT task_token FROM given), '1'), 'whoever has it may answer');
 SELECT is(pg_temp.ended('given'), 'Completed 1', 'once');
 
+\echo # Many at a time
+\o /dev/null
+SELECT pg_temp.start('many');
+CREATE TEMP TABLE many AS SELECT 'old' AS is, task_token FROM workflow.poll_activity('many', 'w1');
+SELECT workflow.release_tasks('many', 'w1');
+INSERT INTO many SELECT 'new', task_token FROM workflow.poll_activity('many', 'w2');
+CREATE FUNCTION pg_temp.old_new_old() RETURNS uuid[] LANGUAGE sql AS $$
+	SELECT ARRAY[o.task_token, n.task_token, o.task_token] FROM many o, many n WHERE o.is = 'old' AND n.is = 'new'
+$$;
+\o
+SELECT is((SELECT array_agg(ok) FROM workflow.heartbeats(pg_temp.old_new_old(), '{1,2,3}')), '{f,t,f}', 'first heartbeats: of the task''s tokens one is heard');
+SELECT is((SELECT array_agg(ok) FROM workflow.heartbeats(pg_temp.old_new_old(), '{4,5,6}')), '{f,t,f}', 'later ones, too');
+SELECT is((SELECT details FROM workflow.activity_heartbeat h JOIN many m ON m.task_token = workflow.answerable_token(h.task_token, h.claim)), '5'::jsonb, 'with what it said');
+SELECT is(workflow.complete_activities(pg_temp.old_new_old(), '{1,2,3}'), '{f,t,f}', 'and answers');
+SELECT is(pg_temp.ended('many'), 'Completed 2', 'with its result');
+
+\echo # By id
+\o /dev/null
+SELECT pg_temp.start('named');
+SELECT * FROM workflow.poll_activity('named', 'w1');
+\o
+SELECT ok((SELECT ok FROM workflow.heartbeat_by_id('named', 'Do', '1')), 'who has the task is heard');
+SELECT is(workflow.release_tasks('named', 'w1'), 1::bigint, 'it is put back');
+SELECT ok(NOT (SELECT ok FROM workflow.heartbeat_by_id('named', 'Do', '2')), 'nobody has it');
+SELECT ok(NOT workflow.complete_activity_by_id('named', 'Do', '1'), 'so nobody can have done it');
+SELECT is((SELECT heartbeat_details FROM workflow.poll_activity('named', 'w2')), '1'::jsonb, 'the next worker takes it');
+SELECT ok((SELECT ok FROM workflow.heartbeat_by_id('named', 'Do', '3')), 'and is heard');
+SELECT ok(workflow.complete_activity_by_id('named', 'Do', '2'), 'and answers');
+SELECT is(pg_temp.ended('named'), 'Completed 2', 'with its result');
+\o /dev/null
+SELECT pg_temp.start('of before');
+SELECT * FROM workflow.poll_activity('of before', 'w1');
+SELECT workflow.advance_epoch();
+\o
+SELECT ok(workflow.complete_activity_by_id('of before', 'Do', '3'), 'a name is of no epoch');
+SELECT is(pg_temp.ended('of before'), 'Completed 3', 'whoever gives it knows what he does');
+
+\echo # Limits, fairness keys and pauses
+\o /dev/null
+SELECT workflow.set_task_queue('limited', max_in_flight => 1);
+SELECT pg_temp.start('limited', '{"FairnessKey": "k"}');
+SELECT pg_temp.start('limited 2', '{"TaskQueue": "limited"}');
+CREATE TEMP TABLE limited AS SELECT * FROM workflow.poll_activity('limited', 'w1', 2);
+\o
+SELECT is((SELECT count(*) FROM limited), 1::bigint, 'one task may be in flight');
+SELECT is_empty($$ SELECT * FROM workflow.poll_activity('limited', 'w2', 2) $$, 'so no other is');
+SELECT is(workflow.release_tasks('limited', 'w1'), 1::bigint, 'it is put back');
+SELECT is((SELECT count(*) FROM workflow.activity_task WHERE controlled), 0::bigint, 'and not in flight');
+SELECT ok(workflow.complete_activity(task_token), 'another is') FROM workflow.poll_activity('limited', 'w2');
+SELECT ok(workflow.complete_activity(task_token), 'and one after that') FROM workflow.poll_activity('limited', 'w2');
+SELECT is((SELECT count(*) FROM workflow.executions WHERE workflow_id ~ 'limited' AND status = 'Completed'), 2::bigint, 'until all are done');
+\o /dev/null
+SELECT pg_temp.start('held');
+SELECT workflow.heartbeat(task_token, '{"at": 2}') FROM workflow.poll_activity('held', 'w1');
+SELECT workflow.pause_activity('held', 'Do');
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.release_tasks('held', 'w1');
+\o
+SELECT is_empty($$ SELECT * FROM workflow.poll_activity('held', 'w2') $$, 'a paused task that was put back is not taken');
+\o /dev/null
+SELECT workflow.resume_activity('held', 'Do');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT results_eq($$ SELECT attempt, heartbeat_details, last_failure, workflow.complete_activity(task_token) FROM workflow.poll_activity('held', 'w2') $$,
+	$$ VALUES (1, '{"at": 2}'::jsonb, NULL::jsonb, true) $$, 'but when the pause is over, as it was put back');
+
 \echo # Nothing is left over
 SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'no faults');
 SELECT is((SELECT count(*) FROM workflow.activity_heartbeat h WHERE NOT EXISTS (SELECT FROM workflow.activity_task t WHERE t.task_token = h.task_token)), 0::bigint, 'no heartbeats');
