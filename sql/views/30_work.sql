@@ -65,8 +65,8 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        workflow.answerable_token(t.task_token, q.claim) AS task_token,
        q.task_queue, q.priority, q.worker, q.started_at, q.beat_at AS last_heartbeat_at,
        t.paused_at, t.paused_by, t.pause_reason,
-       CASE WHEN t.paused_at IS NOT NULL THEN NULL
-            WHEN q.worker IS NULL AND q.task_queue IS NOT NULL THEN workflow.queue_problem(q.activity, w.workers, w.activities, w.last_seen_at)
+       CASE WHEN q.worker IS NULL AND q.task_queue IS NOT NULL AND t.paused_at IS NULL
+                THEN workflow.queue_problem(q.activity, w.workers, w.activities, w.last_seen_at)
             WHEN q.epoch <> workflow.current_epoch()
                 THEN 'taken before a promotion or restore: workflow.release_tasks() gives it to others' END AS problem,
        e.owner, e.shard_key
