@@ -474,6 +474,7 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 {
 	Datum	   *rows = palloc(sizeof(Datum) * count);
 	OwRows		timers = {0};
+	uint32		queue_key = ow_task_queue_key(request->task_queue);
 
 	for (int row = 0; row < count; row++)
 	{
@@ -488,7 +489,7 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 										 DatumGetUUIDP(values[POLL_TASK_TOKEN]),
 										 DatumGetObjectId(values[FOUND_OWNER]),
 										 DatumGetTimestampTz(values[FOUND_LEASE_UNTIL])));
-		ow_wakeup_tasks(DatumGetObjectId(values[FOUND_OWNER]), ow_task_queue_key(request->task_queue), 0, 1);
+		ow_wakeup_tasks(DatumGetObjectId(values[FOUND_OWNER]), queue_key, 0, 1);
 		ow_task_headers(values, nulls);
 		handed_out = *DatumGetUUIDP(values[POLL_TASK_TOKEN]);
 		ow_epoch_hand_out(DatumGetInt32(values[FOUND_CLAIM]), &handed_out);
