@@ -295,7 +295,7 @@ last_debt(DebtKind kind, Oid owner)
 {
 	int			level = GetCurrentTransactionNestLevel();
 
-	for (int i = n_debts - 1; i >= 0 && i >= n_debts - 4; i--)
+	for (int i = n_debts - 1; i >= 0 && i >= n_debts - 6; i--)
 	{
 		if (debts[i].nest_level < level)
 			break;
