@@ -3,7 +3,7 @@
 //
 //   worker.js [TASK_QUEUE]     (orders)
 //
-// Connects as PGHOST, PGDATABASE, PGUSER … say. SIGTERM ends it when the task in hand is done.
+// Connects as PGHOST … say. SIGTERM, or workflow.drain_worker(), ends it when the task in hand is done.
 // OUTSIDE is a directory that stands for the world: each deed is a file there, named by the task's
 // idempotency key, so that to do it twice is to do it once.
 'use strict';
@@ -13,13 +13,12 @@ const { Client } = require('pg');
 
 const queue = process.argv[2] ?? 'orders';
 const activities = ['ReserveGoods', 'ReturnGoods', 'ChargeCard', 'RefundCard', 'SendParcel'];
+const me = `node ${process.pid}`;
 const world = process.env.OUTSIDE;
-let client = null;
-let stopping = false;
+let [client, stopping] = [null, false];
 
 class Failure extends Error {                   // an error that the workflow knows, and a message
-    constructor(name, message) { super(message); this.name = name; }
-}
+    constructor(name, message) { super(message); this.name = name; } }
 class Withdrawn extends Error {}                // the task is no longer ours
 
 async function connect() {
@@ -36,6 +35,7 @@ async function sql(query, ...values) {
             if (!client) await connect();
             return (await client.query(query, values)).rows;
         } catch (error) {
+            if (error.code === 'OW304') return (stopping = true, []);      // we are drained
             if (error.severity === 'ERROR' || stopping) throw error;
             console.error(error.message);
             client?.end().catch(() => {});
@@ -62,8 +62,8 @@ async function perform(task) {
 
 async function work() {
     while (!stopping) {
-        const tasks = await sql('SELECT * FROM workflow.poll_activity($1, $2, activities => $3)', queue,
-            `node ${process.pid}`, activities);
+        const tasks = await sql('SELECT * FROM workflow.poll_activity($1, $2, activities => $3)', queue, me,
+            activities);
         for (const task of tasks) {
             const token = task.task_token;
             await perform(task).then(
@@ -71,7 +71,7 @@ async function work() {
                 (error) => error instanceof Withdrawn ||
                     sql('SELECT workflow.fail_activity($1, $2, $3)', token, error.name, error.message));
         }
-        if (!tasks.length) await sql("CALL workflow.wait_for_activity($1, '5s', $2)", queue, activities);
+        if (!tasks.length) await sql("CALL workflow.wait_for_activity($1, '5s', $2, $3)", queue, activities, me);
     }
 }
 

@@ -3,17 +3,16 @@
 
     worker.py [TASK_QUEUE]     (orders)
 
-Connects as PGHOST, PGDATABASE, PGUSER … say. SIGTERM ends it when the task in hand is done.
+Connects as PGHOST … say. SIGTERM, or workflow.drain_worker(), ends it when the task in hand is done.
 OUTSIDE is a directory that stands for the world: each deed is a file there, named by the task's
-idempotency key, so that to do it twice is to do it once.
-"""
+idempotency key, so that to do it twice is to do it once."""
 import os, pathlib, signal, sys, time
 import psycopg2
 from psycopg2.extras import Json, NamedTupleCursor
 
 queue = sys.argv[1] if len(sys.argv) > 1 else 'orders'
 activities = ['ReserveGoods', 'ReturnGoods', 'ChargeCard', 'RefundCard', 'SendParcel']
-world = pathlib.Path(os.environ['OUTSIDE'])
+me, world = f'python {os.getpid()}', pathlib.Path(os.environ['OUTSIDE'])
 connection, stopping = None, False
 
 
@@ -39,6 +38,8 @@ def sql(query, *arguments):
             if stopping:
                 raise
             print(error, file=sys.stderr)
+        except psycopg2.Error as error:
+            sys.exit(error.pgcode != 'OW304' and str(error))    # else we are drained
         time.sleep(pause)
         pause = min(pause * 2, 8)
 
@@ -59,13 +60,12 @@ def perform(task):
 
 
 def stop(*_):
-    global stopping
-    stopping = True
+    global stopping; stopping = True
 
 
 signal.signal(signal.SIGTERM, stop)
 while not stopping:
-    tasks = sql('SELECT * FROM workflow.poll_activity(%s, %s, activities => %s)', queue, f'python {os.getpid()}', activities)
+    tasks = sql('SELECT * FROM workflow.poll_activity(%s, %s, activities => %s)', queue, me, activities)
     for task in tasks:
         try:
             perform(task)
@@ -76,4 +76,4 @@ while not stopping:
         else:
             sql('SELECT workflow.complete_activity(%s, %s)', task.task_token, Json({'by': 'python'}))
     if not tasks:
-        sql("CALL workflow.wait_for_activity(%s, '5s', %s)", queue, activities)
+        sql("CALL workflow.wait_for_activity(%s, '5s', %s, %s)", queue, activities, me)

@@ -4,7 +4,8 @@
 #
 #   worker.sh [TASK_QUEUE]     (orders)
 #
-# Connects as PGHOST, PGDATABASE, PGUSER … say. SIGTERM ends it when the task in hand is done.
+# Connects as PGHOST, PGDATABASE, PGUSER … say. SIGTERM, or workflow.drain_worker(), ends it when the
+# task in hand is done.
 # OUTSIDE is a directory that stands for the world: each deed is a file there, named by the task's
 # idempotency key, so that to do it twice is to do it once.
 
@@ -13,16 +14,21 @@ set -uo pipefail
 readonly queue=${1:-orders} world=${OUTSIDE:?is to be a directory} separator=$'\x1f'
 readonly activities='{ReserveGoods,ReturnGoods,ChargeCard,RefundCard,SendParcel}'
 stopping=
+errors=$(mktemp)
 trap 'stopping=yes' TERM INT
+trap 'rm -f "$errors"' EXIT
 
 # sql QUERY [NAME=VALUE …]: its rows go into $rows. Each call is a connection; as long as the server is
-# away (psql's status is 2 then) it is tried again, which nothing here is harmed by.
+# away (psql's status is 2 then) it is tried again, which nothing here is harmed by. OW304 says that we are
+# drained.
 sql() {
 	local pause=1 status
 
 	while true; do
-		rows=$(psql -XqAt -F "$separator" -v ON_ERROR_STOP=1 "${@:2}" <<<"$1") && return
+		rows=$(psql -XqAt -F "$separator" -v ON_ERROR_STOP=1 -v VERBOSITY=verbose "${@:2}" <<<"$1" 2>"$errors") && return
 		status=$?
+		! grep -q 'ERROR:  OW304' "$errors" || exit 0
+		cat "$errors" >&2
 		((status == 2)) && [[ ! $stopping ]] || exit "$status"
 		sleep "$pause"
 		pause=$((pause < 8 ? pause * 2 : 8))
@@ -65,6 +71,7 @@ while [[ ! $stopping ]]; do
 	if IFS=$separator read -r token activity key undone amount carrier <<<"$rows" && [[ $token ]]; then
 		perform && sql "SELECT workflow.complete_activity(:'token', '{\"by\": \"bash\"}')" -v token="$token"
 	else
-		sql "CALL workflow.wait_for_activity(:'queue', '5s', :'activities')" -v queue="$queue" -v activities="$activities"
+		sql "CALL workflow.wait_for_activity(:'queue', '5s', :'activities', :'worker')" \
+			-v queue="$queue" -v activities="$activities" -v worker="bash $$"
 	fi
 done

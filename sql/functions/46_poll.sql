@@ -11,6 +11,7 @@
 --   wait        how long to wait for a task if there is none; holds the snapshot of the calling statement all the
 --               while, which keeps vacuum from its work: wait for seconds, or use wait_for_activity
 --   activities  only tasks of these; NULL: of any
+--   version     of the worker's program, for the view workers
 -- Gives those of runs whose owner the caller is, or is a member of, and what grant_worker grants; nothing when
 -- there are none.
 --   heartbeat_timeout  how long the worker may be silent; NULL: as long as it likes
@@ -21,33 +22,49 @@
 --   headers            {"traceparent": …}: W3C Trace Context, for the requests that the worker makes; the trace is the
 --                      run's, the span this attempt's
 -- Raises OW301 on a copy of another database, until workflow.resume_engine(); object_not_in_prerequisite_state for a
--- wait inside an activity or a REPEATABLE READ or SERIALIZABLE transaction.
+-- wait inside an activity or a REPEATABLE READ or SERIALIZABLE transaction; OW304 when the worker is to end:
+-- see drain_worker.
 CREATE FUNCTION workflow.poll_activity(
-    task_queue text, worker text, max_tasks int DEFAULT 1, wait interval DEFAULT '0', activities text[] DEFAULT NULL)
+    task_queue text, worker text, max_tasks int DEFAULT 1, wait interval DEFAULT '0', activities text[] DEFAULT NULL,
+    version text DEFAULT NULL)
     RETURNS TABLE (
         task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
         heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
         deadline timestamptz, idempotency_key text, compensates jsonb, fairness_key text, headers jsonb)
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_poll_activity';
-COMMENT ON FUNCTION workflow.poll_activity(text, text, int, interval, text[]) IS 'Takes tasks from a task queue';
+COMMENT ON FUNCTION workflow.poll_activity(text, text, int, interval, text[], text) IS 'Takes tasks from a task queue';
 
 -- wait_for_activity: waits until poll_activity would find a task; commits first, and holds nothing while it waits
 --   activities  as of poll_activity
+--   worker      its name: it is seen to be there meanwhile, and gets OW304 at once when it is to be drained
 --   available   OUT: false after the timeout; another worker may be faster even if it is true
 -- Raises invalid_transaction_termination in a transaction block or a function.
 CREATE PROCEDURE workflow.wait_for_activity(task_queue text, timeout interval DEFAULT '30s',
-    activities text[] DEFAULT NULL, IN OUT available boolean DEFAULT NULL)
+    activities text[] DEFAULT NULL, worker text DEFAULT NULL, IN OUT available boolean DEFAULT NULL)
     LANGUAGE c
     AS 'MODULE_PATHNAME', 'ow_wait_for_activity';
-COMMENT ON PROCEDURE workflow.wait_for_activity(text, interval, text[], boolean) IS
+COMMENT ON PROCEDURE workflow.wait_for_activity(text, interval, text[], text, boolean) IS
     'Commits, and waits until a task queue has a task';
 
+-- poll_unless_draining: poll_activity for complete_and_poll
+CREATE FUNCTION workflow.poll_unless_draining(
+    task_queue text, worker text, max_tasks int, wait interval, activities text[], version text)
+    RETURNS TABLE (
+        task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
+        heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
+        deadline timestamptz, idempotency_key text, compensates jsonb, fairness_key text, headers jsonb)
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_poll_unless_draining';
+COMMENT ON FUNCTION workflow.poll_unless_draining(text, text, int, interval, text[], text) IS
+    'Takes tasks from a task queue; none, with a notice, for a worker that is draining';
+
 -- complete_and_poll: complete_activities, then poll_activity, in one transaction and round trip
--- It does not wait: the results would not be seen until it has ended.
+-- It does not wait: the results would not be seen until it has ended.  A worker that is draining gets a notice and
+-- no tasks, so that its results are kept.
 CREATE FUNCTION workflow.complete_and_poll(
     task_tokens uuid[], results jsonb[], task_queue text, worker text, max_tasks int DEFAULT 1,
-    activities text[] DEFAULT NULL)
+    activities text[] DEFAULT NULL, version text DEFAULT NULL)
     RETURNS TABLE (
         task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
         heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
@@ -57,8 +74,22 @@ CREATE FUNCTION workflow.complete_and_poll(
 AS $$
 BEGIN
     PERFORM workflow.complete_activities(task_tokens, results);
-    RETURN QUERY SELECT * FROM workflow.poll_activity(task_queue, worker, max_tasks, '0', activities);
+    RETURN QUERY SELECT * FROM workflow.poll_unless_draining(task_queue, worker, max_tasks, '0', activities, version);
 END
 $$;
-COMMENT ON FUNCTION workflow.complete_and_poll(uuid[], jsonb[], text, text, int, text[]) IS
+COMMENT ON FUNCTION workflow.complete_and_poll(uuid[], jsonb[], text, text, int, text[], text) IS
     'Completes attempts, and takes tasks from a task queue';
+
+-- drain_worker: lets a worker end: it gets no more tasks, and is told so (OW304) when it asks for some, at once if it waits
+--   worker      the name under which it polls
+--   task_queue  NULL: all that it polls
+--   drain       false: it gets tasks again
+-- It finishes what it has taken: heartbeats and answers are taken as ever.  Another worker that comes by the same name
+-- gets nothing either, until drain => false.  For members of the worker's role, of an owner whose tasks in that
+-- queue it may take, and superusers.  Returns of how many queues.
+-- Raises undefined_object when there is no such worker.
+CREATE FUNCTION workflow.drain_worker(worker text, task_queue text DEFAULT NULL, drain boolean DEFAULT true) RETURNS int
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_drain_worker';
+COMMENT ON FUNCTION workflow.drain_worker(text, text, boolean) IS
+    'Gives a worker outside no more tasks, so that it finishes what it has, and ends; or tasks again';

@@ -20,6 +20,7 @@ DECLARE
     activity text;
     failure  text;
     worker   text;
+    problem  text; -- why that may take long
     put_off  text;
     circuit  text; -- of the activity's circuit breaker, unless that is closed
     halted   text; -- what is to be done first, when nothing runs for this owner
@@ -50,8 +51,8 @@ BEGIN
     since := coalesce(run.entered_at, run.started_at);
     until := least(run.due_at, run.deadline);
     SELECT p.activity, CASE WHEN p.worker IS NULL THEN format('a worker of task queue "%s", to do', p.task_queue)
-                            ELSE format('worker "%s", to answer for', p.worker) END
-    INTO activity, worker
+                            ELSE format('worker "%s", to answer for', p.worker) END, ': ' || p.problem
+    INTO activity, worker, problem
     FROM workflow.pending_activities p
     WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id AND p.branch_id IS NULL;
     SELECT format('the circuit breaker of activity "%s", which is %s, to let an attempt through', activity,
@@ -77,6 +78,8 @@ BEGIN
         waiting_for := concat_ws(': ', 'somebody to mend it', run.stuck->>'Error', run.stuck->>'Cause');
         moved_by := CASE run.stuck->>'Error'
                         WHEN 'OW.ActivityNotRegistered' THEN 'workflow.register_activity(), then workflow.retry()'
+                        WHEN 'OW.NoLease' THEN
+                            'workflow.register_activity() with a timeout, then workflow.retry()'
                         WHEN 'OW.ActivityQuarantined' THEN
                             'a repaired function, workflow.release_activity(), then workflow.retry()'
                         ELSE 'workflow.retry(), with a repaired version of the workflow if need be'
@@ -105,9 +108,10 @@ BEGIN
                            WHEN 'Callback' THEN format('an answer to the task token of activity "%s"', activity)
                            WHEN 'CircuitOpen' THEN coalesce(circuit, put_off)
                            WHEN 'CompensateCircuitOpen' THEN coalesce(circuit, put_off)
-                           WHEN 'Queued' THEN format('%s activity "%s"', worker, activity) || coalesce('; and for ' || circuit, '')
+                           WHEN 'Queued' THEN
+                               concat(format('%s activity "%s"', worker, activity), problem, '; and for ' || circuit)
                            WHEN 'CompensateQueued' THEN
-                               format('%s compensating activity "%s"', worker, activity) || coalesce('; and for ' || circuit, '')
+                               concat(format('%s compensating activity "%s"', worker, activity), problem, '; and for ' || circuit)
                            WHEN 'Branches' THEN concat(branches.running, CASE branches.running WHEN 1 THEN ' branch: ' ELSE ' branches: ' END,
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'

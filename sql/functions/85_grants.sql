@@ -26,15 +26,15 @@ BEGIN ATOMIC
     WHERE c.relkind = 'v'
     UNION ALL
     SELECT 'EXECUTE', format('ROUTINE %s', p.oid::regprocedure),
-           p.proname NOT IN ('see_all_runs', 'resume_engine', 'grant_usage', 'revoke_usage', 'grant_reader',
+           p.proname NOT IN ('see_all_runs', 'resume_engine', 'advance_epoch', 'grant_usage', 'revoke_usage', 'grant_reader',
                              'revoke_reader', 'grantable', 'was_granted', 'require_role'),
            p.proname IN ('see_all_runs', 'get_execution', 'get_history', 'shard_key', 'explain', 'explain_run',
                          'describe', 'describe_mermaid', 'describe_dot', 'describe_states', 'with_template',
                          'nested_machines', 'definition_source', 'last_version', 'definition_state',
                          'definition_states', 'definition_edges', 'definition_nodes', 'task_activity',
                          'choice_label', 'expression_label', 'map_label', 'retry_label', 'picture_lines',
-                         'mermaid_text', 'dot_text', 'engine_status', 'worker_stats', 'pool_stats',
-                         'circuit_breaker_stats')
+                         'mermaid_text', 'dot_text', 'answerable_token', 'current_epoch', 'queue_problem', 'queue_workers', 'task_rates',
+                         'engine_status', 'worker_stats', 'pool_stats', 'circuit_breaker_stats')
     FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
 END;
 COMMENT ON FUNCTION workflow.grantable() IS 'What grant_usage and grant_reader grant';

@@ -114,9 +114,12 @@ CREATE TABLE workflow.engine_identity (
     system_identifier bigint NOT NULL,
     database_oid      bigint NOT NULL,
     instance          text NOT NULL,
+    epoch             uuid NOT NULL DEFAULT gen_random_uuid(),
     claimed_at        timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE workflow.engine_identity IS 'The cluster and database whose workers may run these workflows';
+COMMENT ON COLUMN workflow.engine_identity.epoch IS
+    'Mixed into the task tokens that are handed out; changed by resume_engine and advance_epoch';
 
 -- How long a period of finished runs shares one leaf of the ring (see 30_history.sql).
 CREATE TABLE workflow.retention (

@@ -131,7 +131,7 @@ COMMENT ON TABLE workflow.branch_output IS 'Outputs of branches that have ended,
 
 -- Attempts that somebody else answers for, by their token: those that wait for an answer to a token that was given
 -- away (without a task queue), and those of programs outside.  Whoever takes one of the latter updates this row only,
--- not the run's; what is below worker is known from then on.
+-- not the run's; worker, started_at and epoch are known from then on.
 CREATE TABLE workflow.activity_task (
     shard_key         int NOT NULL,
     task_token        uuid NOT NULL,
@@ -160,6 +160,8 @@ CREATE TABLE workflow.activity_task (
     fairness_key      text COLLATE "C",
     controlled        boolean,
     traceparent       text,
+    epoch             bigint,
+    claim             smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (shard_key, task_token)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX activity_task_available ON workflow.activity_task (task_queue, priority, queued_at)
@@ -179,6 +181,10 @@ COMMENT ON COLUMN workflow.activity_task.traceparent IS 'The run''s';
 COMMENT ON COLUMN workflow.activity_task.worker IS 'Who has taken it; null: it can be taken';
 COMMENT ON COLUMN workflow.activity_task.fairness_key IS 'Between whose values workers are shared; such tasks have an index of their own';
 COMMENT ON COLUMN workflow.activity_task.controlled IS 'It has been taken, and counts for max_in_flight';
+COMMENT ON COLUMN workflow.activity_task.epoch IS
+    'When it was taken, by promotions and restores: the token given then is good in the same epoch only';
+COMMENT ON COLUMN workflow.activity_task.claim IS
+    'Changes when the task is put back (release_tasks), and is part of the token that is handed out';
 
 -- Heartbeats of tasks that programs outside work on: narrow, without an index but the key, so that updates are HOT.
 CREATE TABLE workflow.activity_heartbeat (
@@ -186,9 +192,11 @@ CREATE TABLE workflow.activity_heartbeat (
     task_token uuid NOT NULL,
     beat_at    timestamptz NOT NULL,
     details    jsonb,
+    claim      smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (shard_key, task_token)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE workflow.activity_heartbeat IS 'Last heartbeats of tasks that programs outside work on';
+COMMENT ON COLUMN workflow.activity_heartbeat.claim IS 'Of the task, for whoever took it then';
 
 -- A run has at most one row per kind: Token (the first due of its tokens' timers), Deadline (its timeout), and
 -- Task:token for the lease of a task that somebody has taken, until the run is looked at next.

@@ -50,6 +50,8 @@ BEGIN
                      ('workflow.activity_task', format(mine, 'owner')),
                      ('workflow.activity_heartbeat', 'EXISTS (SELECT FROM workflow.activity_task t WHERE t.shard_key = activity_heartbeat.shard_key AND t.task_token = activity_heartbeat.task_token)'),
                      ('workflow.worker_grant', format(mine, 'grantee')),
+                     ('workflow.worker', format(mine, 'role')),
+                     ('workflow.drained_worker', format(mine, 'role')),
                      ('workflow.task_queue', format(mine, 'owner')),
                      ('workflow.task_queue_key', format(mine, 'owner')),
                      ('workflow.timer', format(mine, 'owner')),

@@ -81,11 +81,68 @@ COMMENT ON VIEW workflow.readable_compensation IS 'Compensations of the runs the
 -- Whose token may be seen is not said here.
 CREATE VIEW workflow.readable_task WITH (security_barrier) AS
 SELECT r.workflow_id, r.workflow, t.shard_key, t.run_id, t.branch_id, t.owner, t.activity, t.attempt, t.task_queue,
-       t.priority, t.state, t.compensation, t.queued_at, t.paused_at, t.worker, t.started_at, t.fairness_key, h.beat_at
+       t.priority, t.state, t.compensation, t.queued_at, t.paused_at, t.worker, t.started_at, t.fairness_key, t.epoch,
+       t.claim::int, CASE WHEN h.claim = t.claim THEN h.beat_at END AS beat_at
 FROM workflow.readable_run r
 JOIN workflow.activity_task t ON t.shard_key = r.shard_key AND t.run_id = r.run_id AND t.task_queue IS NOT NULL
 LEFT JOIN workflow.activity_heartbeat h ON h.shard_key = t.shard_key AND h.task_token = t.task_token;
 COMMENT ON VIEW workflow.readable_task IS 'Tasks in task queues, of the runs the current user may read';
+
+-- Workers are seen by their role, by those whose tasks they may take, and by readers.
+CREATE VIEW workflow.readable_worker WITH (security_barrier) AS
+SELECT w.task_queue, w.worker, w.role, w.version, w.activities, w.first_seen_at, w.last_seen_at, d.draining_since
+FROM workflow.viewer v
+CROSS JOIN workflow.worker w
+LEFT JOIN workflow.drained_worker d
+       ON d.task_queue = w.task_queue AND d.worker = w.worker AND d.role = w.role
+WHERE v.everything OR v.reader OR w.role = ANY (v.roles)
+   OR EXISTS (SELECT FROM workflow.worker_grant g
+              WHERE g.task_queue = w.task_queue AND g.owner = ANY (v.roles)
+                AND pg_has_role(w.role::oid, g.grantee::oid, 'USAGE'))
+   OR EXISTS (SELECT FROM workflow.workflow_type t
+              WHERE t.owner = ANY (v.roles) AND pg_has_role(w.role::oid, t.owner::oid, 'USAGE'));
+COMMENT ON VIEW workflow.readable_worker IS 'Workers outside that the current user may see';
+
+-- Whose tasks each of them may take
+CREATE VIEW workflow.readable_queue_worker WITH (security_barrier) AS
+SELECT o.owner, w.task_queue, w.worker, w.role, w.activities, w.last_seen_at, d.role IS NOT NULL AS draining,
+       w.last_seen_at > clock_timestamp() - interval '2 min' OR h.worker IS NOT NULL AS is_there
+FROM workflow.viewer v
+CROSS JOIN (SELECT t.owner FROM workflow.workflow_type t GROUP BY t.owner) o
+CROSS JOIN workflow.worker w
+LEFT JOIN workflow.drained_worker d
+       ON d.task_queue = w.task_queue AND d.worker = w.worker AND d.role = w.role
+LEFT JOIN (SELECT t.task_queue, t.worker FROM workflow.activity_task t
+           WHERE t.worker IS NOT NULL GROUP BY t.task_queue, t.worker) h
+       ON h.task_queue = w.task_queue AND h.worker = w.worker
+WHERE (v.everything OR v.reader OR o.owner = ANY (v.roles))
+  AND (pg_has_role(w.role::oid, o.owner::oid, 'USAGE')
+       OR EXISTS (SELECT FROM workflow.worker_grant g
+                  WHERE g.task_queue = w.task_queue AND g.owner = o.owner
+                    AND pg_has_role(w.role::oid, g.grantee::oid, 'USAGE')));
+COMMENT ON VIEW workflow.readable_queue_worker IS 'Workers outside by whose tasks they may take, of owners the current user may see';
+
+CREATE VIEW workflow.readable_queue WITH (security_barrier) AS
+SELECT w.owner, w.task_queue, max(w.last_seen_at) AS last_seen_at,
+       count(DISTINCT (w.worker, w.role)) FILTER (WHERE w.is_there) AS workers,
+       array_agg(DISTINCT a.activity) FILTER (WHERE w.is_there AND NOT w.draining) AS activities
+FROM workflow.readable_queue_worker w
+CROSS JOIN LATERAL unnest(coalesce(w.activities, '{NULL}')) a (activity)
+GROUP BY w.owner, w.task_queue;
+COMMENT ON VIEW workflow.readable_queue IS
+    'Workers of each queue, and of which activities (NULL: any) those take tasks that are not draining';
+
+-- queue_workers: readable_queue, for views that join it
+-- The planner believes that there are many workers, owners and roles.  With that inside, every look at what is pending would
+-- be worth compiling.
+CREATE FUNCTION workflow.queue_workers()
+    RETURNS TABLE (owner regrole, task_queue text, last_seen_at timestamptz, workers bigint, activities text[])
+    LANGUAGE sql STABLE ROWS 10 COST 100
+    SET jit = off
+BEGIN ATOMIC
+    SELECT q.owner, q.task_queue, q.last_seen_at, q.workers, q.activities FROM workflow.readable_queue q;
+END;
+COMMENT ON FUNCTION workflow.queue_workers() IS 'Workers of each queue, as workflow.readable_queue has them';
 
 CREATE VIEW workflow.readable_task_queue WITH (security_barrier) AS
 SELECT q.task_queue, q.owner, q.rate_limit, q.max_in_flight, q.key_rate_limit, q.key_max_in_flight, q.paused_until,

@@ -52,11 +52,13 @@ COMMENT ON COLUMN workflow.executions.traceparent IS
     'W3C Trace Context: as given to workflow.start; else the run''s own trace, whose id is the run id';
 COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
--- A run that no transition has touched has no batch yet, but it has been started.
+-- A run that no transition has touched has no batch yet, but it has been started.  Tokens of tasks in queues are not
+-- answered with as they are stored: pending_activities shows what is.
 CREATE VIEW workflow.history WITH (security_invoker) AS
 SELECT h.workflow_id, h.run_id,
        h.first_event_id + e.n::int - 1 AS event_id,
-       e.event_time, e.event_type, e.state, nullif(e.branch, 0) AS branch_id, e.attributes,
+       e.event_time, e.event_type, e.state, nullif(e.branch, 0) AS branch_id,
+       CASE e.event_type WHEN 'ActivityTaskQueued' THEN e.attributes - 'task_token' ELSE e.attributes END AS attributes,
        h.shard_key
 FROM workflow.readable_history_batch h
 CROSS JOIN LATERAL unnest(h.event_times, h.event_types, h.states, h.branches, h.attributes) WITH ORDINALITY

@@ -23,6 +23,31 @@ COMMENT ON COLUMN workflow.branches.output IS 'Of one that has ended';
 COMMENT ON COLUMN workflow.branches.owner IS 'The role that the run runs as';
 COMMENT ON COLUMN workflow.branches.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
+-- queue_problem: why a task may have to wait for long in its queue, going by queue_workers; null: nothing is known to be
+-- wrong
+CREATE FUNCTION workflow.queue_problem(activity text, workers bigint, activities text[], last_seen_at timestamptz) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN CASE
+               WHEN workers IS NULL THEN 'no worker has polled this queue'
+               WHEN workers = 0 THEN format('no worker since %s', date_trunc('second', last_seen_at))
+               WHEN activities IS NULL THEN 'all workers are draining'
+               WHEN array_position(activities, activity) IS NULL AND array_position(activities, NULL) IS NULL
+                   THEN format('no worker takes activity "%s"', activity)
+           END;
+COMMENT ON FUNCTION workflow.queue_problem(text, bigint, text[], timestamptz) IS 'Why nobody may take a task';
+
+-- current_epoch: what is noted of tasks that are taken now
+CREATE FUNCTION workflow.current_epoch() RETURNS bigint
+    LANGUAGE c STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_current_epoch';
+COMMENT ON FUNCTION workflow.current_epoch() IS 'What is noted of tasks that are taken now, to tell them from those taken before a promotion or restore';
+
+-- answerable_token: a task token as it would be handed out now
+CREATE FUNCTION workflow.answerable_token(task_token uuid, claim int) RETURNS uuid
+    LANGUAGE c STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_answerable_token';
+COMMENT ON FUNCTION workflow.answerable_token(uuid, int) IS 'Makes a stored task token one that is answered with';
+
 CREATE VIEW workflow.pending_activities WITH (security_invoker) AS
 SELECT e.workflow_id, e.run_id, e.workflow, e.version,
        coalesce(c.activity, workflow.task_activity(workflow.definition_state(e.definition, t.state))) AS activity,
@@ -37,9 +62,13 @@ SELECT e.workflow_id, e.run_id, e.workflow, e.version,
            AS next_attempt_at,
        t.last_failure,
        c.sequence AS compensation,
-       t.task_token,
+       workflow.answerable_token(t.task_token, q.claim) AS task_token,
        q.task_queue, q.priority, q.worker, q.started_at, q.beat_at AS last_heartbeat_at,
        t.paused_at, t.paused_by, t.pause_reason,
+       CASE WHEN q.worker IS NULL AND q.task_queue IS NOT NULL AND t.paused_at IS NULL
+                THEN workflow.queue_problem(q.activity, w.workers, w.activities, w.last_seen_at)
+            WHEN q.epoch <> workflow.current_epoch()
+                THEN 'taken before a promotion or restore: workflow.release_tasks() gives it to others' END AS problem,
        e.owner, e.shard_key
 FROM workflow.readable_execution e
 CROSS JOIN LATERAL (
@@ -56,6 +85,7 @@ LEFT JOIN workflow.readable_compensation c
 LEFT JOIN workflow.readable_task q
        ON t.phase IN ('Queued', 'CompensateQueued') AND q.shard_key = e.shard_key AND q.run_id = e.run_id
       AND q.branch_id IS NOT DISTINCT FROM t.branch_id
+LEFT JOIN workflow.queue_workers() w ON w.owner = e.owner AND w.task_queue = q.task_queue
 WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued', 'CircuitOpen',
                   'Compensate', 'CompensateBackoff', 'CompensateQueued', 'CompensateCircuitOpen')
   AND e.status <> 'Stuck'
@@ -83,6 +113,8 @@ COMMENT ON COLUMN workflow.pending_activities.priority IS 'There: the lower, the
 COMMENT ON COLUMN workflow.pending_activities.worker IS 'Who has taken it; null: nobody so far';
 COMMENT ON COLUMN workflow.pending_activities.started_at IS 'When that was';
 COMMENT ON COLUMN workflow.pending_activities.last_heartbeat_at IS 'When the worker was heard of last; null: not since';
+COMMENT ON COLUMN workflow.pending_activities.problem IS
+    'Why nobody may take it, or its worker''s answer will be refused; null: nothing is known to be wrong';
 COMMENT ON COLUMN workflow.pending_activities.attempt IS 'The one that is scheduled; in Backoff, that failed';
 COMMENT ON COLUMN workflow.pending_activities.scheduled_at IS 'When the first attempt was scheduled';
 COMMENT ON COLUMN workflow.pending_activities.next_attempt_at IS
@@ -187,19 +219,56 @@ CREATE FUNCTION workflow.engine_status() RETURNS text
     AS 'MODULE_PATHNAME', 'ow_engine_status';
 COMMENT ON FUNCTION workflow.engine_status() IS 'Running, Disabled, NotPreloaded, Quarantined or Standby';
 
+-- A worker outside is gone when nothing has been heard of it, by polls and heartbeats, for two minutes, unless it has
+-- taken a task: it may be at that for long.
 CREATE VIEW workflow.workers WITH (security_invoker) AS
-SELECT pid, role, state, started_at, last_batch_at, batches, runs
-FROM workflow.worker_stats();
-COMMENT ON VIEW workflow.workers IS 'Executors: background workers that run activities as the owner of workflows';
-COMMENT ON COLUMN workflow.workers.pid IS 'Of the background worker, as in pg_stat_activity';
-COMMENT ON COLUMN workflow.workers.role IS 'The role that it runs workflows of';
-COMMENT ON COLUMN workflow.workers.state IS 'starting, running, idle or leaving';
-COMMENT ON COLUMN workflow.workers.started_at IS 'When the worker started';
-COMMENT ON COLUMN workflow.workers.last_batch_at IS 'When its last batch began';
-COMMENT ON COLUMN workflow.workers.batches IS 'Transactions it has carried runs on in';
-COMMENT ON COLUMN workflow.workers.runs IS 'Runs it has carried on, as often as it did';
+SELECT 'executor' AS kind, NULL::text AS name, NULL::text AS task_queue, role, NULL::text AS version, state, pid,
+       started_at, last_batch_at AS last_seen_at, NULL::bigint AS in_flight, NULL::text[] AS activities,
+       NULL::timestamptz AS draining_since, batches, runs
+FROM workflow.worker_stats()
+UNION ALL
+SELECT 'outside', w.worker, w.task_queue, w.role, w.version,
+       CASE WHEN h.in_flight IS NULL AND seen.at < clock_timestamp() - interval '2 min' THEN 'gone'
+            WHEN w.draining_since IS NOT NULL THEN 'draining'
+            WHEN h.in_flight > 0 THEN 'busy' ELSE 'idle' END,
+       NULL, w.first_seen_at, seen.at, coalesce(h.in_flight, 0), w.activities, w.draining_since, NULL, NULL
+FROM workflow.readable_worker w
+LEFT JOIN (SELECT t.task_queue, t.worker, count(*) AS in_flight,
+                  greatest(max(t.started_at), max(t.beat_at)) AS heard_at
+           FROM workflow.readable_task t
+           WHERE t.worker IS NOT NULL
+           GROUP BY t.task_queue, t.worker) h ON h.task_queue = w.task_queue AND h.worker = w.worker
+CROSS JOIN LATERAL (SELECT greatest(w.last_seen_at, h.heard_at) AS at) seen;
+COMMENT ON VIEW workflow.workers IS
+    'Executors, which run SQL activities as the owner of workflows, and workers outside that have polled lately';
+COMMENT ON COLUMN workflow.workers.kind IS 'executor, or outside: a program that polls a task queue';
+COMMENT ON COLUMN workflow.workers.name IS 'As given to poll_activity';
+COMMENT ON COLUMN workflow.workers.task_queue IS 'That it polls; a worker outside has a row for each';
+COMMENT ON COLUMN workflow.workers.role IS 'The role that it runs workflows of, or polls as';
+COMMENT ON COLUMN workflow.workers.version IS 'As given to poll_activity';
+COMMENT ON COLUMN workflow.workers.state IS
+    'Of an executor: starting, running, idle or leaving. Outside: idle, busy, draining, or gone: nothing was heard of it for '
+    'two minutes';
+COMMENT ON COLUMN workflow.workers.pid IS 'Of an executor''s background worker, as in pg_stat_activity';
+COMMENT ON COLUMN workflow.workers.started_at IS 'When it started, or was first seen';
+COMMENT ON COLUMN workflow.workers.last_seen_at IS
+    'When an executor''s last batch began, or a worker outside was last heard of; polls are noted every ten seconds at most';
+COMMENT ON COLUMN workflow.workers.in_flight IS 'Tasks that a worker outside has taken and not answered';
+COMMENT ON COLUMN workflow.workers.activities IS 'Of which a worker outside takes tasks; null: of any';
+COMMENT ON COLUMN workflow.workers.draining_since IS 'When it was told to end: see workflow.drain_worker()';
+COMMENT ON COLUMN workflow.workers.batches IS 'Transactions that an executor has carried runs on in';
+COMMENT ON COLUMN workflow.workers.runs IS 'Runs that an executor has carried on, as often as it did';
 
--- SQL activities have one queue per owner: the runs its executors have something to do for.
+-- task_rates: how many tasks per second have come into a queue in the last minute, and been taken from it; null: not known
+CREATE FUNCTION workflow.task_rates(owner regrole, task_queue text, OUT add_rate float8, OUT dispatch_rate float8)
+    RETURNS record
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'ow_task_rates';
+COMMENT ON FUNCTION workflow.task_rates(regrole, text) IS
+    'Tasks per second, of roles whose rights the current user has; see workflow.task_queues';
+
+-- SQL activities have one queue per owner: the runs its executors have something to do for.  Of the queues of programs
+-- outside, those of activities are here even when they are empty.
 CREATE VIEW workflow.task_queues WITH (security_invoker) AS
 SELECT owner,
        NULL::text AS task_queue,
@@ -211,24 +280,43 @@ SELECT owner,
        coalesce(p.executors, 0) AS executors,
        p.parked_reason,
        NULL::float8 AS rate_limit, NULL::int AS max_in_flight, NULL::float8 AS key_rate_limit,
-       NULL::int AS key_max_in_flight, NULL::timestamptz AS paused_until, NULL::text AS pause_reason
+       NULL::int AS key_max_in_flight, NULL::timestamptz AS paused_until, NULL::text AS pause_reason,
+       NULL::bigint AS workers, NULL::float8 AS add_rate, NULL::float8 AS dispatch_rate,
+       nullif(concat_ws('; ', p.parked_reason, r.stuck), '') AS problem
 FROM (SELECT e.owner,
              count(*) FILTER (WHERE e.ready OR e.has_messages) AS backlog,
              min(coalesce(e.entered_at, e.started_at)) FILTER (WHERE e.ready OR e.has_messages) AS oldest_at,
-             min(e.due_at) FILTER (WHERE NOT e.ready) AS next_due_at
+             min(e.due_at) FILTER (WHERE NOT e.ready) AS next_due_at,
+             'runs are stuck: ' || string_agg(DISTINCT e.stuck->>'Error', ', ')
+                 FILTER (WHERE e.status = 'Stuck' AND e.stuck->>'Error' IN ('OW.ActivityNotRegistered', 'OW.NoLease')) AS stuck
       FROM workflow.readable_execution e
       GROUP BY e.owner) r
 FULL JOIN (SELECT s.role AS owner, s.executors, s.parked_reason FROM workflow.pool_stats() s) p USING (owner)
 UNION ALL
-SELECT owner, task_queue, coalesce(q.backlog, 0), q.oldest_at, clock_timestamp() - q.oldest_at, coalesce(q.in_flight, 0),
-       NULL, NULL, NULL, f.rate_limit, f.max_in_flight, f.key_rate_limit, f.key_max_in_flight, f.paused_until,
-       f.pause_reason
-FROM (SELECT t.owner, t.task_queue, count(*) FILTER (WHERE t.worker IS NULL AND t.paused_at IS NULL) AS backlog,
-             min(t.queued_at) FILTER (WHERE t.worker IS NULL AND t.paused_at IS NULL) AS oldest_at,
-             count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
-      FROM workflow.readable_task t
-      GROUP BY t.owner, t.task_queue) q
-FULL JOIN workflow.readable_task_queue f USING (owner, task_queue);
+SELECT q.owner, q.task_queue, q.backlog, q.oldest_at, clock_timestamp() - q.oldest_at, q.in_flight, NULL, NULL, NULL,
+       f.rate_limit, f.max_in_flight, f.key_rate_limit, f.key_max_in_flight, f.paused_until, f.pause_reason,
+       q.workers, rates.add_rate, rates.dispatch_rate, q.problem
+FROM (SELECT a.owner, a.task_queue, sum(a.backlog)::bigint AS backlog, min(a.oldest_at) AS oldest_at,
+             sum(a.in_flight)::bigint AS in_flight, coalesce(max(w.workers), 0) AS workers,
+             string_agg(DISTINCT CASE WHEN a.backlog > 0 THEN
+                 workflow.queue_problem(a.activity, w.workers, w.activities, w.last_seen_at) END, '; ') AS problem
+      FROM (SELECT t.owner, t.task_queue, t.activity,
+                   count(*) FILTER (WHERE t.worker IS NULL AND t.paused_at IS NULL) AS backlog,
+                   min(t.queued_at) FILTER (WHERE t.worker IS NULL AND t.paused_at IS NULL) AS oldest_at,
+                   count(*) FILTER (WHERE t.worker IS NOT NULL) AS in_flight
+            FROM workflow.readable_task t
+            GROUP BY t.owner, t.task_queue, t.activity
+            UNION ALL
+            SELECT r.owner, r.task_queue, r.name, 0, NULL, 0
+            FROM workflow.readable_activity r
+            WHERE r.task_queue IS NOT NULL
+            UNION ALL
+            SELECT c.owner, c.task_queue, NULL, 0, NULL, 0
+            FROM workflow.readable_task_queue c) a
+      LEFT JOIN workflow.queue_workers() w USING (owner, task_queue)
+      GROUP BY a.owner, a.task_queue) q
+LEFT JOIN workflow.readable_task_queue f USING (owner, task_queue)
+CROSS JOIN LATERAL workflow.task_rates(q.owner, q.task_queue) rates;
 COMMENT ON VIEW workflow.task_queues IS 'What waits for an executor, or in a task queue for programs outside, and how long';
 COMMENT ON COLUMN workflow.task_queues.owner IS 'The role that the runs run as';
 COMMENT ON COLUMN workflow.task_queues.task_queue IS 'Of programs outside; null: the owner''s executors';
@@ -245,6 +333,12 @@ COMMENT ON COLUMN workflow.task_queues.key_rate_limit IS 'rate_limit of each fai
 COMMENT ON COLUMN workflow.task_queues.key_max_in_flight IS 'max_in_flight of each fairness key that has none of its own';
 COMMENT ON COLUMN workflow.task_queues.paused_until IS 'No task is taken before: see workflow.pause_task_queue()';
 COMMENT ON COLUMN workflow.task_queues.pause_reason IS 'As given when it was paused';
+COMMENT ON COLUMN workflow.task_queues.workers IS 'Workers outside that may take these tasks, and were heard of in the last two minutes, or have some';
+COMMENT ON COLUMN workflow.task_queues.add_rate IS 'Tasks per second that came into the queue in the last minute; null: not known';
+COMMENT ON COLUMN workflow.task_queues.dispatch_rate IS 'Tasks per second that were taken from it in the last minute; null: not known';
+COMMENT ON COLUMN workflow.task_queues.problem IS
+    'Why what waits here may have to wait for long: no worker, or none for an activity; an owner who cannot log in; runs '
+    'that are stuck because an activity is not registered, or has no timeout. Null: nothing is known to be wrong';
 
 CREATE VIEW workflow.fairness_keys WITH (security_invoker) AS
 SELECT task_queue, owner, fairness_key,

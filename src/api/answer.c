@@ -103,9 +103,25 @@ canceled(const NullableDatum *arguments)
 static OwAnswer
 make_answer(const pg_uuid_t *task_token, OwInputKind kind, Jsonb *payload)
 {
-	OwAnswer	answer = {.message = {.kind = kind, .task_token = *task_token, .payload = payload}};
+	OwAnswer	answer = {.message = {.kind = kind, .payload = payload}};
+	OwTaskClaim held;
 
+	ow_epoch_take_back(task_token, &held);
+	answer.message.task_token = held.task_token;
+	answer.claim = held.claim;
 	return answer;
+}
+
+static void
+notice_not_taken(const OwAnswer *answer)
+{
+	pg_uuid_t	task_token = answer->message.task_token;
+
+	ow_epoch_hand_out(answer->claim, &task_token);
+	ereport(NOTICE,
+			(errmsg("nothing waits for an answer to task token %s", ow_uuid_to_cstring(&task_token)),
+			 errdetail("It was answered, its attempt timed out or was canceled, the task was put back, or handed out before a "
+					   "promotion or restore, or there has never been such a token.")));
 }
 
 static void
@@ -115,10 +131,7 @@ answer_all(OwAnswer *answers, int count)
 	for (int i = 0; i < count; i++)
 	{
 		if (!answers[i].taken)
-			ereport(NOTICE,
-					(errmsg("nothing waits for an answer to task token %s",
-							ow_uuid_to_cstring(&answers[i].message.task_token)),
-					 errdetail("It was answered, its attempt timed out or was canceled, or there has never been such a token.")));
+			notice_not_taken(&answers[i]);
 	}
 }
 
@@ -322,13 +335,13 @@ ow_cancel_activities(PG_FUNCTION_ARGS)
 
 /* The open run that waits for the answer; NULL when it does no longer */
 static OwFoundRun *
-waiting_run(const pg_uuid_t *task_token)
+waiting_run(const OwTaskClaim *held)
 {
 	OwFoundRun *run;
 	OwRunRef	ref;
 	Oid			owner;
 
-	if (!ow_find_task(task_token, &ref, &owner))
+	if (!ow_find_task(held, &ref, &owner))
 		return NULL;
 	run = ow_find_run(&ref.run_id);
 	return run != NULL && run->open ? run : NULL;
@@ -336,15 +349,15 @@ waiting_run(const pg_uuid_t *task_token)
 
 /* A task token that was given away: its heartbeats are history, as Step Functions has it. */
 static OwFoundRun *
-send_heartbeat(const pg_uuid_t *task_token, const Jsonb *details)
+send_heartbeat(const OwTaskClaim *held, const Jsonb *details)
 {
-	OwFoundRun *run = waiting_run(task_token);
+	OwFoundRun *run = waiting_run(held);
 	OwObject	payload;
 
 	if (run == NULL)
 		return NULL;
 	ow_object_begin(&payload);
-	ow_object_add_text(&payload, "task_token", ow_uuid_to_cstring(task_token));
+	ow_object_add_text(&payload, "task_token", ow_uuid_to_cstring(&held->task_token));
 	ow_object_add(&payload, "details", details);
 	(void) ow_message_send(run, "Heartbeat", NULL, ow_object_end(&payload), GetUserId());
 	return run;
@@ -364,8 +377,8 @@ tell(const OwHeartbeat *beat, Datum *values)
 {
 	const OwFoundRun *run = NULL;
 
-	if (!beat->noted && !ow_task_is_queued(&beat->task_token))
-		run = send_heartbeat(&beat->task_token, beat->details);
+	if (!beat->noted && !ow_task_is_queued(&beat->held.task_token))
+		run = send_heartbeat(&beat->held, beat->details);
 	values[BEAT_OK] = BoolGetDatum(beat->noted || run != NULL);
 	values[BEAT_CANCEL_REQUESTED] = BoolGetDatum(run != NULL && run->cancel_requested);
 	values[BEAT_PAUSED] = BoolGetDatum((beat->noted || run != NULL) && beat->paused);
@@ -382,8 +395,9 @@ ow_answer_heartbeat(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, Jsonb 
 		elog(ERROR, "return type must be a row type");
 	if (task_token != NULL)
 	{
-		OwHeartbeat beat = {.task_token = *task_token, .details = details};
+		OwHeartbeat beat = {.details = details};
 
+		ow_epoch_take_back(task_token, &beat.held);
 		ow_heartbeats_note(&beat, 1);
 		tell(&beat, values);
 	}
@@ -420,7 +434,7 @@ ow_heartbeats(PG_FUNCTION_ARGS)
 		NullableDatum of_one;
 
 		set_arguments(&details, 1, i, &of_one);
-		beats[i].task_token = *DatumGetUUIDP(tokens.values[i]);
+		ow_epoch_take_back(DatumGetUUIDP(tokens.values[i]), &beats[i].held);
 		beats[i].details = json_of(&of_one);
 	}
 	ow_heartbeats_note(beats, tokens.count);

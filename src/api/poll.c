@@ -19,7 +19,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "store/task.h"
+#include "store/worker.h"
 #include "test_kit/test_kit.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -29,12 +29,16 @@
 #include "worker/wakeup.h"
 
 PG_FUNCTION_INFO_V1(ow_poll_activity);
+PG_FUNCTION_INFO_V1(ow_poll_unless_draining);
 PG_FUNCTION_INFO_V1(ow_wait_for_activity);
 
 #define MAX_TASKS 10000
 
 /* Longer waits than this are slept in parts */
 #define LONGEST_SLEEP_MS (60 * 60 * 1000)
+
+/* …of a worker that is to be seen meanwhile */
+#define LONGEST_SILENCE_MS (60 * 1000)
 
 /* Nothing with an effect outside is done for a copy of another database. */
 static void
@@ -69,6 +73,20 @@ check_range(int max_tasks)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_tasks must be between 1 and %d", MAX_TASKS)));
+}
+
+/* False, unless that is an error, when the worker is to be given no more; others get what it was told of. */
+static bool
+check_draining(const OwTaskRequest *request, int level)
+{
+	if (!ow_worker_is_draining(request))
+		return true;
+	ow_waiter_settle();
+	ereport(level,
+			(errcode(ERRCODE_OW_WORKER_DRAINING),
+			 errmsg("worker \"%s\" of task queue \"%s\" is draining", request->worker, request->task_queue),
+			 errhint("It may finish what it has taken, and end. workflow.drain_worker(…, drain => false) takes that back.")));
+	return false;
 }
 
 /* The names of those wanted; 0: any */
@@ -112,7 +130,7 @@ request_for(char *task_queue)
  * there is no use in looking again.
  */
 static bool
-sleep_until(TimestampTz until, TimestampTz again_at)
+sleep_until(TimestampTz until, TimestampTz again_at, long longest_ms)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	long		remaining = TimestampDifferenceMilliseconds(now, until);
@@ -121,7 +139,7 @@ sleep_until(TimestampTz until, TimestampTz again_at)
 		return false;
 	remaining = Min(remaining, Max(TimestampDifferenceMilliseconds(now, again_at), 1));
 	InvalidateCatalogSnapshot();
-	ow_waiter_sleep(Min(remaining, LONGEST_SLEEP_MS));
+	ow_waiter_sleep(Min(remaining, longest_ms));
 	return true;
 }
 
@@ -163,7 +181,8 @@ take_or_wait(OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
 	{
 		ow_waiter_begin(ow_task_queue_key(request->task_queue), ow_task_filter(request));
 		request->look_first = true;
-		while (!(taken = take(request, result)) && sleep_until(until, request->again_at))
+		while (check_draining(request, ERROR) && !(taken = take(request, result)) &&
+			   sleep_until(until, request->again_at, LONGEST_SLEEP_MS))
 			MemoryContextReset(look_context);
 	}
 	PG_FINALLY();
@@ -189,12 +208,8 @@ wait_argument(FunctionCallInfo fcinfo, int argument)
 	return until;
 }
 
-/*
- * poll_activity(task_queue text, worker text, max_tasks int, wait interval, activities text[]): takes tasks,
- * as a set of rows.
- */
-Datum
-ow_poll_activity(PG_FUNCTION_ARGS)
+static Datum
+poll(FunctionCallInfo fcinfo, int draining_level)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	OwTaskRequest request;
@@ -206,23 +221,52 @@ ow_poll_activity(PG_FUNCTION_ARGS)
 	request.activities = activities_argument(fcinfo, 4);
 	check_range(request.max_tasks);
 	InitMaterializedSRF(fcinfo, 0);
-	if (take_or_wait(&request, wait_argument(fcinfo, 3), result))
+	ow_worker_note(&request, ow_api_optional_text(fcinfo, 5));
+	if (check_draining(&request, draining_level) && take_or_wait(&request, wait_argument(fcinfo, 3), result))
 		ow_waiter_forgive(ow_task_queue_key(request.task_queue));
 	ow_waiter_settle();
 	return (Datum) 0;
 }
 
+/*
+ * poll_activity(task_queue text, worker text, max_tasks int, wait interval, activities text[], version text):
+ * takes tasks, as a set of rows.
+ */
+Datum
+ow_poll_activity(PG_FUNCTION_ARGS)
+{
+	return poll(fcinfo, ERROR);
+}
+
+/* The same for complete_and_poll, whose results must not be lost: a notice, and no rows */
+Datum
+ow_poll_unless_draining(PG_FUNCTION_ARGS)
+{
+	return poll(fcinfo, NOTICE);
+}
+
 /* ---- the procedure ---- */
+
+/* One that gives its name is seen, and told when it is to end. */
+static void
+show_up(const OwTaskRequest *request)
+{
+	ow_worker_note(request, NULL);
+	(void) check_draining(request, ERROR);
+}
 
 static bool
 wait_until_available(OwTaskRequest *request, TimestampTz until)
 {
+	long		longest_ms = request->worker != NULL ? LONGEST_SILENCE_MS : LONGEST_SLEEP_MS;
 	bool		available;
 
 	for (;;)
 	{
 		(void) ow_waiter_look();
 		PushActiveSnapshot(GetTransactionSnapshot());
+		if (request->worker != NULL)
+			show_up(request);
 		available = ow_circuit_has_tasks(request);
 		PopActiveSnapshot();
 		if (available)
@@ -230,12 +274,12 @@ wait_until_available(OwTaskRequest *request, TimestampTz until)
 		else
 			ow_waiter_looked(OW_LOOK_ALL);
 		SPI_commit();
-		if (available || !sleep_until(until, request->again_at))
+		if (available || !sleep_until(until, request->again_at, longest_ms))
 			return available;
 	}
 }
 
-/* wait_for_activity(task_queue text, timeout interval, activities text[], IN OUT available boolean) */
+/* wait_for_activity(task_queue text, timeout interval, activities text[], worker text, IN OUT available boolean) */
 Datum
 ow_wait_for_activity(PG_FUNCTION_ARGS)
 {
@@ -248,6 +292,7 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	check_can_wait();
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
 	request.activities = activities_argument(fcinfo, 2);
+	request.worker = ow_api_optional_text(fcinfo, 3);
 	until = PG_ARGISNULL(1) ? DT_NOEND : ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "api/api.h"
 #include "engine/identity.h"
@@ -14,13 +15,16 @@
 #include "miscadmin.h"
 #include "parser/parse_func.h"
 #include "settings.h"
+#include "store/task.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "worker/pool.h"
+#include "worker/rates.h"
 
 PG_FUNCTION_INFO_V1(ow_worker_stats);
 PG_FUNCTION_INFO_V1(ow_pool_stats);
+PG_FUNCTION_INFO_V1(ow_task_rates);
 PG_FUNCTION_INFO_V1(ow_engine_status);
 
 /* Tells whether the current user may execute workflow.see_all_runs(). */
@@ -96,6 +100,26 @@ ow_pool_stats(PG_FUNCTION_ARGS)
 			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* workflow.task_rates(owner regrole, task_queue text, OUT add_rate float8, OUT dispatch_rate float8) */
+Datum
+ow_task_rates(PG_FUNCTION_ARGS)
+{
+	Oid			owner = PG_GETARG_OID(0);
+	uint32		queue_key = ow_task_queue_key(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	double		added = 0;
+	double		taken = 0;
+	bool		known = is_visible(owner, ow_api_sees_all_runs()) && ow_rates_read(owner, queue_key, &added, &taken);
+	TupleDesc	descriptor;
+	Datum		values[2];
+	bool		nulls[2] = {!known, !known};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = Float8GetDatum(added);
+	values[1] = Float8GetDatum(taken);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }
 
 /* workflow.engine_status() */

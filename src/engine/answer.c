@@ -31,6 +31,16 @@
 
 /* ---- whose they are ---- */
 
+static OwTaskClaim
+held_by(const OwAnswer *answer)
+{
+	return (OwTaskClaim)
+	{
+		.task_token = answer->message.task_token,
+			.claim = answer->claim
+	};
+}
+
 /* An activity that answers for itself has no task yet: of such, more is known when the answer is stored. */
 static void
 find_runs(OwAnswer *answers, int count, bool all)
@@ -38,7 +48,7 @@ find_runs(OwAnswer *answers, int count, bool all)
 	OwFoundTask *tasks = palloc0(sizeof(OwFoundTask) * count);
 
 	for (int i = 0; i < count; i++)
-		tasks[i].task_token = answers[i].message.task_token;
+		tasks[i].held = held_by(&answers[i]);
 	ow_find_tasks(tasks, count);
 	for (int i = 0; i < count; i++)
 	{
@@ -104,15 +114,23 @@ is_answered(const OwLoadedRun *loaded, const pg_uuid_t *task_token)
 	return false;
 }
 
+/* The task may have been put back since the answer's run was looked for. */
+static bool
+is_held(const OwAnswer *answer, const OwToken *token)
+{
+	return answer->claim == OW_ANY_CLAIM || answer->claim == (token->lease ? token->lease->claim : 0);
+}
+
 /* After the messages that are there: they were sent before. */
 static void
 hand_over(OwAnswer *answer, OwLoadedRun *loaded)
 {
 	int			branch;
+	const OwToken *token = ow_run_find_task(&loaded->run, &answer->message.task_token, &branch);
 
 	answer->settled = true;
 	answer->message.handed_over = true;
-	answer->taken = ow_run_find_task(&loaded->run, &answer->message.task_token, &branch) != NULL &&
+	answer->taken = token != NULL && is_held(answer, token) &&
 		!is_answered(loaded, &answer->message.task_token);
 	if (answer->taken)
 		loaded->messages = lappend(loaded->messages, &answer->message);
@@ -249,10 +267,11 @@ static void
 store(OwAnswer *answer)
 {
 	const OwMessage *message = &answer->message;
+	OwTaskClaim held = held_by(answer);
 	const char *kind = message->kind == OW_INPUT_ACTIVITY_COMPLETED ? "ActivityCompleted" : "ActivityFailed";
 
 	answer->settled = true;
-	answer->taken = ow_find_task(&message->task_token, &answer->run, &answer->owner) &&
+	answer->taken = ow_find_task(&held, &answer->run, &answer->owner) &&
 		ow_message_store(&answer->run, answer->owner, kind, &message->task_token, with_token(message), GetUserId());
 	if (answer->taken)
 		ow_wakeup_run(answer->owner, &answer->run);

@@ -11,6 +11,7 @@
 typedef struct OwAnswer
 {
 	OwMessage	message;		/* kind (ACTIVITY_COMPLETED or _FAILED), task_token, payload */
+	int			claim;			/* with which the token was handed out: see epoch.h */
 	bool		taken;			/* out: somebody waited for it, and there was no other before it */
 
 	/* answer.c's own */

@@ -130,9 +130,9 @@ max_concurrency(void *arg, const OwRun *run)
 }
 
 static void
-new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
+new_task_token(void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token)
 {
-	ow_task_token_make(run->shard_key, task_token);
+	ow_task_token_make(run->shard_key, queued, task_token);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "engine/circuit_queue.h"
 #include "engine/clock.h"
 #include "store/catalog.h"
+#include "store/epoch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -162,7 +163,8 @@ static const int value_lengths[POLL_COLUMNS] = {
 	[POLL_DEADLINE] = BY_VALUE,
 	[POLL_IDEMPOTENCY_KEY] = VARLENA,
 	[POLL_COMPENSATES] = VARLENA,
-	[POLL_FAIRNESS_KEY] = VARLENA
+	[POLL_FAIRNESS_KEY] = VARLENA,
+	[POLL_HEADERS] = VARLENA
 };
 
 typedef struct Taken
@@ -188,6 +190,15 @@ keep_task(void *arg, Datum *values, bool *nulls)
 			taken->values[i] = datumCopy(values[i], value_lengths[i] == BY_VALUE, value_lengths[i]);
 	}
 	MemoryContextSwitchTo(previous);
+}
+
+static int
+branch_of(const Taken *taken)
+{
+	OwTaskClaim held;
+
+	ow_epoch_take_back(DatumGetUUIDP(taken->values[POLL_TASK_TOKEN]), &held);
+	return ow_task_branch(&held.task_token);
 }
 
 static bool
@@ -217,8 +228,7 @@ take_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit, Timestamp
 	(void) ow_task_take(&probe, keep_task, &taken);
 	*again_at = Min(*again_at, probe.again_at);
 	granted = taken.any &&
-		may_be_made(circuit->activity, DatumGetUUIDP(taken.values[POLL_RUN_ID]),
-					ow_task_branch(DatumGetUUIDP(taken.values[POLL_TASK_TOKEN])));
+		may_be_made(circuit->activity, DatumGetUUIDP(taken.values[POLL_RUN_ID]), branch_of(&taken));
 	if (granted)
 	{
 		receive(arg, taken.values, taken.nulls);

@@ -69,6 +69,8 @@ typedef struct OwLease
 	TimestampTz started_at;
 	TimestampTz beat_at;		/* of the last heartbeat; DT_NOBEGIN: none has come */
 	Jsonb	   *details;		/* of the last heartbeat; NULL */
+	bool		released;		/* taken in time, but put back: nobody has it now */
+	int			claim;			/* which the tokens of those who had it before are not of */
 } OwLease;
 
 /* One thread of control: the run's own, and one for each branch of a Parallel or item of a Map */
@@ -284,11 +286,14 @@ typedef struct OwHost
 	/* Replay: what the task was queued with, instead of asking its options; NULL when live */
 	const Jsonb *(*recorded_limits) (void *arg, const OwRun *run);
 
-	/* A task token that nobody can guess, for the attempt that is scheduled next */
-	void		(*new_task_token) (void *arg, const OwRun *run, pg_uuid_t *task_token);
+	/*
+	 * A task token that nobody can guess, for the attempt that is scheduled next; queued: who
+	 * takes it from its queue is told the token, and nobody before
+	 */
+	void		(*new_task_token) (void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token);
+
 	/* The run that continues this one: its id, and the version that it follows */
 	void		(*next_run) (void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version);
-
 	/* How many iterations of a Map may run at a time that sets no limit */
 	int			(*max_concurrency) (void *arg, const OwRun *run);
 

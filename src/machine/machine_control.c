@@ -392,7 +392,7 @@ is_under_way(const OwToken *token, const OwInput *input)
 
 	if (ow_json_member(input->request, "started", &recorded))
 		return recorded.val.boolean;
-	return token->phase == OW_PHASE_CALLBACK || (ow_token_is_queued(token) && token->lease != NULL);
+	return token->phase == OW_PHASE_CALLBACK || (ow_token_is_queued(token) && token->lease != NULL && !token->lease->released);
 }
 
 /* The attempt after this one, or after the pause, counts as the first. */

@@ -91,6 +91,7 @@ static TimestampTz
 limit_due(const OwToken *token, QueueLimit limit)
 {
 	const OwLease *lease = token->lease;
+	const OwLease *held = lease != NULL && !lease->released ? lease : NULL;
 
 	switch (limit)
 	{
@@ -99,10 +100,10 @@ limit_due(const OwToken *token, QueueLimit limit)
 		case SCHEDULE_TO_START:
 			return lease == NULL ? ow_token_limit_time(token, "start_by") : DT_NOEND;
 		case START_TO_CLOSE:
-			return lease == NULL ? DT_NOEND : limit_after(token, "start_to_close_ms", lease->started_at);
+			return held == NULL ? DT_NOEND : limit_after(token, "start_to_close_ms", held->started_at);
 		case HEARTBEAT:
-			return lease == NULL ? DT_NOEND :
-				limit_after(token, "heartbeat_ms", Max(lease->started_at, lease->beat_at));
+			return held == NULL ? DT_NOEND :
+				limit_after(token, "heartbeat_ms", Max(held->started_at, held->beat_at));
 		default:
 			pg_unreachable();
 	}
@@ -221,7 +222,7 @@ ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *
 	else
 		return;
 	if (!has_token_of_its_own(machine))
-		host->new_task_token(host->arg, machine->run, &token->task_token);
+		host->new_task_token(host->arg, machine->run, true, &token->task_token);
 	token->has_task_token = true;
 	record_queued(machine, activity, task->limits);
 	token->phase = token->phase == OW_PHASE_ACTIVITY ? OW_PHASE_QUEUED : OW_PHASE_COMPENSATE_QUEUED;

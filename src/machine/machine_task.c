@@ -85,7 +85,7 @@ take_task_token(OwMachine *machine, const OwState *state)
 
 	token->has_task_token = state->callback || state->synchronous;
 	if (token->has_task_token)
-		machine->host->new_task_token(machine->host->arg, machine->run, &token->task_token);
+		machine->host->new_task_token(machine->host->arg, machine->run, false, &token->task_token);
 }
 
 /* The input of a task's attempt */

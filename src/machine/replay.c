@@ -100,7 +100,7 @@ find_concurrency(void *arg, const OwRun *run)
 }
 
 static void
-find_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
+find_task_token(void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token)
 {
 	int			next = run->next_event_id - 1;
 	const OwHistoryEvent *event;

@@ -142,17 +142,19 @@ static OwStatement insert_request = {
 };
 
 static OwStatement find_task = {
-	.sql = "SELECT run_id, owner::oid FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2",
-	.argument_types = "int,uuid"
+	.sql = "SELECT run_id, owner::oid FROM workflow.activity_task WHERE shard_key = $1 AND task_token = $2"
+	"   AND ($3 < 0 OR claim = $3)",
+	.argument_types = "int,uuid,int"
 };
 
 static OwStatement find_tasks = {
 	.sql =
 	"SELECT wanted.position::int, t.run_id"
-	"  FROM unnest($1, $2) WITH ORDINALITY AS wanted (shard_key, task_token, position),"
+	"  FROM unnest($1, $2, $3) WITH ORDINALITY AS wanted (shard_key, task_token, claim, position),"
 	"       LATERAL (SELECT r.run_id FROM workflow.activity_task r"
-	"                 WHERE r.shard_key = wanted.shard_key AND r.task_token = wanted.task_token OFFSET 0) AS t",
-	.argument_types = "int[],uuid[]"
+	"                 WHERE r.shard_key = wanted.shard_key AND r.task_token = wanted.task_token"
+	"                   AND (wanted.claim < 0 OR r.claim = wanted.claim) OFFSET 0) AS t",
+	.argument_types = "int[],uuid[],int[]"
 };
 
 static OwStatement lock_run = {
@@ -401,9 +403,11 @@ is_task_running_here(const pg_uuid_t *task_token, OwRunRef *run)
 }
 
 static bool
-find_stored_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
+find_stored_task(const OwTaskClaim *held, OwRunRef *run, Oid *owner)
 {
-	Datum		values[2] = {Int32GetDatum(run->shard_key), UUIDPGetDatum(task_token)};
+	Datum		values[3] = {
+		Int32GetDatum(run->shard_key), UUIDPGetDatum(&held->task_token), Int32GetDatum(held->claim)
+	};
 	bool		isnull;
 
 	if (ow_store_execute(&find_task, values, NULL) == 0)
@@ -418,17 +422,20 @@ ow_find_tasks(OwFoundTask *tasks, int count)
 {
 	int32	   *shard_keys = palloc(sizeof(int32) * count);
 	pg_uuid_t  *task_tokens = palloc(sizeof(pg_uuid_t) * count);
-	Datum		values[2];
+	int32	   *claims = palloc(sizeof(int32) * count);
+	Datum		values[3];
 	uint64		rows;
 
 	for (int i = 0; i < count; i++)
 	{
 		tasks[i].found = false;
-		tasks[i].run.shard_key = shard_keys[i] = ow_task_token_shard_key(&tasks[i].task_token);
-		task_tokens[i] = tasks[i].task_token;
+		tasks[i].run.shard_key = shard_keys[i] = ow_task_token_shard_key(&tasks[i].held.task_token);
+		task_tokens[i] = tasks[i].held.task_token;
+		claims[i] = tasks[i].held.claim;
 	}
 	values[0] = ow_store_int_array(shard_keys, count);
 	values[1] = ow_store_uuid_array(task_tokens, count);
+	values[2] = ow_store_int_array(claims, count);
 	ow_store_open();
 	rows = ow_store_execute(&find_tasks, values, NULL);
 	for (uint64 row = 0; row < rows; row++)
@@ -467,11 +474,11 @@ ow_find_lock_open(const OwFoundRun *run)
 }
 
 bool
-ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
+ow_find_task(const OwTaskClaim *held, OwRunRef *run, Oid *owner)
 {
 	bool		found;
 
-	if (is_task_running_here(task_token, run))
+	if (is_task_running_here(&held->task_token, run))
 	{
 		const OwFoundRun *current = ow_find_run(&run->run_id);
 
@@ -479,16 +486,16 @@ ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner)
 			*owner = current->owner;
 		return current != NULL && current->open;
 	}
-	run->shard_key = ow_task_token_shard_key(task_token);
+	run->shard_key = ow_task_token_shard_key(&held->task_token);
 	ow_store_open();
-	found = find_stored_task(task_token, run, owner);
+	found = find_stored_task(held, run, owner);
 	if (found && may_lock_run())
 	{
 		Datum		values[2] = {Int32GetDatum(run->shard_key), UUIDPGetDatum(&run->run_id)};
 
 		found = ow_store_execute(&lock_run, values, NULL) > 0;
 		ow_wakeup_locked(*owner, run);
-		found = found && find_stored_task(task_token, run, owner);	/* as it is under the lock */
+		found = found && find_stored_task(held, run, owner);	/* as it is under the lock */
 	}
 	ow_store_close();
 	return found;

@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "machine/machine.h"
+#include "store/epoch.h"
 
 typedef struct OwFoundRun
 {
@@ -76,7 +77,7 @@ extern bool ow_signal_request_note(const OwFoundRun *run, const char *request_id
 /* A task token, and the run that waits for its answer */
 typedef struct OwFoundTask
 {
-	pg_uuid_t	task_token;
+	OwTaskClaim held;
 	bool		found;
 	OwRunRef	run;			/* if found */
 } OwFoundTask;
@@ -88,6 +89,6 @@ extern void ow_find_tasks(OwFoundTask *tasks, int count);
  * The run that has given this task token away; false when nobody waits for its answer.  The run's row is
  * locked, so that none of other answers and its timeout can come in between (but see may_lock_run).
  */
-extern bool ow_find_task(const pg_uuid_t *task_token, OwRunRef *run, Oid *owner);
+extern bool ow_find_task(const OwTaskClaim *held, OwRunRef *run, Oid *owner);
 
 #endif							/* OW_FIND_H */

@@ -14,7 +14,7 @@
 
 static OwStatement find_tasks = {
 	.sql =
-	"SELECT t.task_token, t.task_queue IS NULL OR t.worker IS NOT NULL, may.answer"
+	"SELECT t.task_token, t.task_queue IS NULL OR t.worker IS NOT NULL, may.answer, t.claim"
 	"  FROM workflow.activity_task t"
 	" CROSS JOIN LATERAL (SELECT pg_has_role($4, t.owner::oid, 'USAGE')"
 	"      OR EXISTS (SELECT FROM workflow.worker_grant g WHERE g.task_queue = t.task_queue AND g.owner = t.owner"
@@ -39,6 +39,7 @@ find_own_task(const OwFoundRun *run, const char *name, OwNamedTask *task)
 			.started = true,
 			.may_answer = true
 	};
+	ow_epoch_hand_out(0, &task->task_token);
 	return true;
 }
 
@@ -60,6 +61,7 @@ ow_find_named_tasks(const OwFoundRun *run, const char *name, Oid role, OwNamedTa
 		tasks[row].task_token = ow_store_uuid(row, 1);
 		tasks[row].started = ow_store_bool(row, 2);
 		tasks[row].may_answer = ow_store_bool(row, 3);
+		ow_epoch_hand_out(ow_store_int(row, 4), &tasks[row].task_token);
 	}
 	ow_store_close();
 	return (int) count;

@@ -9,7 +9,7 @@
 
 typedef struct OwNamedTask
 {
-	pg_uuid_t	task_token;
+	pg_uuid_t	task_token;		/* as it would be handed out now */
 	bool		started;		/* somebody has taken it, or was given its token */
 	bool		may_answer;		/* the role has the rights of the run's owner, or his grant of the
 								 * queue */

@@ -19,42 +19,48 @@
 static OwStatement beat_again = {
 	.sql =
 	"UPDATE workflow.activity_heartbeat"
-	"   SET beat_at = $4, details = coalesce(($3)[array_position($2, task_token)], details)"
+	"   SET beat_at = $5, details = coalesce(($4)[array_position($2, task_token)], details)"
 	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE"
-	" RETURNING task_token",
-	.argument_types = "int[],uuid[],jsonb[],timestamptz"
+	"   AND ($3)[array_position($2, task_token)] IN (claim, -1)"
+	" RETURNING task_token, claim",
+	.argument_types = "int[],uuid[],int[],jsonb[],timestamptz"
 };
 
 /* The lock keeps whoever ends the task from overlooking its first heartbeat. */
 static OwStatement beat_first = {
 	.sql =
-	"INSERT INTO workflow.activity_heartbeat AS h (shard_key, task_token, beat_at, details)"
-	" SELECT n.shard_key, n.task_token, $4, n.details"
-	"   FROM unnest($1, $2, $3) AS n (shard_key, task_token, details),"
-	"        LATERAL (SELECT FROM workflow.activity_task t WHERE t.shard_key = n.shard_key"
-	"                    AND t.task_token = n.task_token AND t.worker IS NOT NULL FOR KEY SHARE) AS taken"
+	"INSERT INTO workflow.activity_heartbeat AS h (shard_key, task_token, beat_at, details, claim)"
+	" SELECT n.shard_key, n.task_token, $5, n.details, taken.claim"
+	"   FROM unnest($1, $2, $3, $4) AS n (shard_key, task_token, claim, details),"
+	"        LATERAL (SELECT t.claim FROM workflow.activity_task t WHERE t.shard_key = n.shard_key"
+	"                    AND t.task_token = n.task_token AND t.worker IS NOT NULL AND n.claim IN (t.claim, -1)"
+	"                    FOR KEY SHARE) AS taken"
 	" ON CONFLICT (shard_key, task_token) DO UPDATE"
-	" SET beat_at = excluded.beat_at, details = coalesce(excluded.details, h.details)"
-	" RETURNING h.task_token",
-	.argument_types = "int[],uuid[],jsonb[],timestamptz"
+	" SET beat_at = excluded.beat_at, details = coalesce(excluded.details, h.details), claim = excluded.claim"
+	" RETURNING h.task_token, h.claim",
+	.argument_types = "int[],uuid[],int[],jsonb[],timestamptz"
 };
 
 static OwStatement find_paused = {
 	.sql =
-	"SELECT t.task_token FROM unnest($1, $2) AS n (shard_key, task_token),"
-	"       LATERAL (SELECT r.task_token, r.paused_at FROM workflow.activity_task r"
+	"SELECT n.task_token, n.claim FROM unnest($1, $2, $3) AS n (shard_key, task_token, claim),"
+	"       LATERAL (SELECT r.paused_at FROM workflow.activity_task r"
 	"                 WHERE r.shard_key = n.shard_key AND r.task_token = n.task_token OFFSET 0) AS t"
 	" WHERE t.paused_at IS NOT NULL",
-	.argument_types = "int[],uuid[]"
+	.argument_types = "int[],uuid[],int[]"
 };
 
 static int
 compare_tokens(const void *a, const void *b)
 {
-	return memcmp(&(*(OwHeartbeat *const *) a)->task_token, &(*(OwHeartbeat *const *) b)->task_token, UUID_LEN);
+	const OwTaskClaim *first = &(*(OwHeartbeat *const *) a)->held;
+	const OwTaskClaim *second = &(*(OwHeartbeat *const *) b)->held;
+	int			order = memcmp(&first->task_token, &second->task_token, UUID_LEN);
+
+	return order != 0 ? order : first->claim - second->claim;
 }
 
-/* Of those for the same task, the one given last comes first. */
+/* Of those for the same task and claim, the one given last comes first. */
 static int
 compare_beats(const void *a, const void *b)
 {
@@ -65,7 +71,7 @@ compare_beats(const void *a, const void *b)
 	return order != 0 ? order : (second > first) - (second < first);
 }
 
-/* One for each task, in the order of the tokens */
+/* One for each task and claim, in the order of the tokens */
 static OwHeartbeat **
 distinct_beats(OwHeartbeat *beats, int *count)
 {
@@ -85,9 +91,9 @@ distinct_beats(OwHeartbeat *beats, int *count)
 }
 
 static OwHeartbeat *
-find_beat(OwHeartbeat **distinct, int count, const pg_uuid_t *task_token)
+find_beat(OwHeartbeat **distinct, int count, const OwTaskClaim *held)
 {
-	OwHeartbeat wanted = {.task_token = *task_token};
+	OwHeartbeat wanted = {.held = *held};
 	OwHeartbeat *key = &wanted;
 
 	return *(OwHeartbeat **) bsearch(&key, distinct, count, sizeof(OwHeartbeat *), compare_tokens);
@@ -99,6 +105,7 @@ set_values(OwHeartbeat **distinct, int count, Datum *values)
 {
 	int32	   *shard_keys = palloc(sizeof(int32) * count);
 	pg_uuid_t  *task_tokens = palloc(sizeof(pg_uuid_t) * count);
+	int32	   *claims = palloc(sizeof(int32) * count);
 	Datum	   *details = palloc(sizeof(Datum) * count);
 	bool	   *nulls = palloc(sizeof(bool) * count);
 	int			dimension = 0;
@@ -108,8 +115,9 @@ set_values(OwHeartbeat **distinct, int count, Datum *values)
 	{
 		if (distinct[i]->noted)
 			continue;
-		shard_keys[dimension] = ow_task_token_shard_key(&distinct[i]->task_token);
-		task_tokens[dimension] = distinct[i]->task_token;
+		shard_keys[dimension] = ow_task_token_shard_key(&distinct[i]->held.task_token);
+		task_tokens[dimension] = distinct[i]->held.task_token;
+		claims[dimension] = distinct[i]->held.claim;
 		details[dimension] = JsonbPGetDatum(distinct[i]->details);
 		nulls[dimension++] = distinct[i]->details == NULL;
 	}
@@ -117,17 +125,29 @@ set_values(OwHeartbeat **distinct, int count, Datum *values)
 		return 0;
 	values[0] = ow_store_int_array(shard_keys, dimension);
 	values[1] = ow_store_uuid_array(task_tokens, dimension);
-	values[2] = PointerGetDatum(construct_md_array(details, nulls, 1, &dimension, &lower_bound, JSONBOID, -1, false,
+	values[2] = ow_store_int_array(claims, dimension);
+	values[3] = PointerGetDatum(construct_md_array(details, nulls, 1, &dimension, &lower_bound, JSONBOID, -1, false,
 												   TYPALIGN_INT));
-	values[3] = TimestampTzGetDatum(ow_clock_now());
+	values[4] = TimestampTzGetDatum(ow_clock_now());
 	return dimension;
+}
+
+/* A token that was given away is of any claim, whatever that of its row. */
+static OwTaskClaim
+noted_task(uint64 row)
+{
+	OwTaskClaim held = {.task_token = ow_store_uuid(row, 1), .claim = ow_store_int(row, 2)};
+
+	if (!ow_task_token_is_queued(&held.task_token))
+		held.claim = OW_ANY_CLAIM;
+	return held;
 }
 
 /* Notes the heartbeats by the statement, those that have not been noted. */
 static void
 note(OwStatement *statement, OwHeartbeat **distinct, int count)
 {
-	Datum		values[4];
+	Datum		values[5];
 	uint64		rows;
 
 	if (set_values(distinct, count, values) == 0)
@@ -135,9 +155,9 @@ note(OwStatement *statement, OwHeartbeat **distinct, int count)
 	rows = ow_store_execute(statement, values, NULL);
 	for (uint64 row = 0; row < rows; row++)
 	{
-		pg_uuid_t	task_token = ow_store_uuid(row, 1);
+		OwTaskClaim held = noted_task(row);
 
-		find_beat(distinct, count, &task_token)->noted = true;
+		find_beat(distinct, count, &held)->noted = true;
 	}
 }
 
@@ -145,16 +165,16 @@ note(OwStatement *statement, OwHeartbeat **distinct, int count)
 static void
 look_for_paused(OwHeartbeat **distinct, int count)
 {
-	Datum		values[4];
+	Datum		values[5];
 	uint64		rows;
 
 	(void) set_values(distinct, count, values);
 	rows = ow_store_execute(&find_paused, values, NULL);
 	for (uint64 row = 0; row < rows; row++)
 	{
-		pg_uuid_t	task_token = ow_store_uuid(row, 1);
+		OwTaskClaim held = {.task_token = ow_store_uuid(row, 1), .claim = ow_store_int(row, 2)};
 
-		find_beat(distinct, count, &task_token)->paused = true;
+		find_beat(distinct, count, &held)->paused = true;
 	}
 }
 
@@ -174,7 +194,7 @@ ow_heartbeats_note(OwHeartbeat *beats, int count)
 	ow_store_close();
 	for (int i = 0; i < count; i++)
 	{
-		const OwHeartbeat *of_task = find_beat(distinct, tasks, &beats[i].task_token);
+		const OwHeartbeat *of_task = find_beat(distinct, tasks, &beats[i].held);
 
 		beats[i].noted = of_task->noted;
 		beats[i].paused = of_task->paused;

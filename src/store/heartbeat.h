@@ -6,12 +6,12 @@
 #define OW_HEARTBEAT_H
 
 #include "postgres.h"
+#include "store/epoch.h"
 #include "utils/jsonb.h"
-#include "utils/uuid.h"
 
 typedef struct OwHeartbeat
 {
-	pg_uuid_t	task_token;
+	OwTaskClaim held;
 	const Jsonb *details;		/* NULL: those of the one before */
 	bool		noted;			/* out: false when nobody has taken such a task, or it has ended */
 	bool		paused;			/* out: the activity is, whoever answers for it */

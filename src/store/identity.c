@@ -11,6 +11,7 @@
 #include "engine/identity.h"
 #include "miscadmin.h"
 #include "settings.h"
+#include "store/epoch.h"
 #include "store/store.h"
 #include "utils/builtins.h"
 
@@ -28,7 +29,7 @@ static OwStatement claim_anew = {
 	"INSERT INTO workflow.engine_identity (system_identifier, database_oid, instance)"
 	" VALUES ($1, $2, $3) ON CONFLICT (singleton) DO UPDATE"
 	"    SET system_identifier = excluded.system_identifier, database_oid = excluded.database_oid,"
-	"        instance = excluded.instance, claimed_at = clock_timestamp()",
+	"        instance = excluded.instance, epoch = excluded.epoch, claimed_at = clock_timestamp()",
 	.argument_types = "int8,int8,text"
 };
 
@@ -62,6 +63,8 @@ ow_identity_claim(void)
 	ow_store_open();
 	claim_seen = execute_with_identity(&claim) == 0;	/* our own insert may still be rolled back */
 	ow_store_close();
+	if (!claim_seen)
+		ow_epoch_changed();
 }
 
 bool
@@ -82,4 +85,5 @@ ow_identity_claim_anew(void)
 	ow_store_open();
 	execute_with_identity(&claim_anew);
 	ow_store_close();
+	ow_epoch_changed();
 }

@@ -25,11 +25,13 @@ static OwStatement read_leases = {
 	"       EXISTS (SELECT FROM workflow.timer w WHERE w.shard_key = t.shard_key AND w.run_id = t.run_id"
 	"                AND w.kind = 'Task:' || t.task_token::text),"
 	"       (SELECT w.due_at FROM workflow.timer w WHERE w.shard_key = t.shard_key AND w.run_id = t.run_id"
-	"         AND w.kind = 'Token')"
+	"         AND w.kind = 'Token'),"
+	"       t.worker IS NULL, t.claim::int"
 	"  FROM unnest($1, $2) AS wanted (shard_key, task_token),"
-	"       LATERAL (SELECT r.shard_key, r.run_id, r.task_token, r.started_at FROM workflow.activity_task r"
+	"       LATERAL (SELECT r.shard_key, r.run_id, r.task_token, r.started_at, r.worker, r.claim"
+	"                  FROM workflow.activity_task r"
 	"                 WHERE r.shard_key = wanted.shard_key AND r.task_token = wanted.task_token"
-	"                   AND r.worker IS NOT NULL OFFSET 0) AS t"
+	"                   AND (r.worker IS NOT NULL OR r.claim > 0) OFFSET 0) AS t"
 	"       LEFT JOIN LATERAL (SELECT b.beat_at, b.details FROM workflow.activity_heartbeat b"
 	"                           WHERE b.shard_key = t.shard_key AND b.task_token = t.task_token OFFSET 0) AS h ON true",
 	.argument_types = "int[],uuid[]"
@@ -58,13 +60,20 @@ static OwStatement note_keys = {
 	.argument_types = "text,regrole"
 };
 
-/* Its row stays as it is for whoever has taken it; the run is locked, so that nobody else changes it. */
+/*
+ * Its row stays as it is for whoever has taken it; the run is locked, so that nobody else changes it.  Of a task that
+ * was put back, only the row knows the last heartbeat.
+ */
 static OwStatement update_task = {
 	.sql =
 	"UPDATE workflow.activity_task t"
 	"   SET attempt = n.attempt, task_queue = n.task_queue, priority = n.priority, scheduled_at = n.scheduled_at,"
 	"       close_by = n.close_by, start_to_close_ms = n.start_to_close_ms, heartbeat_ms = n.heartbeat_ms,"
-	"       last_failure = n.last_failure, fairness_key = n.fairness_key, paused_at = n.paused_at"
+	"       last_failure = CASE WHEN t.claim > 0 AND t.last_failure ? 'HeartbeatDetails'"
+	"                      THEN coalesce(n.last_failure, '{}')"
+	"                           || jsonb_build_object('HeartbeatDetails', t.last_failure->'HeartbeatDetails')"
+	"                      ELSE n.last_failure END,"
+	"       fairness_key = n.fairness_key, paused_at = n.paused_at"
 	"  FROM (SELECT ($3).*) AS n"
 	" WHERE t.shard_key = $1 AND t.task_token = $2"
 	" RETURNING t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL",
@@ -79,7 +88,7 @@ static OwStatement delete_tasks = {
 	.sql =
 	"DELETE FROM workflow.activity_task"
 	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE"
-	" RETURNING task_token, run_id, worker IS NOT NULL, CASE WHEN controlled THEN task_queue END",
+	" RETURNING task_token, run_id, worker IS NOT NULL OR claim > 0, CASE WHEN controlled THEN task_queue END",
 	.argument_types = "int[],uuid[]"
 };
 
@@ -166,6 +175,8 @@ take_lease(List *runs, uint64 row)
 	if (ow_store_bool(row, 6))
 		loaded->lease_timers = lappend(loaded->lease_timers, task_token);
 	loaded->stored_due_at = ow_store_time(row, 7);
+	lease->released = ow_store_bool(row, 8);
+	lease->claim = ow_store_int(row, 9);
 	find_token(&loaded->run, task_token)->lease = lease;
 }
 
@@ -309,6 +320,7 @@ task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *ta
 	ow_row_set(&row, TASK_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
 	ow_row_set(&row, TASK_OWNER, ObjectIdGetDatum(loaded->owner));
 	ow_row_set(&row, TASK_ATTEMPT, Int32GetDatum(token->attempt));
+	ow_row_set(&row, TASK_CLAIM, Int16GetDatum(0));
 	(void) ow_token_paused_at(token, &paused_at);
 	ow_row_set_time(&row, TASK_PAUSED_AT, paused_at);
 	if (ow_token_is_queued(token))
@@ -418,6 +430,7 @@ collect_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued, Li
 		if (task == NULL)
 			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
 		note_queued(queued, task->limits, loaded->owner);
+		ow_wakeup_tasks(loaded->owner, ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")), 1, 0);
 	}
 	ow_rows_add(&queued->tasks, task_row(loaded, token, task));
 }
@@ -469,7 +482,7 @@ flush_tasks(const OwLoadedRun *loaded, Queued *queued, GoneRows *gone)
 	}
 }
 
-/* Of those that somebody had taken, which the rows tell as they were when they were deleted */
+/* Of those that somebody had taken, and perhaps put back, which the rows tell as they were when they were deleted */
 static void
 forget_leases(uint64 count, GoneRows *gone)
 {

@@ -131,8 +131,11 @@ parse_run_id(const char *text, pg_uuid_t *run_id)
 	return (run_id->data[6] >> 4) == 7 && (run_id->data[8] >> 6) == 2;
 }
 
+/* Of a token: only whoever takes the task from its queue is told it */
+#define QUEUED_BIT 0x20
+
 void
-ow_task_token_make(int32 shard_key, pg_uuid_t *task_token)
+ow_task_token_make(int32 shard_key, bool queued, pg_uuid_t *task_token)
 {
 	uint32		key = pg_hton32((uint32) shard_key);
 
@@ -142,7 +145,15 @@ ow_task_token_make(int32 shard_key, pg_uuid_t *task_token)
 				 errmsg("could not generate a task token")));
 	memcpy(task_token->data, &key, sizeof(key));
 	task_token->data[6] = (task_token->data[6] & 0x0F) | 0x80;
-	task_token->data[8] = (task_token->data[8] & 0x3F) | 0x80;
+	task_token->data[8] = (task_token->data[8] & 0x1F) | 0x80 | (queued ? QUEUED_BIT : 0);
+	if (queued)
+		task_token->data[UUID_LEN - 1] = 0; /* for the claim: epoch.c */
+}
+
+bool
+ow_task_token_is_queued(const pg_uuid_t *task_token)
+{
+	return (task_token->data[8] & QUEUED_BIT) != 0;
 }
 
 int32

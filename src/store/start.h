@@ -41,7 +41,8 @@ extern void ow_run_id_make(int32 shard_key, int bucket, pg_uuid_t *run_id);
 extern void ow_run_id_make_own(int bucket, pg_uuid_t *run_id, int32 *shard_key);
 
 /* A task token: random, so that nobody can guess it (version 8), but for the shard key that it begins with */
-extern void ow_task_token_make(int32 shard_key, pg_uuid_t *task_token);
+extern void ow_task_token_make(int32 shard_key, bool queued, pg_uuid_t *task_token);
+extern bool ow_task_token_is_queued(const pg_uuid_t *task_token);
 extern int32 ow_task_token_shard_key(const pg_uuid_t *task_token);
 
 extern int32 ow_run_id_shard_key(const pg_uuid_t *run_id);

@@ -22,6 +22,7 @@
 #include "engine/clock.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "store/epoch.h"
 #include "store/run_row.h"
 #include "store/start.h"
 #include "store/task_internal.h"
@@ -67,20 +68,23 @@ static OwStatement is_available_further_on = {
 /* The rows are locked, so they are where they were found. */
 static OwStatement take_tasks = {
 	.sql =
-	"UPDATE workflow.activity_task SET worker = $2, started_at = $3, controlled = nullif($4, false)"
+	"UPDATE workflow.activity_task SET worker = $2, started_at = $3, controlled = nullif($4, false), epoch = $5"
 	" WHERE ctid = ANY ($1)",
-	.argument_types = "tid[],text,timestamptz,bool"
+	.argument_types = "tid[],text,timestamptz,bool,int8"
 };
 
 static OwStatement take_task = {
 	.sql =
-	"UPDATE workflow.activity_task t SET worker = $3, started_at = $4 WHERE shard_key = $1 AND task_token = $2"
+	"UPDATE workflow.activity_task t SET worker = $3, started_at = $4, epoch = $5 WHERE shard_key = $1 AND task_token = $2"
 	" RETURNING $4 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ")",
-	.argument_types = "int,uuid,text,timestamptz"
+	.argument_types = "int,uuid,text,timestamptz,int8"
 };
 
+/* Of a task that was put back there may be one still. */
 static OwStatement write_timers = {
-	.sql = "INSERT INTO workflow.timer SELECT * FROM unnest($1)",
+	.sql =
+	"INSERT INTO workflow.timer SELECT * FROM unnest($1)"
+	" ON CONFLICT (shard_key, run_id, kind) DO UPDATE SET due_at = excluded.due_at",
 	.argument_types = "workflow.timer[]"
 };
 
@@ -453,9 +457,10 @@ lease_timer(int32 shard_key, const pg_uuid_t *run_id, const pg_uuid_t *task_toke
 static void
 take_found(const OwTaskRequest *request, Datum *rows, int count, bool controlled, TimestampTz now)
 {
-	Datum		values[4] = {
+	Datum		values[5] = {
 		PointerGetDatum(construct_array(rows, count, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT)),
-		CStringGetTextDatum(request->worker), TimestampTzGetDatum(now), BoolGetDatum(controlled)
+		CStringGetTextDatum(request->worker), TimestampTzGetDatum(now), BoolGetDatum(controlled),
+		Int64GetDatum(ow_epoch_current())
 	};
 
 	if (ow_store_execute(&take_tasks, values, NULL) != (uint64) count)
@@ -469,11 +474,13 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 {
 	Datum	   *rows = palloc(sizeof(Datum) * count);
 	OwRows		timers = {0};
+	uint32		queue_key = ow_task_queue_key(request->task_queue);
 
 	for (int row = 0; row < count; row++)
 	{
 		Datum		values[FOUND_COLUMNS];
 		bool		nulls[FOUND_COLUMNS];
+		pg_uuid_t	handed_out;
 
 		for (int i = 0; i < FOUND_COLUMNS; i++)
 			values[i] = SPI_getbinval(found->vals[row], found->tupdesc, i + 1, &nulls[i]);
@@ -482,7 +489,11 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 										 DatumGetUUIDP(values[POLL_TASK_TOKEN]),
 										 DatumGetObjectId(values[FOUND_OWNER]),
 										 DatumGetTimestampTz(values[FOUND_LEASE_UNTIL])));
+		ow_wakeup_tasks(DatumGetObjectId(values[FOUND_OWNER]), queue_key, 0, 1);
 		ow_task_headers(values, nulls);
+		handed_out = *DatumGetUUIDP(values[POLL_TASK_TOKEN]);
+		ow_epoch_hand_out(DatumGetInt32(values[FOUND_CLAIM]), &handed_out);
+		values[POLL_TASK_TOKEN] = UUIDPGetDatum(&handed_out);
 		receive(arg, values, nulls);
 	}
 	take_found(request, rows, count, controlled, now);
@@ -548,9 +559,9 @@ ow_task_take_one(const OwTaskInQueue *task, const char *worker)
 {
 	OwRows		timers = {0};
 	TimestampTz now = ow_clock_now();
-	Datum		values[4] = {
+	Datum		values[5] = {
 		Int32GetDatum(task->run.shard_key), UUIDPGetDatum(&task->task_token), CStringGetTextDatum(worker),
-		TimestampTzGetDatum(now)
+		TimestampTzGetDatum(now), Int64GetDatum(ow_epoch_current())
 	};
 
 	ow_store_open();

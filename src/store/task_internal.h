@@ -22,11 +22,11 @@
 /* What a worker is told, and what it takes to take the task: $6 now */
 #define OW_FOUND \
 	"t.task_token, t.workflow_id, t.run_id, t.activity, t.attempt, t.input, " MS("heartbeat_ms") " AS silence," \
-	" t.last_failure->'HeartbeatDetails' AS details, t.last_failure - 'HeartbeatDetails' AS failure, t.scheduled_at," \
+	" t.last_failure->'HeartbeatDetails' AS details, nullif(t.last_failure - 'HeartbeatDetails', '{}') AS failure, t.scheduled_at," \
 	" least(t.close_by, $6 + " MS("start_to_close_ms") ") AS deadline, t.idempotency_key, t.compensates, t.fairness_key," \
 	" t.traceparent," \
 	" t.shard_key, t.owner::oid, $6 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ") AS lease_until," \
-	" t.priority, t.queued_at, t.ctid AS row_id"
+	" t.priority, t.queued_at, t.ctid AS row_id, t.claim::int"
 #define OW_FOUND_TYPES OW_AVAILABLE_TYPES ",timestamptz,int"
 
 enum
@@ -37,6 +37,7 @@ enum
 	FOUND_PRIORITY,
 	FOUND_QUEUED_AT,
 	FOUND_ROW,
+	FOUND_CLAIM,
 	FOUND_COLUMNS
 };
 

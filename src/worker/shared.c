@@ -20,6 +20,7 @@
 #include "worker/breaker.h"
 #include "worker/contended.h"
 #include "worker/crash_map.h"
+#include "worker/rates.h"
 #include "worker/shared.h"
 #include "worker/waiter.h"
 
@@ -75,6 +76,7 @@ request_memory(void)
 	RequestAddinShmemSpace(mul_size(slot_count(), sizeof(OwSuspectNote)));
 	RequestAddinShmemSpace(ow_contended_size());
 	RequestAddinShmemSpace(ow_waiter_size());
+	RequestAddinShmemSpace(ow_rates_size());
 	ow_breaker_request();
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
@@ -97,6 +99,7 @@ start_up(void)
 										 mul_size(slot_count(), sizeof(OwSuspectNote)), &found);
 	ow_contended_startup();
 	ow_waiter_startup();
+	ow_rates_startup();
 	ow_breaker_startup();
 	if (!found)
 	{

@@ -25,6 +25,7 @@
 #include "worker/contended.h"
 #include "worker/executor.h"
 #include "worker/pool.h"
+#include "worker/rates.h"
 #include "worker/shared.h"
 #include "worker/slot.h"
 #include "worker/waiter.h"
@@ -41,6 +42,7 @@ typedef enum DebtKind
 	DEBT_DUE,
 	DEBT_RESCAN,
 	DEBT_WAITERS,
+	DEBT_TASKS,
 	DEBT_TAKEN					/* the only one that is paid at abort */
 } DebtKind;
 
@@ -58,6 +60,12 @@ typedef struct Debt
 			uint32		key;
 			int			count;
 		}			waiters;
+		struct
+		{
+			uint32		key;
+			int			added;
+			int			taken;
+		}			tasks;
 	}			what;
 } Debt;
 
@@ -179,6 +187,27 @@ ow_wakeup_if_aborted(uint32 key, int count)
 }
 
 /*
+ * Owes the count of tasks that have come or gone.
+ */
+void
+ow_wakeup_tasks(Oid owner, uint32 queue_key, int added, int taken)
+{
+	Debt	   *debt;
+
+	if (ow_shared == NULL)
+		return;
+	debt = last_debt(DEBT_TASKS, owner);
+	if (debt == NULL || debt->what.tasks.key != queue_key)
+	{
+		debt = add_debt(DEBT_TASKS, owner);
+		debt->what.tasks.key = queue_key;
+		debt->what.tasks.added = debt->what.tasks.taken = 0;
+	}
+	debt->what.tasks.added += added;
+	debt->what.tasks.taken += taken;
+}
+
+/*
  * Owes the announcement that a run's row lock is gone.
  */
 void
@@ -266,7 +295,7 @@ last_debt(DebtKind kind, Oid owner)
 {
 	int			level = GetCurrentTransactionNestLevel();
 
-	for (int i = n_debts - 1; i >= 0 && i >= n_debts - 4; i--)
+	for (int i = n_debts - 1; i >= 0 && i >= n_debts - 6; i--)
 	{
 		if (debts[i].nest_level < level)
 			break;
@@ -368,6 +397,9 @@ pay_debts(void)
 				ow_waiter_notify(debt->what.waiters.key, debt->what.waiters.count);
 				break;
 			case DEBT_TAKEN:
+				break;
+			case DEBT_TASKS:
+				ow_rates_count(debt->owner, debt->what.tasks.key, debt->what.tasks.added, debt->what.tasks.taken);
 				break;
 		}
 	}

@@ -25,6 +25,9 @@ extern void ow_wakeup_at(Oid owner, TimestampTz due_at);
 extern void ow_wakeup_waiters(uint32 key);
 extern uint32 ow_wakeup_key(const char *workflow_id);
 
+/* At commit: so many tasks of owner have come into the queue of this key, and been taken: see rates.h */
+extern void ow_wakeup_tasks(Oid owner, uint32 queue_key, int added, int taken);
+
 /* At commit: so many more of what they wait for; at abort: they are there again, not having been taken. */
 extern void ow_wakeup_some_waiters(uint32 key, int count);
 extern void ow_wakeup_if_aborted(uint32 key, int count);

@@ -124,7 +124,7 @@ evaluate(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwSql
 }
 
 static void
-new_task_token(void *arg, const OwRun *run, pg_uuid_t *task_token)
+new_task_token(void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token)
 {
 	Drive	   *drive = arg;
 

@@ -287,7 +287,7 @@ CREATE FUNCTION pg_temp.poll(activities text[] DEFAULT NULL) RETURNS text[] LANG
 $$;
 SELECT workflow.open_circuit_breaker('Queued', '30 s');
 \o
-SELECT is((SELECT waiting_for FROM workflow.explain('q3')), 'a worker of task queue "mine", to do activity "Queued"; '
+SELECT is((SELECT waiting_for FROM workflow.explain('q3')), 'a worker of task queue "mine", to do activity "Queued": no worker has polled this queue; '
 	'and for the circuit breaker of activity "Queued", which is open, to let an attempt through', 'which explains them');
 SELECT is(pg_temp.poll('{Queued}'), NULL, 'they are not taken, when asked for');
 SELECT is(pg_temp.poll('{Queued,Other}'), '{o}', 'with others');

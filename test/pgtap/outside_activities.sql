@@ -38,7 +38,7 @@ SELECT pg_temp.start('plain', '{"Priority": 7, "ScheduleToCloseSeconds": 600}', 
 \o
 SELECT results_eq($$ SELECT status, task_queue, priority, worker, state, activity FROM workflow.pending_activities WHERE workflow_id = 'plain' $$,
 	$$ VALUES ('Scheduled', 'plain', 7, NULL::text, 'Do', 'Pay') $$, 'it is in its queue');
-SELECT is((SELECT waiting_for FROM workflow.explain('plain')), 'a worker of task queue "plain", to do activity "Pay"', 'which explains it');
+SELECT is((SELECT waiting_for FROM workflow.explain('plain')), 'a worker of task queue "plain", to do activity "Pay": no worker has polled this queue', 'which explains it');
 SELECT results_eq($$ SELECT backlog, in_flight FROM workflow.task_queues WHERE task_queue = 'plain' $$, $$ VALUES (1::bigint, 0::bigint) $$, 'the queue''s backlog');
 SELECT is_empty($$ SELECT * FROM workflow.poll_activity('nothing', 'w') $$, 'another queue has nothing');
 SELECT is_empty($$ SELECT * FROM workflow.poll_activity('plain', 'w', activities => '{Other}') $$, 'nor has anybody who does another activity');
@@ -79,7 +79,7 @@ SELECT throws_ok($$ SELECT workflow.complete_activities('{00000000-0000-8000-800
 SELECT is((SELECT array_agg(workflow_id) FROM workflow.complete_and_poll(NULL, NULL, 'urgent', 'w', 10)), '{5a}', 'complete_and_poll takes more');
 SELECT throws_ok($$ SELECT * FROM workflow.poll_activity('urgent', 'w', 0) $$, '22023', 'max_tasks must be between 1 and 10000', 'but not nothing');
 \o /dev/null
-SELECT workflow.fail_activities(array_agg(task_token), '{Broken}', '{why}', '{7}') FROM workflow.activity_task WHERE task_queue = 'urgent';
+SELECT workflow.fail_activities(array_agg(task_token), '{Broken}', '{why}', '{7}') FROM workflow.pending_activities WHERE task_queue = 'urgent';
 \o
 SELECT is(pg_temp.ended('5a'), 'Failed Broken why', 'fail_activities fails');
 
@@ -99,10 +99,10 @@ SELECT results_eq($$ SELECT b.task_token, b.ok FROM workflow.heartbeats(pg_temp.
 	$$ SELECT t, n <> 2 FROM unnest(pg_temp.of('crowd2', 'nobody', 'crowd1')) WITH ORDINALITY AS t (t, n) $$, 'heartbeats, in the order given');
 SELECT results_eq($$ SELECT ok FROM workflow.heartbeats(pg_temp.of('crowd1', 'crowd3', 'crowd1'), '{"\"first\"",null,"\"last\""}') $$, $$ VALUES (true), (true), (true) $$,
 	'again, and for the first time');
-SELECT results_eq($$ SELECT h.details FROM workflow.activity_heartbeat h JOIN crowd c USING (task_token) ORDER BY c.workflow_id $$,
+SELECT results_eq($$ SELECT h.details FROM workflow.activity_heartbeat h JOIN crowd c ON c.task_token = workflow.answerable_token(h.task_token, h.claim) ORDER BY c.workflow_id $$,
 	$$ VALUES ('"last"'::jsonb), ('2'), (NULL) $$, 'of two for the same task, the last counts');
 SELECT is_empty($$ SELECT FROM workflow.heartbeats(NULL) $$, 'none');
-SELECT is((SELECT array_agg(ok) FROM workflow.heartbeats((SELECT array_agg(task_token) FROM workflow.activity_task WHERE workflow_id = 'crowd6'))), '{f}', 'not for a task that nobody has taken');
+SELECT is((SELECT array_agg(ok) FROM workflow.heartbeats((SELECT array_agg(workflow.answerable_token(task_token, claim)) FROM workflow.activity_task WHERE workflow_id = 'crowd6'))), '{f}', 'not for a task that nobody has taken');
 SELECT throws_ok($$ SELECT * FROM workflow.heartbeats(pg_temp.of('crowd1'), '{1,2}') $$, '2202E', 'details must have as many elements as task_tokens', 'one each');
 SELECT throws_ok($$ SELECT * FROM workflow.heartbeats('{null}') $$, '22004', 'task_token must not be null', 'a token each');
 SELECT is(workflow.fail_activities(pg_temp.of('crowd1', 'crowd2', 'crowd3'), '{Busy,Busy,Busy}', '{a,b,c}', non_retryable => '{f,t,null}', next_retry_delays => '{1 minute,null,null}'),

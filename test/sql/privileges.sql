@@ -116,8 +116,16 @@ INSERT INTO probe VALUES
     ('complete_activities(uuid[],jsonb[])', $$workflow.complete_activities('{00000000-0000-8000-8000-000000000000}', '{1}')$$),
     ('fail_activities(uuid[],text[],text[],jsonb[],boolean[],interval[])', $$workflow.fail_activities('{00000000-0000-8000-8000-000000000000}', '{No}')$$),
     ('cancel_activities(uuid[],jsonb[])', $$workflow.cancel_activities('{00000000-0000-8000-8000-000000000000}', '{1}')$$),
-    ('poll_activity(text,text,integer,interval,text[])', $$count(*) FROM workflow.poll_activity('q', 'w')$$),
-    ('complete_and_poll(uuid[],jsonb[],text,text,integer,text[])', $$count(*) FROM workflow.complete_and_poll(NULL, NULL, 'q', 'w')$$),
+    ('poll_activity(text,text,integer,interval,text[],text)', $$count(*) FROM workflow.poll_activity('q', 'w')$$),
+    ('poll_unless_draining(text,text,integer,interval,text[],text)', $$count(*) FROM workflow.poll_unless_draining('q', 'w', 1, '0', NULL, NULL)$$),
+    ('complete_and_poll(uuid[],jsonb[],text,text,integer,text[],text)', $$count(*) FROM workflow.complete_and_poll(NULL, NULL, 'q', 'w')$$),
+    ('drain_worker(text,text,boolean)', $$workflow.drain_worker('w')$$),
+    ('release_tasks(text,text)', $$workflow.release_tasks()$$),
+    ('answerable_token(uuid,integer)', $$workflow.answerable_token('00000000-0000-8000-8000-000000000000', 1)$$),
+    ('current_epoch()', $$workflow.current_epoch()$$),
+    ('task_rates(regrole,text)', $$* FROM workflow.task_rates('regress_owner', 'q')$$),
+    ('queue_workers()', $$count(*) FROM workflow.queue_workers()$$),
+    ('queue_problem(text,bigint,text[],timestamp with time zone)', $$workflow.queue_problem('A', 1, '{B}', NULL)$$),
     ('grant_worker(regrole,text)', $$workflow.grant_worker('regress_stranger', 'q')$$),
     ('revoke_worker(regrole,text)', $$workflow.revoke_worker('regress_stranger', 'q')$$),
     ('set_task_queue(text,double precision,integer,double precision,integer,regrole)', $$workflow.set_task_queue('q', 1, owner => 'regress_owner')$$),
@@ -204,7 +212,7 @@ INSERT INTO probe VALUES
     ('describe_dot(text)', $$workflow.describe_dot('{"States": {}}')$$),
     ('describe_states(text)', $$workflow.describe_states('{"States": {}}')$$),
     -- These are not to be called in a transaction.
-    ('wait_for_activity(text,interval,text[],boolean)', NULL),
+    ('wait_for_activity(text,interval,text[],text,boolean)', NULL),
     ('wait_for_close(text,interval,workflow.execution_result)', NULL),
     ('wait_for_close(uuid,interval,workflow.execution_result)', NULL);
 UPDATE probe SET call = replace(call, '$run', quote_literal(:'run') || '::uuid');

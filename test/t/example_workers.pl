@@ -1,6 +1,7 @@
 # The example workers, one of each language and a second one in bash, work off order sagas while they are killed
 # with -9 and the server is restarted: each order ends as it has to, each activity is completed exactly once in
-# history, and what was done in the world is what the orders tell. On SIGTERM they end by themselves.
+# history, and what was done in the world is what the orders tell. On SIGTERM, or when
+# they are drained, they end by themselves.
 
 use strict;
 use warnings;
@@ -86,7 +87,16 @@ wait_until_closed($node, 'shop', 'all orders end');
 # Those that are left came through the last restart, and have nothing in hand.
 foreach my $worker (@workers)
 {
-	kill 'TERM', $worker->{pid};
+	my %name = (sh => 'bash', py => 'python', js => 'node');
+
+	if ($worker == $workers[-1])
+	{
+		kill 'TERM', $worker->{pid};
+	}
+	else
+	{
+		$node->safe_psql('shop', "SET ROLE shop; SELECT workflow.drain_worker('$name{$worker->{language}} $worker->{pid}')");
+	}
 	my $ended = 0;
 	foreach my $attempt (1 .. 200)
 	{
