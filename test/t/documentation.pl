@@ -1,6 +1,6 @@
 # The examples of the README and of the pages run as they are printed: the SQL of a page goes through psql from top to
 # bottom, and where what it shows stands below, that is what comes, but for ids and times.  Each page has a cluster of its own,
-# in which Getting started was done before.
+# in which Getting started was done before.  Links lead to headings.
 
 use strict;
 use warnings;
@@ -33,6 +33,33 @@ sub examples
 		push @found, { at => "$page:$line", sql => $1, shown => $2 };
 	}
 	return @found;
+}
+
+# Links within the pages that lead to no heading
+sub broken_links
+{
+	my (@pages) = @_;
+	my (%heading, @broken);
+
+	foreach my $page (@pages)
+	{
+		foreach my $title (slurp_file("$root/$page") =~ /^#+ (.*)$/gm)
+		{
+			(my $anchor = lc $title) =~ s/[^\w -]//g;
+			$heading{$page}{ $anchor =~ tr/ /-/r } = 1;
+		}
+	}
+	foreach my $page (@pages)
+	{
+		foreach my $link (slurp_file("$root/$page") =~ /\]\(([\w.\/]*#[\w-]+)\)/g)
+		{
+			my ($to, $anchor) = split /#/, $link;
+
+			$to = $to eq '' ? $page : $page =~ /^doc/ ? "doc/$to" =~ s/^doc\/\.\.\///r : $to;
+			push @broken, "$page: $link" unless $heading{$to}{$anchor} || !grep { $_ eq $to } @pages;
+		}
+	}
+	return @broken;
 }
 
 # What is the same each time
@@ -112,6 +139,9 @@ sub work
 	system("timeout 20 /usr/bin/python3 $script & worker=\$!; psql -Xq -d shop -c \"SELECT workflow.wait('python', '15s')\" >/dev/null; kill \$worker");
 	return;
 }
+
+is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language operations workers reference architecture))),
+	'', 'links lead to headings');
 
 my @start = examples('README.md', 'Getting started', 'Activities');
 my $node = start_cluster('readme');
