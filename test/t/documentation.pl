@@ -89,7 +89,8 @@ sub play
 
 	foreach my $n (0 .. $#examples)
 	{
-		my $pause = $examples[$n]{sql} =~ /pg_terminate_backend/ ? 5 : 0.3;
+		# what an executor does meanwhile takes a moment; one that was killed is started again after a few
+		my $pause = $examples[$n]{sql} =~ /pg_terminate_backend/ ? 5 : $examples[$n]{sql} =~ /workflow\.[a-z_]+\(/ ? 1 : 0;
 
 		print $script "\\echo \@\@\@ $n\n$examples[$n]{sql}SELECT pg_sleep($pause) AS pause \\gset\n";
 	}
