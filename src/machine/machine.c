@@ -510,7 +510,7 @@ timer_fired(OwMachine *machine)
 			break;
 		case OW_PHASE_CIRCUIT_OPEN:
 		case OW_PHASE_COMPENSATE_CIRCUIT_OPEN:
-			ow_machine_ask_circuit_again(machine);
+			ow_machine_circuit_timer_fired(machine);
 			break;
 		case OW_PHASE_CALLBACK:
 			ow_machine_callback_timed_out(machine);

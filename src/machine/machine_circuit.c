@@ -213,14 +213,22 @@ ow_machine_task_rejected(OwMachine *machine, const OwTaskOptions *options, const
 		ow_machine_fail(machine, &rejection->failure);
 }
 
-/* The wait is over: the attempt is offered again. */
+/* The attempt is offered again. */
 void
 ow_machine_ask_circuit_again(OwMachine *machine)
 {
 	OwToken    *token = machine->token;
-	const OwRecordedCompensation *compensation = ow_machine_running_compensation(machine);
 
 	token->due_at = DT_NOEND;
-	token->phase = compensation ? OW_PHASE_COMPENSATE : OW_PHASE_ACTIVITY;
+	token->phase = ow_token_is_compensating(token) ? OW_PHASE_COMPENSATE : OW_PHASE_ACTIVITY;
+}
+
+/* …because the wait is over */
+void
+ow_machine_circuit_timer_fired(OwMachine *machine)
+{
+	const OwRecordedCompensation *compensation = ow_machine_running_compensation(machine);
+
+	ow_machine_ask_circuit_again(machine);
 	ow_machine_record(machine, "TimerFired", compensation ? compensation->state : ow_machine_state(machine)->name, NULL);
 }

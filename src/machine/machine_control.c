@@ -333,6 +333,8 @@ resume_token(OwMachine *machine, const OwInput *input)
 		ow_machine_next_attempt(machine);
 	else if (ow_token_is_queued(token))
 		ow_machine_move_limits(token, machine->now - paused_at);
+	else if (token->phase == OW_PHASE_CIRCUIT_OPEN || token->phase == OW_PHASE_COMPENSATE_CIRCUIT_OPEN)
+		ow_machine_ask_circuit_again(machine);
 	else if (token->phase == OW_PHASE_CALLBACK)
 		ow_machine_move_answer(token, machine->now - paused_at);
 }

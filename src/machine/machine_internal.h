@@ -130,6 +130,7 @@ extern void ow_machine_attempt_ended(OwMachine *machine, const OwActivity *activ
 extern bool ow_machine_wait_for_circuit(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
 extern void ow_machine_task_rejected(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
 extern void ow_machine_ask_circuit_again(OwMachine *machine);
+extern void ow_machine_circuit_timer_fired(OwMachine *machine);
 
 /* machine_queue.c */
 extern void ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *options);

@@ -408,6 +408,7 @@ change_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued)
 	if (ow_store_execute(&update_task, values, NULL) == 0 || !ow_store_bool(0, 1))
 		return;
 	ow_rows_add(&queued->changed, values[2]);
+	ow_wakeup_return(ow_task_queue_key(ow_json_get_string(ow_token_limits(token), "task_queue")));
 	note_queued(queued, ow_token_limits(token), loaded->owner);
 }
 
