@@ -302,11 +302,10 @@ start_run(OwMachine *machine)
 static bool
 is_runnable(const OwRun *run, OwToken *token)
 {
-	if (ow_token_is_paused(token))
-		return false;
 	switch (token->phase)
 	{
 		case OW_PHASE_COMPENSATE:
+			return !ow_token_is_paused(token);
 		case OW_PHASE_EXIT:
 			return true;
 		default:
@@ -316,8 +315,9 @@ is_runnable(const OwRun *run, OwToken *token)
 	switch (token->phase)
 	{
 		case OW_PHASE_ENTER:
-		case OW_PHASE_ACTIVITY:
 			return true;
+		case OW_PHASE_ACTIVITY:
+			return !ow_token_is_paused(token);
 		case OW_PHASE_BRANCHES:
 			return ow_machine_can_spread(token);
 		default:
@@ -510,7 +510,7 @@ timer_fired(OwMachine *machine)
 			break;
 		case OW_PHASE_CIRCUIT_OPEN:
 		case OW_PHASE_COMPENSATE_CIRCUIT_OPEN:
-			ow_machine_circuit_timer_fired(machine);
+			ow_machine_ask_circuit_again(machine);
 			break;
 		case OW_PHASE_CALLBACK:
 			ow_machine_callback_timed_out(machine);

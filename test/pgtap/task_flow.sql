@@ -140,7 +140,7 @@ SELECT is(pg_temp.take(10, 'plain'), NULL, 'nothing is taken from a paused queue
 SELECT results_eq($$ SELECT paused_until, pause_reason FROM workflow.task_queues WHERE task_queue = 'plain' $$, $$ VALUES ('infinity'::timestamptz, 'deploy') $$, 'which shows');
 SELECT results_eq(format($$ SELECT waiting_for, moved_by FROM workflow.explain(%L) $$, (SELECT min(workflow_id) FROM workflow.pending_activities WHERE task_queue = 'plain' AND worker IS NULL)),
 	format($$ VALUES (%L, 'workflow.resume_task_queue(), or workflow.complete_activity(), or workflow.cancel()') $$,
-		(SELECT format('a worker of task queue "plain", to do activity "%s"; task queue "plain" is paused: deploy', min(activity)) FROM workflow.pending_activities WHERE task_queue = 'plain')),
+		(SELECT format('a worker of task queue "plain", to do activity "%s": no worker has polled this queue; task queue "plain" is paused: deploy', min(activity)) FROM workflow.pending_activities WHERE task_queue = 'plain')),
 	'and is told of the runs that wait');
 \o /dev/null
 SELECT workflow.resume_task_queue('plain');
