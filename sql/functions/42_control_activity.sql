@@ -21,7 +21,8 @@ CREATE FUNCTION workflow.pause_activity(run_id uuid, activity text, reason text 
 COMMENT ON FUNCTION workflow.pause_activity(uuid, text, text) IS
     'Pauses an activity that a run is at, and its timeouts';
 
--- resume_activity: its timeouts go on with what was left; one that waits for its next attempt makes it at once
+-- resume_activity: its timeouts go on with what was left; one that waits for its next attempt makes it at once,
+-- and one that waits for its circuit breaker asks it again
 CREATE FUNCTION workflow.resume_activity(workflow_id text, activity text) RETURNS void
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_resume_activity';
@@ -33,7 +34,8 @@ CREATE FUNCTION workflow.resume_activity(run_id uuid, activity text) RETURNS voi
 COMMENT ON FUNCTION workflow.resume_activity(uuid, text) IS 'Lets a paused activity go on';
 
 -- reset_activity: attempts count from 1 again, timeouts begin anew, and the next attempt is made at once if none is
--- under way; an attempt that somebody is at goes on, and the count starts anew with the next
+-- under way, if the activity's circuit breaker allows; an attempt that somebody is at goes on, and the count starts
+-- anew with the next
 --   keep_paused      of a paused one; else it is resumed
 --   reset_heartbeat  forgets what the last heartbeat told
 CREATE FUNCTION workflow.reset_activity(

@@ -21,6 +21,8 @@ DECLARE
     failure  text;
     worker   text;
     problem  text; -- why that may take long
+    taken_at timestamptz; -- when the worker took its task
+    held     text; -- the pause of a task queue, or of a fairness key, that keeps workers from the task
     put_off  text;
     circuit  text; -- of the activity's circuit breaker, unless that is closed
     halted   text; -- what is to be done first, when nothing runs for this owner
@@ -49,12 +51,29 @@ BEGIN
     status := run.status;
     state := run.state;
     since := coalesce(run.entered_at, run.started_at);
-    until := least(run.due_at, run.deadline);
+    -- a lease is a timer of its own until the run is looked at next
+    until := least(run.due_at, run.deadline,
+                   (SELECT min(l.due_at) FROM workflow.readable_timer l
+                    WHERE l.shard_key = run.shard_key AND l.run_id = run.run_id AND l.kind LIKE 'Task:%'));
     SELECT p.activity, CASE WHEN p.worker IS NULL THEN format('a worker of task queue "%s", to do', p.task_queue)
-                            ELSE format('worker "%s", to answer for', p.worker) END, ': ' || p.problem
-    INTO activity, worker, problem
+                            ELSE format('worker "%s", to answer for', p.worker) END, ': ' || p.problem, p.started_at
+    INTO activity, worker, problem, taken_at
     FROM workflow.pending_activities p
     WHERE p.shard_key = run.shard_key AND p.run_id = run.run_id AND p.branch_id IS NULL;
+    SELECT concat(h.what, ' is paused', ' until ' || nullif(h.paused_until, 'infinity'), ': ' || h.pause_reason) INTO held
+    FROM workflow.readable_task t
+    CROSS JOIN LATERAL (
+        SELECT format('task queue "%s"', f.task_queue), f.paused_until, f.pause_reason
+        FROM workflow.readable_task_queue f
+        WHERE f.task_queue = t.task_queue AND f.owner = t.owner
+        UNION ALL
+        SELECT format('fairness key "%s"', k.fairness_key), k.paused_until, k.pause_reason
+        FROM workflow.readable_task_queue_key k
+        WHERE k.task_queue = t.task_queue AND k.owner = t.owner AND k.fairness_key = t.fairness_key) h (what, paused_until, pause_reason)
+    WHERE t.shard_key = run.shard_key AND t.run_id = run.run_id AND t.branch_id IS NULL AND t.worker IS NULL
+      AND h.paused_until > workflow.now()
+    ORDER BY h.paused_until DESC
+    LIMIT 1;
     SELECT format('the circuit breaker of activity "%s", which is %s, to let an attempt through', activity,
                   CASE s.state WHEN 'Open' THEN 'open' ELSE 'half-open' END)
     INTO circuit
@@ -109,13 +128,15 @@ BEGIN
                            WHEN 'CircuitOpen' THEN coalesce(circuit, put_off)
                            WHEN 'CompensateCircuitOpen' THEN coalesce(circuit, put_off)
                            WHEN 'Queued' THEN
-                               concat(format('%s activity "%s"', worker, activity), problem, '; and for ' || circuit)
+                               concat(format('%s activity "%s"', worker, activity), problem, '; and for ' || circuit, '; ' || held)
                            WHEN 'CompensateQueued' THEN
-                               concat(format('%s compensating activity "%s"', worker, activity), problem, '; and for ' || circuit)
+                               concat(format('%s compensating activity "%s"', worker, activity), problem, '; and for ' || circuit,
+                                      '; ' || held)
                            WHEN 'Branches' THEN concat(branches.running, CASE branches.running WHEN 1 THEN ' branch: ' ELSE ' branches: ' END,
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'
                        END;
+        since := coalesce(taken_at, since);
         IF run.paused_at IS NOT NULL THEN
             waiting_for := concat(format('activity "%s", paused by %s', activity, run.paused_by), ': ' || run.pause_reason);
             since := run.paused_at;
@@ -124,6 +145,7 @@ BEGIN
         END IF;
         moved_by := coalesce(halted, concat_ws(', or ',
             CASE WHEN run.paused_at IS NOT NULL OR branches.paused > 0 THEN 'workflow.resume_activity()' END,
+            CASE WHEN held IS NOT NULL THEN 'workflow.resume_task_queue()' END,
             CASE WHEN run.phase IN ('Callback', 'Queued', 'CompensateQueued') OR branches.asked THEN 'workflow.complete_activity()' END,
             CASE WHEN run.phase = 'Await' THEN 'workflow.signal()' END,
             CASE WHEN until IS NOT NULL THEN 'time' END,

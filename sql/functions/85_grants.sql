@@ -34,7 +34,7 @@ BEGIN ATOMIC
                          'definition_states', 'definition_edges', 'definition_nodes', 'task_activity',
                          'choice_label', 'expression_label', 'map_label', 'retry_label', 'picture_lines',
                          'mermaid_text', 'dot_text', 'answerable_token', 'current_epoch', 'queue_problem', 'queue_workers', 'task_rates',
-                         'engine_status', 'worker_stats', 'pool_stats', 'circuit_breaker_stats')
+                         'engine_status', 'worker_stats', 'pool_stats', 'circuit_breaker_stats', 'now')
     FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
 END;
 COMMENT ON FUNCTION workflow.grantable() IS 'What grant_usage and grant_reader grant';

@@ -84,7 +84,7 @@ LEFT JOIN workflow.readable_compensation c
       AND c.sequence = t.compensation AND t.phase IN ('Compensate', 'CompensateBackoff', 'CompensateQueued', 'CompensateCircuitOpen')
 LEFT JOIN workflow.readable_task q
        ON t.phase IN ('Queued', 'CompensateQueued') AND q.shard_key = e.shard_key AND q.run_id = e.run_id
-      AND q.branch_id IS NOT DISTINCT FROM t.branch_id
+      AND coalesce(q.branch_id, 0) = coalesce(t.branch_id, 0) -- not IS NOT DISTINCT FROM, which no hash is made of
 LEFT JOIN workflow.queue_workers() w ON w.owner = e.owner AND w.task_queue = q.task_queue
 WHERE t.phase IN ('Activity', 'Backoff', 'Callback', 'Queued', 'CircuitOpen',
                   'Compensate', 'CompensateBackoff', 'CompensateQueued', 'CompensateCircuitOpen')

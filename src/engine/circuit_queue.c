@@ -128,19 +128,28 @@ is_wanted(const OwTaskRequest *request, const char *activity)
 	return false;
 }
 
-/* One task of the activity; while one is let through already, of its run. */
-static OwTaskRequest
-request_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit)
+/*
+ * One task of the activity; while one is let through already, that one, if it is in a queue again.  False when
+ * there is none to ask for.
+ */
+static bool
+request_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit, OwTaskRequest *probe)
 {
-	OwTaskRequest probe = *request;
 	Datum		name = CStringGetTextDatum(circuit->activity);
-	Datum		run = UUIDPGetDatum(&circuit->probe.run_id);
 
-	probe.activities = text_array(&name, 1);
-	probe.max_tasks = 1;
+	*probe = *request;
+	probe->activities = text_array(&name, 1);
+	probe->max_tasks = 1;
 	if (circuit->probing)
-		probe.runs = PointerGetDatum(construct_array(&run, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	return probe;
+	{
+		pg_uuid_t	task_token;
+		Datum		wanted = UUIDPGetDatum(&task_token);
+
+		if (!ow_task_of_branch(&circuit->probe.run_id, circuit->probe.branch, &task_token))
+			return false;
+		probe->runs = PointerGetDatum(construct_array(&wanted, 1, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	}
+	return true;
 }
 
 /* ---- taking ---- */
@@ -149,7 +158,7 @@ request_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit)
 #define VARLENA (-1)
 
 /* How long the values of a taken task are */
-static const int value_lengths[POLL_COLUMNS] = {
+static const int value_lengths[] = {
 	[POLL_TASK_TOKEN] = UUID_LEN,
 	[POLL_WORKFLOW_ID] = VARLENA,
 	[POLL_RUN_ID] = UUID_LEN,
@@ -166,6 +175,8 @@ static const int value_lengths[POLL_COLUMNS] = {
 	[POLL_FAIRNESS_KEY] = VARLENA,
 	[POLL_HEADERS] = VARLENA
 };
+
+StaticAssertDecl(lengthof(value_lengths) == POLL_COLUMNS, "each value of a taken task has a length");
 
 typedef struct Taken
 {
@@ -217,12 +228,14 @@ static bool
 take_probe(const OwTaskRequest *request, const OwOpenCircuit *circuit, TimestampTz *again_at,
 		   OwTaskReceiver receive, void *arg)
 {
-	OwTaskRequest probe = request_probe(request, circuit);
+	OwTaskRequest probe;
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	Taken		taken = {.context = context};
 	bool		granted;
 
+	if (!request_probe(request, circuit, &probe))
+		return false;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	(void) ow_task_take(&probe, keep_task, &taken);
@@ -303,9 +316,9 @@ ow_circuit_has_tasks(OwTaskRequest *request)
 	{
 		const OwOpenCircuit *circuit = lfirst(cell);
 
-		if (circuit->state != OW_CIRCUIT_HALF_OPEN || !is_wanted(request, circuit->activity))
+		if (circuit->state != OW_CIRCUIT_HALF_OPEN || !is_wanted(request, circuit->activity) ||
+			!request_probe(request, circuit, &others))
 			continue;
-		others = request_probe(request, circuit);
 		if (ow_task_is_available(&others))
 			return true;
 		again_at = Min(again_at, others.again_at);

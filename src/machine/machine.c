@@ -303,11 +303,10 @@ start_run(OwMachine *machine)
 static bool
 is_runnable(const OwRun *run, OwToken *token)
 {
-	if (ow_token_is_paused(token))
-		return false;
 	switch (token->phase)
 	{
 		case OW_PHASE_COMPENSATE:
+			return !ow_token_is_paused(token);
 		case OW_PHASE_EXIT:
 			return true;
 		default:
@@ -317,8 +316,9 @@ is_runnable(const OwRun *run, OwToken *token)
 	switch (token->phase)
 	{
 		case OW_PHASE_ENTER:
-		case OW_PHASE_ACTIVITY:
 			return true;
+		case OW_PHASE_ACTIVITY:
+			return !ow_token_is_paused(token);
 		case OW_PHASE_BRANCHES:
 			return ow_machine_can_spread(token);
 		case OW_PHASE_AWAIT:

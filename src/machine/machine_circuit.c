@@ -205,22 +205,28 @@ ow_machine_task_rejected(OwMachine *machine, const OwTaskOptions *options, const
 
 	if (ow_machine_wait_for_circuit(machine, options, rejection))
 		return;
-	/* attempts before this one may have done something outside */
+	/* attempts before this one, also before a reset, may have done something outside */
 	if (state->compensation != NULL && state->compensation->when_scheduled &&
-		(token->attempt == 1 || (!state->callback && !rejection->outside)))
+		(token->last_failure == NULL || (!state->callback && !rejection->outside)))
 		ow_machine_drop_scheduled_compensation(machine, state);
 	if (!ow_machine_catch(machine, state, &rejection->failure))
 		ow_machine_fail(machine, &rejection->failure);
 }
 
-/* The wait is over: the attempt is offered again. */
+/* The attempt that waits is offered, and the circuit asked, again. */
+void
+ow_machine_offer_again(OwToken *token)
+{
+	token->due_at = DT_NOEND;
+	token->phase = ow_token_is_compensating(token) ? OW_PHASE_COMPENSATE : OW_PHASE_ACTIVITY;
+}
+
+/* The wait is over. */
 void
 ow_machine_ask_circuit_again(OwMachine *machine)
 {
-	OwToken    *token = machine->token;
 	const OwRecordedCompensation *compensation = ow_machine_running_compensation(machine);
 
-	token->due_at = DT_NOEND;
-	token->phase = compensation ? OW_PHASE_COMPENSATE : OW_PHASE_ACTIVITY;
+	ow_machine_offer_again(machine->token);
 	ow_machine_record(machine, "TimerFired", compensation ? compensation->state : ow_machine_state(machine)->name, NULL);
 }

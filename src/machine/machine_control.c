@@ -316,6 +316,12 @@ is_in_backoff(const OwToken *token)
 	return token->phase == OW_PHASE_BACKOFF || token->phase == OW_PHASE_COMPENSATE_BACKOFF;
 }
 
+static bool
+waits_for_circuit(const OwToken *token)
+{
+	return token->phase == OW_PHASE_CIRCUIT_OPEN || token->phase == OW_PHASE_COMPENSATE_CIRCUIT_OPEN;
+}
+
 static void
 resume_token(OwMachine *machine, const OwInput *input)
 {
@@ -331,6 +337,8 @@ resume_token(OwMachine *machine, const OwInput *input)
 	end_pause(machine);
 	if (is_in_backoff(token))
 		ow_machine_next_attempt(machine);
+	else if (waits_for_circuit(token))
+		ow_machine_offer_again(token);
 	else if (ow_token_is_queued(token))
 		ow_machine_move_limits(token, machine->now - paused_at);
 	else if (token->phase == OW_PHASE_CALLBACK)
@@ -449,6 +457,8 @@ reset_token(OwMachine *machine, const OwInput *input)
 		resume_token(machine, &resume);
 	else if (is_in_backoff(token) && !ow_token_is_paused(token))
 		ow_machine_next_attempt(machine);
+	else if (waits_for_circuit(token) && !ow_token_is_paused(token))
+		ow_machine_offer_again(token);
 }
 
 /* ---- other options ---- */

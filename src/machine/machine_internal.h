@@ -145,6 +145,7 @@ extern bool ow_machine_may_attempt(OwMachine *machine, const OwActivity *activit
 extern void ow_machine_attempt_ended(OwMachine *machine, const OwActivity *activity, const OwFailure *failure);
 extern bool ow_machine_wait_for_circuit(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
 extern void ow_machine_task_rejected(OwMachine *machine, const OwTaskOptions *options, const OwRejection *rejection);
+extern void ow_machine_offer_again(OwToken *token);
 extern void ow_machine_ask_circuit_again(OwMachine *machine);
 
 /* machine_continue.c */

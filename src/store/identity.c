@@ -11,6 +11,7 @@
 #include "engine/identity.h"
 #include "miscadmin.h"
 #include "settings.h"
+#include "storage/proc.h"
 #include "store/epoch.h"
 #include "store/store.h"
 #include "utils/builtins.h"
@@ -41,7 +42,12 @@ static OwStatement compare = {
 	.argument_types = "int8,int8,text"
 };
 
-static bool claim_seen = false; /* in this backend: somebody has claimed the database */
+/*
+ * What this backend remembers: that somebody's claim is committed, in which table (there is another one when the extension
+ * is created anew), and the transaction that has made one, which may still be rolled back.
+ */
+static Oid	claim_seen_in = InvalidOid;
+static LocalTransactionId claiming = InvalidLocalTransactionId;
 
 static uint64
 execute_with_identity(OwStatement *statement)
@@ -58,12 +64,17 @@ execute_with_identity(OwStatement *statement)
 void
 ow_identity_claim(void)
 {
-	if (claim_seen)
+	Oid			table = ow_store_relation("engine_identity");
+
+	if (claim_seen_in == table)
 		return;
 	ow_store_open();
-	claim_seen = execute_with_identity(&claim) == 0;	/* our own insert may still be rolled back */
+	if (execute_with_identity(&claim) > 0)
+		claiming = MyProc->lxid;
+	else if (claiming != MyProc->lxid)
+		claim_seen_in = table;
 	ow_store_close();
-	if (!claim_seen)
+	if (claiming == MyProc->lxid)
 		ow_epoch_changed();
 }
 

@@ -61,19 +61,22 @@ static OwStatement note_keys = {
 };
 
 /*
- * Its row stays as it is for whoever has taken it; the run is locked, so that nobody else changes it.  Of a task that
- * was put back, only the row knows the last heartbeat.
+ * The run is locked, so that only somebody who takes the task changes its row meanwhile.  Once it is taken it stays where it
+ * was: there it counts as in flight, and there its worker was granted it.  Of a task that was put back, only the row knows
+ * the last heartbeat.
  */
 static OwStatement update_task = {
 	.sql =
 	"UPDATE workflow.activity_task t"
-	"   SET attempt = n.attempt, task_queue = n.task_queue, priority = n.priority, scheduled_at = n.scheduled_at,"
-	"       close_by = n.close_by, start_to_close_ms = n.start_to_close_ms, heartbeat_ms = n.heartbeat_ms,"
+	"   SET attempt = n.attempt, priority = n.priority, scheduled_at = n.scheduled_at, close_by = n.close_by,"
+	"       start_to_close_ms = n.start_to_close_ms, heartbeat_ms = n.heartbeat_ms,"
 	"       last_failure = CASE WHEN t.claim > 0 AND t.last_failure ? 'HeartbeatDetails'"
 	"                      THEN coalesce(n.last_failure, '{}')"
 	"                           || jsonb_build_object('HeartbeatDetails', t.last_failure->'HeartbeatDetails')"
 	"                      ELSE n.last_failure END,"
-	"       fairness_key = n.fairness_key, paused_at = n.paused_at"
+	"       task_queue = CASE WHEN t.worker IS NULL THEN n.task_queue ELSE t.task_queue END,"
+	"       fairness_key = CASE WHEN t.worker IS NULL THEN n.fairness_key ELSE t.fairness_key END,"
+	"       paused_at = n.paused_at"
 	"  FROM (SELECT ($3).*) AS n"
 	" WHERE t.shard_key = $1 AND t.task_token = $2"
 	" RETURNING t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL",
@@ -408,6 +411,7 @@ change_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued)
 	if (ow_store_execute(&update_task, values, NULL) == 0 || !ow_store_bool(0, 1))
 		return;
 	ow_rows_add(&queued->changed, values[2]);
+	ow_wakeup_return(ow_task_queue_key(ow_json_get_string(ow_token_limits(token), "task_queue")));
 	note_queued(queued, ow_token_limits(token), loaded->owner);
 }
 

@@ -36,6 +36,14 @@ static OwStatement read_branch = {
 	.argument_types = "int,uuid"
 };
 
+static OwStatement find_of_branch = {
+	.sql =
+	"SELECT task_token FROM workflow.activity_task"
+	" WHERE shard_key = $1 AND run_id = $2 AND coalesce(branch_id, 0) = $3 AND task_queue IS NOT NULL"
+	"   AND worker IS NULL",
+	.argument_types = "int,uuid,int"
+};
+
 static OwStatement add_grant = {
 	.sql =
 	"INSERT INTO workflow.worker_grant (task_queue, owner, grantee) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -124,6 +132,20 @@ ow_task_branch(const pg_uuid_t *task_token)
 		branch = ow_store_int(0, 1);
 	ow_store_close();
 	return branch;
+}
+
+bool
+ow_task_of_branch(const pg_uuid_t *run_id, int branch, pg_uuid_t *task_token)
+{
+	Datum		values[3] = {Int32GetDatum(ow_run_id_shard_key(run_id)), UUIDPGetDatum(run_id), Int32GetDatum(branch)};
+	bool		found;
+
+	ow_store_open();
+	found = ow_store_execute(&find_of_branch, values, NULL) > 0;
+	if (found)
+		*task_token = ow_store_uuid(0, 1);
+	ow_store_close();
+	return found;
 }
 
 /* ---- grants ---- */

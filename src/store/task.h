@@ -20,8 +20,8 @@ typedef struct OwTaskRequest
 	const char *worker;
 	Oid			role;			/* whose rights count */
 	Datum		activities;		/* text[] of those wanted, see OW_ALL_BUT_THESE; 0: any */
-	Datum		runs;			/* uuid[] of the runs whose tasks can be taken; 0: any (but see
-								 * test_kit.h) */
+	Datum		runs;			/* uuid[] of the runs whose tasks can be taken, or of tasks; 0: any
+								 * (but see test_kit.h) */
 	int			max_tasks;
 	bool		woken;			/* there is, or was, something new in the queue */
 	bool		look_first;		/* there may well be nothing: do not lock for that */
@@ -89,6 +89,9 @@ extern bool ow_task_is_queued(const pg_uuid_t *task_token);
 
 /* The branch whose it is; 0: none */
 extern int	ow_task_branch(const pg_uuid_t *task_token);
+
+/* The task of a run's branch that can be taken from its queue; false: there is none */
+extern bool ow_task_of_branch(const pg_uuid_t *run_id, int branch, pg_uuid_t *task_token);
 
 /* Let a role take the tasks that this owner's runs put into the queue; or no longer. */
 extern void ow_task_grant(Oid grantee, const char *task_queue, Oid owner, bool grant);

@@ -12,7 +12,8 @@
  * behind its back: in a transaction that committed late, with a priority that is new, or again when it was not
  * taken after all.  So once in a second it looks at the whole index, also when it has found nothing; but
  * if that takes long, then only for a tenth of its time, unless it has been woken for something that is not
- * found otherwise.
+ * found otherwise, or has found nothing where a claim has been rolled back since, a task has been changed, or a
+ * transaction has committed late: those are counted (ow_waiter_returns).
  */
 #include "postgres.h"
 
@@ -21,7 +22,6 @@
 #include "common/hashfn.h"
 #include "engine/clock.h"
 #include "miscadmin.h"
-#include "storage/proc.h"
 #include "store/epoch.h"
 #include "store/run_row.h"
 #include "store/start.h"
@@ -123,12 +123,14 @@ typedef struct Positions
 	TimestampTz used_at;
 	TimestampTz anywhere_due;	/* when to look at all of the index again */
 	TimestampTz anywhere_allowed;
-	LocalTransactionId lxid;	/* that used it last */
+	uint64		returns;		/* when all of the index was looked at: see ow_waiter_returns */
+	bool		moved;			/* in this transaction */
 	int			count;			/* 0: it knows of none */
 	Position	of[MAX_PRIORITIES]; /* in their order */
 } Positions;
 
 static Positions all_positions[MAX_QUEUES];
+static bool any_moved;
 
 static uint64
 hash_wanted(const OwTaskRequest *request)
@@ -154,29 +156,33 @@ ow_task_filter(const OwTaskRequest *request)
 	return hash == OW_WAKE_ALL ? 1 : hash;
 }
 
-/* What was taken from a position on is there again. */
+/* The transaction, or part of it, has ended: if by an abort, what was taken from a position on is there again. */
 static void
-forget_positions(void)
+settle_positions(bool aborted)
 {
-	for (int i = 0; i < MAX_QUEUES; i++)
+	for (int i = 0; any_moved && i < MAX_QUEUES; i++)
 	{
-		if (all_positions[i].lxid == MyProc->lxid)
+		if (all_positions[i].moved && aborted)
 			all_positions[i].wanted = 0;
+		all_positions[i].moved = false;
 	}
+	any_moved = false;
 }
 
 static void
-forget_at_abort(XactEvent event, void *arg)
+settle_at_end(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_ABORT)
-		forget_positions();
+	if (event == XACT_EVENT_COMMIT)
+		settle_positions(false);
+	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		settle_positions(true);
 }
 
 static void
 forget_at_subabort(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		forget_positions();
+		settle_positions(true);
 }
 
 /*
@@ -194,7 +200,7 @@ find_positions(const OwTaskRequest *request)
 		return NULL;
 	if (!registered)
 	{
-		RegisterXactCallback(forget_at_abort, NULL);
+		RegisterXactCallback(settle_at_end, NULL);
 		RegisterSubXactCallback(forget_at_subabort, NULL);
 		registered = true;
 	}
@@ -322,10 +328,11 @@ read_available(const OwTaskRequest *request, OwAvailable *available, MemoryConte
 #define FIND_ARGUMENTS 9
 
 static uint64
-find_from(Positions *positions, bool anywhere, int max_tasks, Datum *values, char *nulls)
+find_from(Positions *positions, uint32 queue_key, bool anywhere, int max_tasks, Datum *values, char *nulls)
 {
 	TimestampTz begun = GetCurrentTimestamp();
 	TimestampTz ended;
+	uint64		returns = ow_waiter_returns(queue_key);
 	uint64		count;
 
 	if (anywhere)
@@ -336,6 +343,7 @@ find_from(Positions *positions, bool anywhere, int max_tasks, Datum *values, cha
 		{
 			positions->anywhere_due = TimestampTzPlusMilliseconds(begun, ANYWHERE_EVERY_MS);
 			positions->anywhere_allowed = ended + (ended - begun) * ANYWHERE_SHARE;
+			positions->returns = returns;
 		}
 	}
 	else
@@ -348,7 +356,7 @@ find_from(Positions *positions, bool anywhere, int max_tasks, Datum *values, cha
 	{
 		move_positions(positions, SPI_tuptable, count, count < (uint64) max_tasks, begun);
 		positions->used_at = begun;
-		positions->lxid = MyProc->lxid;
+		positions->moved = any_moved = true;
 	}
 	return count;
 }
@@ -358,7 +366,9 @@ static uint64
 find_tasks(OwTaskRequest *request, const OwAvailable *available, int max_tasks, TimestampTz now)
 {
 	Positions  *positions = find_positions(request);
+	uint32		queue_key = ow_task_queue_key(request->task_queue);
 	TimestampTz real_now = GetCurrentTimestamp();
+	bool		returned = positions != NULL && positions->returns != ow_waiter_returns(queue_key);
 	char		nulls[FIND_ARGUMENTS + 1];
 	Datum		values[FIND_ARGUMENTS];
 	uint64		count;
@@ -368,17 +378,18 @@ find_tasks(OwTaskRequest *request, const OwAvailable *available, int max_tasks, 
 	memcpy(nulls, available->nulls, sizeof(available->nulls));
 	values[5] = TimestampTzGetDatum(now);
 	values[6] = Int32GetDatum(max_tasks);
-	if (positions == NULL || (positions->anywhere_due <= real_now && positions->anywhere_allowed <= real_now))
-		return find_from(positions, true, max_tasks, values, nulls);
-	count = find_from(positions, false, max_tasks, values, nulls);
+	if (positions == NULL ||
+		((returned || positions->anywhere_due <= real_now) && positions->anywhere_allowed <= real_now))
+		return find_from(positions, queue_key, true, max_tasks, values, nulls);
+	count = find_from(positions, queue_key, false, max_tasks, values, nulls);
 	if (count > 0)
 		return count;
-	if (!request->woken && positions->anywhere_allowed > real_now)
+	if (!request->woken && !returned && positions->anywhere_allowed > real_now)
 	{
 		request->again_at = Min(request->again_at, positions->anywhere_allowed);
 		return 0;
 	}
-	return find_from(positions, true, max_tasks, values, nulls);
+	return find_from(positions, queue_key, true, max_tasks, values, nulls);
 }
 
 static bool

@@ -13,6 +13,7 @@
 #include "store/task_internal.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker/wakeup.h"
 
 #define MAX_KNOWN 16
 #define SCAN_SHARE 10
@@ -26,6 +27,8 @@ struct OwKnown
 	Oid			owner;
 	TimestampTz used_at;
 	TimestampTz scan_at;		/* no loose scan before */
+	uint64		returns;		/* at the last one: see ow_waiter_returns */
+	uint64		returns_now;
 	MemoryContext context;		/* of the list */
 	List	   *classes;		/* of OwKnownClass */
 };
@@ -37,6 +40,7 @@ OwKnown *
 ow_known_find(const OwTaskRequest *request, Oid owner)
 {
 	uint32		filter = ow_task_filter(request);
+	uint64		returns = ow_waiter_returns(ow_task_queue_key(request->task_queue));
 	OwKnown    *oldest = &all_known[0];
 
 	if (request->runs != 0 || ow_clock_is_virtual() || IsolationUsesXactSnapshot())
@@ -44,7 +48,10 @@ ow_known_find(const OwTaskRequest *request, Oid owner)
 	for (int i = 0; i < MAX_KNOWN; i++)
 	{
 		if (all_known[i].filter == filter && all_known[i].owner == owner)
+		{
+			all_known[i].returns_now = returns;
 			return &all_known[i];
+		}
 		if (all_known[i].used_at < oldest->used_at)
 			oldest = &all_known[i];
 	}
@@ -56,14 +63,15 @@ ow_known_find(const OwTaskRequest *request, Oid owner)
 	oldest->filter = filter;
 	oldest->owner = owner;
 	oldest->scan_at = DT_NOBEGIN;
+	oldest->returns_now = returns;
 	return oldest;
 }
 
-/* When a loose scan may be made again */
+/* When a loose scan may be made again: at once if tasks have come back */
 TimestampTz
 ow_known_scan_at(const OwKnown *known)
 {
-	return known == NULL ? DT_NOBEGIN : known->scan_at;
+	return known == NULL || known->returns != known->returns_now ? DT_NOBEGIN : known->scan_at;
 }
 
 List *
@@ -81,6 +89,7 @@ ow_known_scanned(OwKnown *known, TimestampTz begun)
 	if (known == NULL)
 		return;
 	known->used_at = ended;
+	known->returns = known->returns_now;
 	known->scan_at = ended + (ended - begun) * SCAN_SHARE;
 	MemoryContextReset(known->context);
 	known->classes = NIL;

@@ -10,13 +10,14 @@
 
 #define MS(column) "make_interval(secs => t." column " / 1000.0)"
 
-/* The tasks of one queue that a role may take: $1 queue, $2 activities, $3 owners, $4 role, $5 runs */
+/* The tasks of one queue that a role may take: $1 queue, $2 activities, $3 owners, $4 role, $5 runs or
+ * task tokens */
 #define OW_AVAILABLE \
 	"  FROM workflow.activity_task t" \
 	" WHERE t.task_queue = $1 AND t.worker IS NULL AND t.paused_at IS NULL" \
 	"   AND ($2 IS NULL OR (t.activity = ANY ($2)) <> ('" OW_ALL_BUT_THESE "' = ANY ($2)))" \
 	"   AND (t.owner::oid = ANY ($3) OR pg_has_role($4, t.owner::oid, 'USAGE'))" \
-	"   AND ($5 IS NULL OR t.run_id = ANY ($5))"
+	"   AND ($5 IS NULL OR t.run_id = ANY ($5) OR t.task_token = ANY ($5))"
 #define OW_AVAILABLE_TYPES "text,text[],oid[],oid,uuid[]"
 
 /* What a worker is told, and what it takes to take the task: $6 now */

@@ -31,6 +31,7 @@
 #include "worker/shared.h"
 #include "worker/slot.h"
 #include "worker/utility_hook.h"
+#include "worker/waiter.h"
 #include "worker/wakeup.h"
 
 #define EXTENSION_NAME "order_workflow"
@@ -83,7 +84,10 @@ process_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 
 	/* Takes effect when the statement's own transaction ends, by when it has done its work */
 	if (prepared && pg_atomic_read_u32(&ow_shared->prepared_work) != 0)
+	{
 		ow_wakeup_scan(MyDatabaseId);
+		ow_waiter_notify_all();
+	}
 	if (mends)
 		ow_wakeup_unpark();
 }

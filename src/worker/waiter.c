@@ -15,6 +15,9 @@
  * (filter: whose rights, which activities), or leaves, to somebody who has not looked since that wake-up.  That
  * somebody of its own filter has looked in vain counts as his having looked.  So the debt ends when there is
  * nobody left for whom the task might be.
+ *
+ * Pollers that look only for what is newer than what they have seen are told by a counter when something older may
+ * have come back: see task_claim.c.
  */
 #include "postgres.h"
 
@@ -43,10 +46,14 @@ typedef struct OwWaiter
 	int			pgprocno;
 } OwWaiter;
 
+/* Queues share counters of what has come back: one that looks in vain loses nothing. */
+#define RETURN_COUNTERS 128
+
 typedef struct OwWaiters
 {
 	pg_atomic_uint32 count;
 	pg_atomic_uint64 wakeups;	/* how many there have been */
+	pg_atomic_uint64 returns[RETURN_COUNTERS];
 	OwWaiter	waiters[FLEXIBLE_ARRAY_MEMBER];
 } OwWaiters;
 
@@ -83,6 +90,8 @@ ow_waiter_startup(void)
 
 	pg_atomic_init_u32(&shared_waiters->count, 0);
 	pg_atomic_init_u64(&shared_waiters->wakeups, 0);
+	for (int i = 0; i < RETURN_COUNTERS; i++)
+		pg_atomic_init_u64(&shared_waiters->returns[i], 0);
 	for (int i = 0; i < MaxBackends; i++)
 	{
 		pg_atomic_init_u32(&shared_waiters->waiters[i].key, 0);
@@ -345,4 +354,43 @@ ow_waiter_notify(uint32 key, int count)
 		if (pg_atomic_read_u32(&waiter->key) == key && wake(waiter, key, number))
 			count--;
 	}
+}
+
+/*
+ * Wakes all who wait for anything: nobody knows any more for what they might have waited.
+ */
+void
+ow_waiter_notify_all(void)
+{
+	uint64		number;
+
+	if (shared_waiters == NULL)
+		return;
+	for (int i = 0; i < RETURN_COUNTERS; i++)
+		pg_atomic_fetch_add_u64(&shared_waiters->returns[i], 1);
+	number = pg_atomic_add_fetch_u64(&shared_waiters->wakeups, 1);	/* a full barrier */
+	for (int i = 0; i < MaxBackends; i++)
+	{
+		uint32		key = pg_atomic_read_u32(&shared_waiters->waiters[i].key);
+
+		if (key != 0)
+			(void) wake(&shared_waiters->waiters[i], key, number);
+	}
+}
+
+/*
+ * How often tasks of a queue may have come back, or have come late.  Read before the tables are, it tells later
+ * whether they have since.
+ */
+uint64
+ow_waiter_returns(uint32 key)
+{
+	return shared_waiters == NULL ? 0 : pg_atomic_read_u64(&shared_waiters->returns[key % RETURN_COUNTERS]);
+}
+
+void
+ow_waiter_note_return(uint32 key)
+{
+	if (shared_waiters != NULL)
+		pg_atomic_fetch_add_u64(&shared_waiters->returns[key % RETURN_COUNTERS], 1);
 }

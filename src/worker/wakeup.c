@@ -36,6 +36,9 @@
 #define MAX_LOCKS OW_RING_SIZE
 #define FIRST_ROOM 32
 
+/* Half of what those who take tasks allow for (task_claim.c), who may read their clocks a little later */
+#define LATE_MS 500
+
 typedef enum DebtKind
 {
 	DEBT_RUN,
@@ -43,6 +46,7 @@ typedef enum DebtKind
 	DEBT_RESCAN,
 	DEBT_WAITERS,
 	DEBT_TASKS,
+	DEBT_RETURN,
 	DEBT_TAKEN					/* the only one that is paid at abort */
 } DebtKind;
 
@@ -208,6 +212,15 @@ ow_wakeup_tasks(Oid owner, uint32 queue_key, int added, int taken)
 }
 
 /*
+ * Owes that whoever takes tasks of the queue looks for older ones, too.
+ */
+void
+ow_wakeup_return(uint32 key)
+{
+	add_waiters(DEBT_RETURN, key, 1);
+}
+
+/*
  * Owes the announcement that a run's row lock is gone.
  */
 void
@@ -368,8 +381,19 @@ end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId 
 static void
 give_back(const Debt *debt)
 {
-	if (debt->kind == DEBT_TAKEN)
-		ow_waiter_notify(debt->what.waiters.key, debt->what.waiters.count);
+	if (debt->kind != DEBT_TAKEN)
+		return;
+	ow_waiter_note_return(debt->what.waiters.key);
+	ow_waiter_notify(debt->what.waiters.key, debt->what.waiters.count);
+}
+
+/*
+ * Has the transaction taken so long that others may have come past the time at which it queued tasks?
+ */
+static bool
+is_late(void)
+{
+	return TimestampDifferenceExceeds(GetCurrentTransactionStartTimestamp(), GetCurrentTransactionStopTimestamp(), LATE_MS);
 }
 
 /*
@@ -394,7 +418,12 @@ pay_debts(void)
 				ow_pool_post_rescan(MyDatabaseId, debt->owner);
 				break;
 			case DEBT_WAITERS:
+				if (is_late())
+					ow_waiter_note_return(debt->what.waiters.key);
 				ow_waiter_notify(debt->what.waiters.key, debt->what.waiters.count);
+				break;
+			case DEBT_RETURN:
+				ow_waiter_note_return(debt->what.waiters.key);
 				break;
 			case DEBT_TAKEN:
 				break;

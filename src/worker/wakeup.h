@@ -32,6 +32,9 @@ extern void ow_wakeup_tasks(Oid owner, uint32 queue_key, int added, int taken);
 extern void ow_wakeup_some_waiters(uint32 key, int count);
 extern void ow_wakeup_if_aborted(uint32 key, int count);
 
+/* At commit: some of them have been there before, as something else, and are not the newest. */
+extern void ow_wakeup_return(uint32 key);
+
 /* At commit or abort: the run's row lock held by this transaction is gone. */
 extern void ow_wakeup_locked(Oid owner, const OwRunRef *run);
 
@@ -60,6 +63,9 @@ extern void ow_waiter_sleep(long timeout_ms);	/* returns on any wake-up; checks 
 extern bool ow_waiter_look(void);
 extern void ow_waiter_looked(OwLook result);
 extern void ow_waiter_end(void);
+
+/* How often tasks of the queue have come back that are not its newest */
+extern uint64 ow_waiter_returns(uint32 key);
 
 /* Having been told of a task this backend will poll: its next poll, or its end, says whether it was taken. */
 extern void ow_waiter_told(void);

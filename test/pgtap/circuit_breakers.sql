@@ -377,6 +377,33 @@ SELECT workflow_test.run();
 \o
 SELECT is((SELECT count(*) FROM workflow.executions WHERE workflow = 'send' AND output = '{"price": 7.5}'), 3::bigint, 'once it is back, at its price');
 
+\echo # One that waits is paused, and resumed
+\o /dev/null
+CREATE FUNCTION public.hold(jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{}'::jsonb $$;
+SELECT workflow.register_activity('Hold', 'hold(jsonb)', options => '{"StartToCloseSeconds": 5, "CircuitBreaker": {"OpenSeconds": 30},
+	"Retry": [{"ErrorEquals": ["States.ALL"]}]}');
+SELECT workflow.register('hold', '{"StartAt": "Hold", "States": {"Hold": {"Type": "Task", "Resource": "Hold", "End": true}}}');
+SELECT workflow_test.mock_activity('Hold', result => '{}');
+SELECT workflow.open_circuit_breaker('Hold', '30 s');
+SELECT workflow.start('hold', workflow_id => 'held ' || n) FROM generate_series(1, 2) n;
+SELECT workflow_test.advance('1 s');
+SELECT workflow.pause_activity('held ' || n, 'Hold') FROM generate_series(1, 2) n;
+SELECT workflow_test.advance('1 s');
+SELECT workflow.resume_activity('held 1', 'Hold');
+SELECT workflow_test.advance('1 s');
+\o
+SELECT results_eq($$ SELECT status FROM workflow.pending_activities WHERE workflow_id = 'held 1' $$, ARRAY['CircuitOpen'],
+	'resumed while it is still open, it waits on');
+\o /dev/null
+SELECT workflow_test.advance('60 s');
+SELECT workflow_test.advance('1 s');
+SELECT workflow.resume_activity('held 2', 'Hold');
+SELECT workflow_test.advance('1 s');
+\o
+SELECT results_eq($$ SELECT status FROM workflow.executions WHERE workflow = 'hold' $$, ARRAY['Completed', 'Completed'],
+	'and goes on once it is not, as does one resumed only then');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each history leads to the state of its run');
+
 \echo # What registration refuses
 SELECT throws_like(format($$ SELECT workflow.register_activity('Bad', 'public.never(jsonb)', options => %L) $$, options),
 	'invalid options of activity "Bad"', options)

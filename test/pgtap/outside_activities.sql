@@ -50,7 +50,9 @@ SELECT results_eq($$ SELECT workflow_id, activity, attempt, input, heartbeat_tim
 SELECT is_empty($$ SELECT * FROM workflow.poll_activity('plain', 'w2') $$, 'it is taken once');
 SELECT results_eq($$ SELECT status, worker, started_at FROM workflow.pending_activities WHERE workflow_id = 'plain' $$,
 	$$ VALUES ('Started', 'w1', '2030-01-01 00:00:00+00'::timestamptz) $$, 'and shown as taken');
-SELECT is((SELECT waiting_for FROM workflow.explain('plain')), 'worker "w1", to answer for activity "Pay"', 'which explains it');
+SELECT results_eq($$ SELECT waiting_for, since, until, moved_by FROM workflow.explain('plain') $$, $$ VALUES ('worker "w1", to answer for activity "Pay"',
+	'2030-01-01 00:00:00+00'::timestamptz, '2030-01-01 00:01:00+00'::timestamptz, 'workflow.complete_activity(), or time, or workflow.cancel()') $$,
+	'which explains it, and until when that may take');
 SELECT results_eq($$ SELECT kind, due_at FROM workflow.timers WHERE workflow_id = 'plain' ORDER BY due_at $$,
 	$$ VALUES ('Lease', '2030-01-01 00:01:00+00'::timestamptz), ('Queued', '2030-01-01 00:10:00+00') $$, 'its timers');
 SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'history leads there');

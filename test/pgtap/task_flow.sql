@@ -138,6 +138,10 @@ SELECT workflow.set_task_queue('plain'), workflow.pause_task_queue('plain', reas
 \o
 SELECT is(pg_temp.take(10, 'plain'), NULL, 'nothing is taken from a paused queue');
 SELECT results_eq($$ SELECT paused_until, pause_reason FROM workflow.task_queues WHERE task_queue = 'plain' $$, $$ VALUES ('infinity'::timestamptz, 'deploy') $$, 'which shows');
+SELECT results_eq(format($$ SELECT waiting_for, moved_by FROM workflow.explain(%L) $$, (SELECT min(workflow_id) FROM workflow.pending_activities WHERE task_queue = 'plain' AND worker IS NULL)),
+	format($$ VALUES (%L, 'workflow.resume_task_queue(), or workflow.complete_activity(), or workflow.cancel()') $$,
+		(SELECT format('a worker of task queue "plain", to do activity "%s": no worker has polled this queue; task queue "plain" is paused: deploy', min(activity)) FROM workflow.pending_activities WHERE task_queue = 'plain')),
+	'and is told of the runs that wait');
 \o /dev/null
 SELECT workflow.resume_task_queue('plain');
 \o
@@ -148,6 +152,8 @@ SELECT pg_temp.keyed('gold', 3), pg_temp.keyed('silver', 3);
 SELECT workflow.pause_task_queue('keyed', workflow_test.now() + interval '1 minute', 'gold', '429');
 \o
 SELECT is(pg_temp.take(4), 'silver 3', 'a key may be paused');
+SELECT is((SELECT count(*) FROM workflow.pending_activities p, workflow.explain(p.run_id) e WHERE p.task_queue = 'keyed' AND p.worker IS NULL
+	AND e.waiting_for LIKE '%; fairness key "gold" is paused until 20%: 429'), 3::bigint, 'which is told of its runs');
 \o /dev/null
 SELECT workflow_test.advance('59s');
 \o

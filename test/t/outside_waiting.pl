@@ -141,8 +141,14 @@ push @pids, start_waiter('A', 'waiter A');
 wait_for_waiters(1);
 $other->query_safe('ROLLBACK TO s;');
 ok($node->poll_query_until('shop', q{SELECT status = 'Completed' FROM workflow.executions WHERE workflow_id = 'part'}), 'also by a part of a transaction');
+$other->query_safe(q{ROLLBACK; SELECT workflow.start('one A', workflow_id => 'prepared');});
+ok($node->poll_query_until('shop', q{SELECT count(*) = 1 FROM workflow.activity_task WHERE task_queue = 'work'}), 'and another');
+$other->query_safe(q{BEGIN; SELECT count(*) FROM workflow.poll_activity('work', 'other'); PREPARE TRANSACTION 'taken';});
+push @pids, start_waiter('A', 'waiter A');
+wait_for_waiters(1);
+$other->query_safe(q{ROLLBACK PREPARED 'taken';});
+ok($node->poll_query_until('shop', q{SELECT status = 'Completed' FROM workflow.executions WHERE workflow_id = 'prepared'}), 'and by a prepared transaction');
 cmp_ok(time - $began, '<', 50, 'at once');
-$other->query_safe('ROLLBACK;');
 $other->quit;
 waitpid($_, 0) foreach @pids;
 

@@ -126,7 +126,7 @@ sub begin_poll
 
 	$poll{run} = IPC::Run::start(
 		[   'psql', '-XAtq', '-d', $node->connstr('shop'), '-c', 'SET ROLE shop', '-c',
-			"SELECT 'taken ' || task_token FROM workflow.poll_activity('parcels', 'w', wait => '$wait')" ],
+			"SELECT 'taken ' || task_token || ' in ' || (headers->>'traceparent') FROM workflow.poll_activity('parcels', 'w', wait => '$wait')" ],
 		'>', \$poll{out});
 	return \%poll;
 }
@@ -138,8 +138,11 @@ sub taken
 }
 
 my $since;
-my @tokens = taken(map { begin_poll('5s') } 1 .. 3);
+my @polls  = map { begin_poll('5s') } 1 .. 3;
+my @tokens = taken(@polls);
+my ($traceparent) = map { $_->{out} =~ /in (\S+)/ } @polls;
 is(scalar @tokens, 1, 'of those who wait, one gets one when it is half-open');
+like($traceparent, qr/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/, 'with its headers');
 is(as_shop('SELECT probing FROM workflow.circuit_breakers WHERE activity = \'Pack\''), 't', 'and probes');
 my @waiting = map { begin_poll('60s') } 1 .. 2;
 usleep 1_500_000;
@@ -160,6 +163,22 @@ $since = time;
 as_shop(q{SELECT workflow.reset_circuit_breaker('Pack')});
 is(scalar(taken(@waiting)), 1, 'a reset wakes who waits');
 cmp_ok(time - $since, '<', 20, 'at once');
+
+# While a task of a run is out as the probe, whoever waits does not ask for the run's others again and again.
+as_shop(q{
+	SELECT workflow.register('two parcels', '{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true, "ItemProcessor":
+		{"StartAt": "Do", "States": {"Do": {"Type": "Task", "Resource": "Pack", "Retry": [{"ErrorEquals": ["States.ALL"]}], "End": true}}}}}}');
+	SELECT workflow.start('two parcels', '[1, 2]')});
+ok($node->poll_query_until('shop', q{SELECT count(*) = 2 FROM workflow.activity_task WHERE worker IS NULL}), 'a run has two tasks in the queue');
+as_shop(q{SELECT workflow.open_circuit_breaker('Pack', '1 s')});
+@tokens = taken(begin_poll('10s'));
+is(scalar @tokens, 1, 'one is let through');
+my $transactions = q{SELECT pg_snapshot_xmax(pg_current_snapshot())};
+my $before       = $node->safe_psql('shop', $transactions);
+is(scalar(taken(begin_poll('1s'))), 0, 'the other is not');
+cmp_ok($node->safe_psql('shop', $transactions) - $before, '<', 20, 'and is not taken only to be given back');
+as_shop("SELECT workflow.complete_activity('$tokens[0]')");
+is(scalar(taken(begin_poll('10s'))), 1, 'until that has succeeded');
 
 # They are lost with the server's memory.
 as_shop(q{SELECT workflow.open_circuit_breaker('Pay', '1 hour')});

@@ -1,0 +1,166 @@
+# The examples of the README and of the pages run as they are printed: the SQL of a page goes through psql from top to
+# bottom, and where what it shows stands below, that is what comes, but for ids and times.  Each page has a cluster of its own,
+# in which Getting started was done before.  Links lead to headings.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename;
+use File::Temp;
+use PostgreSQL::Test::Utils;
+use WorkerTest;
+use Test::More;
+
+my $here = abs_path(dirname(__FILE__));
+my ($root) = grep { -f "$_/README.md" && -d "$_/doc" } "$here/..", "$here/../..";
+
+# The examples between two headings of a page: each the SQL, the line it begins at, and what is to come, if that is told
+sub examples
+{
+	my ($page, $from, $to) = @_;
+	my $text  = slurp_file("$root/$page");
+	my $begin = $from ? index($text, "\n## $from\n") : 0;
+	my $end   = $to ? index($text, "\n## $to\n") : length $text;
+	my @found;
+
+	die "$page: no such heading" if $begin < 0 || $end < $begin;
+	pos($text) = $begin;
+	while ($text =~ /^```sql\n(.*?)^```\n(?:```\n(.*?)^```\n)?/gms && $-[0] < $end)
+	{
+		my $line = 1 + (substr($text, 0, $-[0]) =~ tr/\n//);
+
+		push @found, { at => "$page:$line", sql => $1, shown => $2 };
+	}
+	return @found;
+}
+
+# Links within the pages that lead to no heading
+sub broken_links
+{
+	my (@pages) = @_;
+	my (%heading, @broken);
+
+	foreach my $page (@pages)
+	{
+		foreach my $title (slurp_file("$root/$page") =~ /^#+ (.*)$/gm)
+		{
+			(my $anchor = lc $title) =~ s/[^\w -]//g;
+			$heading{$page}{ $anchor =~ tr/ /-/r } = 1;
+		}
+	}
+	foreach my $page (@pages)
+	{
+		foreach my $link (slurp_file("$root/$page") =~ /\]\(([\w.\/]*#[\w-]+)\)/g)
+		{
+			my ($to, $anchor) = split /#/, $link;
+
+			$to = $to eq '' ? $page : $page =~ /^doc/ ? "doc/$to" =~ s/^doc\/\.\.\///r : $to;
+			push @broken, "$page: $link" unless $heading{$to}{$anchor} || !grep { $_ eq $to } @pages;
+		}
+	}
+	return @broken;
+}
+
+# What is the same each time
+sub constant
+{
+	my ($text) = @_;
+
+	for ($text)
+	{
+		s/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/UUID/g;
+		s/\b[0-9a-f]{32}\b/TRACE/g;
+		s/\b[0-9a-f]{16}\b/SPAN/g;
+		s/\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(\+00|Z)?/TIME/g;
+		s/ +(?=\|)|(?<=\|) +| +$|^ +//gm;
+		s/--+/-/g;
+		s/ +/ /g;
+		s/\s+\z//;
+	}
+	return $text;
+}
+
+# Runs examples in one session, as a reader would, who does not answer the next question before the last is done.
+sub play
+{
+	my ($node, @examples) = @_;
+	my $script = File::Temp->new(SUFFIX => '.sql');
+
+	foreach my $n (0 .. $#examples)
+	{
+		# what an executor does meanwhile takes a moment; one that was killed is started again after a few
+		my $pause = $examples[$n]{sql} =~ /pg_terminate_backend/ ? 5 : $examples[$n]{sql} =~ /workflow\.[a-z_]+\(/ ? 1 : 0;
+
+		print $script "\\echo \@\@\@ $n\n$examples[$n]{sql}SELECT pg_sleep($pause) AS pause \\gset\n";
+	}
+	close $script;
+	local @ENV{qw(PGHOST PGPORT PGTZ)} = ($node->host, $node->port, 'UTC');
+	my $output = `stdbuf -oL psql -Xq -U postgres -d postgres <$script 2>&1`;
+	my (undef, @parts) = split /^@@@ \d+\n/m, $output;
+
+	is(@parts, @examples, 'all examples have run');
+	foreach my $n (0 .. $#examples)
+	{
+		my ($at, $shown) = @{ $examples[$n] }{qw(at shown)};
+
+		if (defined $shown)
+		{
+			is(constant($parts[$n]), constant($shown), "$at: shows what is printed");
+		}
+		else
+		{
+			unlike($parts[$n], qr/^(ERROR|FATAL):/m, "$at: runs");
+		}
+	}
+	return;
+}
+
+# A cluster with the superuser of the pages
+sub start_cluster
+{
+	my ($name) = @_;
+	my $node = new_cluster($name, 'client_min_messages = notice');
+
+	$node->safe_psql('postgres', q{SELECT 'CREATE ROLE postgres LOGIN SUPERUSER' WHERE to_regrole('postgres') IS NULL \gexec});
+	return $node;
+}
+
+# Has the README's worker do a task.
+sub work
+{
+	my ($node) = @_;
+	my ($worker) = slurp_file("$root/README.md") =~ /^```python\n(.*?)^```$/ms;
+	my $script = File::Temp->new(SUFFIX => '.py');
+
+	print $script "def pack(input): return {'van': input['product']}\n$worker";
+	close $script;
+	$node->safe_psql('shop', q{SET ROLE shop; SELECT workflow.start('deliver', '{"product": "lamp", "customer": "ann"}', 'python')});
+	local @ENV{qw(PGHOST PGPORT)} = ($node->host, $node->port);
+	system("timeout 20 /usr/bin/python3 $script & worker=\$!; psql -Xq -d shop -c \"SELECT workflow.wait('python', '15s')\" >/dev/null; kill \$worker");
+	return;
+}
+
+is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language operations workers reference architecture))),
+	'', 'links lead to headings');
+
+my @start = examples('README.md', 'Getting started', 'Activities');
+my $node = start_cluster('readme');
+
+play($node, @start, examples('README.md', 'Activities', 'Testing'));
+SKIP:
+{
+	skip 'there is no psycopg2', 1 if system('/usr/bin/python3 -c "import psycopg2" 2>/dev/null') != 0;
+	work($node);
+	is($node->safe_psql('shop', q{SELECT workflow.result('python')}), '{"van": "lamp"}', 'the worker in Python works');
+}
+$node->stop;
+
+foreach my $page (@ARGV ? @ARGV : qw(language operations workers))
+{
+	$node = start_cluster($page);
+	play($node, @start, examples("doc/$page.md"));
+	$node->stop;
+}
+
+done_testing();
