@@ -64,7 +64,7 @@ latency_seconds=20 latency_rate=20
 memory_step=10000 memory_steps=10
 chains=200 items=20000 item_counts=(100 1000 10000)
 baseline_runs=20000
-by_workers=8000 heartbeats=1000000 snapshot_runs=60000 snapshot_seconds=60
+by_workers=8000 heartbeats=1000000 snapshot_runs=150000 snapshot_seconds=60
 parked=10000 settle_seconds=15 idle_seconds=10
 if $quick; then
 	rounds=${rounds:-1} naive_seconds=2 batches=10 by_one=4000 by_many=10000
