@@ -6,7 +6,7 @@ BEGIN;
 \ir ../t/consistency.sql
 
 -- The activity itself says when to try again: after one second, two, three …
-CREATE FUNCTION public.charge_stubbornly(input jsonb, context workflow.activity_context) RETURNS jsonb LANGUAGE plpgsql AS $f$
+CREATE FUNCTION public.charge_in_three_attempts(input jsonb, context workflow.activity_context) RETURNS jsonb LANGUAGE plpgsql AS $f$
 BEGIN
 	CASE (input->'bank'->>(context.attempt - 1)::int)
 		WHEN 'silent' THEN PERFORM workflow.throw('BankSilent', 'the bank does not answer', next_retry_delay => context.attempt * interval '1 s');
@@ -15,7 +15,7 @@ BEGIN
 		ELSE RETURN '"paid"';
 	END CASE;
 END $f$;
-SELECT workflow.register_activity('Charge', 'public.charge_stubbornly(jsonb, workflow.activity_context)');
+SELECT workflow.register_activity('Charge', 'public.charge_in_three_attempts(jsonb, workflow.activity_context)');
 SELECT workflow.register_activity('ChargeOutside', task_queue => 'bank', options => '{"StartToCloseSeconds": 10}');
 SELECT workflow.register(name, jsonb_build_object('StartAt', 'Charge', 'States', jsonb_build_object('Charge',
 	jsonb_build_object('Type', 'Task', 'Resource', activity, 'End', true, 'Retry', retry::jsonb))))
