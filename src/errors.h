@@ -23,6 +23,8 @@
 #define ERRCODE_OW_INVALID_STATUS			MAKE_SQLSTATE('O','W','0','1','2')
 #define ERRCODE_OW_INVALID_PAYLOAD			MAKE_SQLSTATE('O','W','0','1','3')
 #define ERRCODE_OW_SIGNAL_NOT_DECLARED		MAKE_SQLSTATE('O','W','0','1','4')
+#define ERRCODE_OW_QUERY_NOT_DECLARED		MAKE_SQLSTATE('O','W','0','1','5')
+#define ERRCODE_OW_QUERY_FAILED				MAKE_SQLSTATE('O','W','0','1','6')
 
 /* OW1xx: how an execution ended, raised to those who ask for its result */
 #define ERRCODE_OW_WORKFLOW_FAILED			MAKE_SQLSTATE('O','W','1','0','1')

@@ -94,4 +94,7 @@ extern Datum ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compil
 /* Raise unless all activities of the definition are registered, listing those that are not. */
 extern void ow_api_check_activities(const OwCompiled *compiled);
 
+/* The run as its history leads to it; NULL when it is gone.  Raises data_corrupted when it leads elsewhere. */
+extern struct OwLoadedRun *ow_api_rebuild(const OwFoundRun *found);
+
 #endif							/* OW_API_H */

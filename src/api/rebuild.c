@@ -60,6 +60,28 @@ replay(OwLoadedRun *loaded, List *events)
 	loaded->definition_id = loaded->compiled->definition_id;
 }
 
+OwLoadedRun *
+ow_api_rebuild(const OwFoundRun *found)
+{
+	MemoryContext context = CurrentMemoryContext;
+	OwLoadedRun *loaded;
+	List	   *events;
+
+	ow_store_open();
+	loaded = ow_run_read_started(&found->ref, context);
+	events = loaded == NULL ? NIL : ow_run_read_history(&found->ref, context);
+	ow_store_close();
+	if (loaded == NULL)
+		return NULL;
+	loaded->compiled = ow_catalog_definition(loaded->definition_id);
+	loaded->run.workflow = loaded->compiled->workflow;
+	loaded->run.version = loaded->compiled->version;
+	loaded->run.owner = GetUserNameFromId(loaded->owner, true);
+	if (events != NIL)
+		replay(loaded, events);
+	return loaded;
+}
+
 /*
  * rebuild_state(run_id uuid) RETURNS workflow.execution: replays the run's history through the state
  * machine.  Raises data_corrupted when the machine does not make the recorded events again.
@@ -68,27 +90,16 @@ Datum
 ow_rebuild_state(PG_FUNCTION_ARGS)
 {
 	OwFoundRun *found = ow_api_run(fcinfo);
-	MemoryContext context = CurrentMemoryContext;
 	OwLoadedRun *loaded;
-	List	   *events;
 
 	if (!ow_catalog_may(GetUserId(), found->workflow, found->owner, OW_PRIVILEGE_READ))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to read the state of workflow \"%s\"", found->workflow),
 				 errhint("Its owner can grant \"read\" with workflow.grant_workflow().")));
-	ow_store_open();
-	loaded = ow_run_read_started(&found->ref, context);
-	events = loaded == NULL ? NIL : ow_run_read_history(&found->ref, context);
-	ow_store_close();
+	loaded = ow_api_rebuild(found);
 	if (loaded == NULL)
 		PG_RETURN_NULL();
-	loaded->compiled = ow_catalog_definition(loaded->definition_id);
-	loaded->run.workflow = loaded->compiled->workflow;
-	loaded->run.version = loaded->compiled->version;
-	loaded->run.owner = GetUserNameFromId(loaded->owner, true);
-	if (events != NIL)
-		replay(loaded, events);
 	PG_RETURN_DATUM(ow_run_row(loaded));
 }
 

@@ -21,7 +21,7 @@ static const OwField top_fields[] = {
 	{"OnTimeout", OW_STRING, OW_OPTIONAL},
 	{"Public", OW_OBJECT, OW_OPTIONAL},
 	{"Signals", OW_OBJECT, OW_OPTIONAL},
-	{"Queries", OW_NOT_YET, OW_OPTIONAL},
+	{"Queries", OW_OBJECT, OW_OPTIONAL},
 	{"Updates", OW_NOT_YET, OW_OPTIONAL},
 	{"SearchAttributes", OW_NOT_YET, OW_OPTIONAL},
 	{"Metrics", OW_NOT_YET, OW_OPTIONAL},
@@ -297,6 +297,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	compiler->has_templates = ow_field_get(source, "Templates", OW_OBJECT, &compiler->templates);
 	compile_defaults(compiler, source);
 	ow_compile_signals(compiler, source);
+	ow_compile_queries(compiler, source);
 	ow_compile_machines(compiler, source);
 	definition->on_error = ow_compile_target(compiler, source, "OnError", "");
 	definition->on_cancel = ow_compile_target(compiler, source, "OnCancel", "");

@@ -178,6 +178,20 @@ typedef struct OwAwaited
 	int			next;			/* OW_NO_STATE: all are awaited */
 } OwAwaited;
 
+/* What is made for a caller; one of the two is set */
+typedef struct OwProjection
+{
+	OwTemplate *template;		/* its member "Result" */
+	OwSqlTemplate *sql;
+} OwProjection;
+
+/* What can be asked of runs of the definition */
+typedef struct OwQueryType
+{
+	char	   *name;
+	OwProjection *result;
+} OwQueryType;
+
 /* A signal that runs of the definition can be sent */
 typedef struct OwSignalType
 {
@@ -294,6 +308,8 @@ typedef struct OwDefinition
 	OwPayloadType *output_type;
 	int			nsignals;
 	OwSignalType *signals;
+	int			nqueries;
+	OwQueryType *queries;
 	int			nactivities;	/* distinct names of activities used, compensations included */
 	char	  **activities;
 } OwDefinition;
@@ -334,6 +350,9 @@ extern const OwSignalType *ow_definition_find_signal(const OwDefinition *definit
 
 /* The declared signal that was probably meant; NULL */
 extern const char *ow_definition_nearest_signal(const OwDefinition *definition, const char *name);
+
+/* The query of that name; NULL: it is not declared */
+extern const OwQueryType *ow_definition_find_query(const OwDefinition *definition, const char *name);
 
 /* Where a run begins */
 extern int	ow_definition_start(const OwDefinition *definition);

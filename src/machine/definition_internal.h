@@ -128,6 +128,14 @@ extern void ow_compile_state(OwCompiler *compiler, const JsonbValue *source, con
 /* Reads Next or End: exactly one of them. */
 extern void ow_compile_transition(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
 
+/*
+ * definition_query.c: queries, and a "Result" (NULL when absent), whose expressions can use these names.  Is the member
+ * of an object of named things a remark?
+ */
+extern void ow_compile_queries(OwCompiler *compiler, const JsonbValue *source);
+extern OwProjection *ow_compile_projection(OwCompiler *compiler, const JsonbValue *source, int names, const char *where);
+extern bool ow_is_remark(const char *name);
+
 /* definition_wait.c: Wait and Await, and the signals that are declared */
 extern void ow_compile_signals(OwCompiler *compiler, const JsonbValue *source);
 extern void ow_compile_wait(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);

@@ -72,12 +72,6 @@ static const OwField signal_fields[] = {
 };
 static const OwField *const signal_tables[] = {signal_fields, NULL};
 
-static bool
-is_remark(const char *name)
-{
-	return strcmp(name, "Comment") == 0 || strncmp(name, "x-", 2) == 0;
-}
-
 /* "Signals": {name: {"Payload": type}}: what can be sent to runs of the definition */
 void
 ow_compile_signals(OwCompiler *compiler, const JsonbValue *source)
@@ -96,7 +90,7 @@ ow_compile_signals(OwCompiler *compiler, const JsonbValue *source)
 	{
 		char	   *place = ow_where_member("Signals", name);
 
-		if (is_remark(name) || !ow_fields_check(&signal, place, signal_tables, compiler->problems))
+		if (ow_is_remark(name) || !ow_fields_check(&signal, place, signal_tables, compiler->problems))
 			continue;
 		definition->signals[definition->nsignals++] = (OwSignalType) {
 			.name = name,

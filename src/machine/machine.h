@@ -434,6 +434,9 @@ typedef struct OwMachine
 
 extern OwStep ow_machine_step(OwMachine *machine, const OwInput *input);
 
+/* What a query gives; nothing of the run changes.  False with the failure filled. */
+extern bool ow_machine_query(OwMachine *machine, const OwQueryType *query, Jsonb **value, OwFailure *failure);
+
 /* Would the run time out if its deadline were reached now? */
 extern bool ow_machine_heeds_deadline(const OwRun *run);
 

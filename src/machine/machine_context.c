@@ -68,6 +68,8 @@ state_context(const OwMachine *machine)
 	const OwToken *token = machine->token;
 	OwObject	object;
 
+	if (token->state == OW_NO_STATE)
+		return NULL;			/* asked of a run that has not begun */
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Name", ow_machine_state(machine)->name);
 	ow_object_add_text(&object, "EnteredTime", ow_instant_format(token->entered_at));

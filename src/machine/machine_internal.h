@@ -172,6 +172,12 @@ extern int64 ow_token_stood_still(const OwToken *token, TimestampTz since);
 extern bool ow_token_is_reset(const OwToken *token);
 extern bool ow_token_forgets_heartbeat(const OwToken *token);
 
+/* machine_query.c: of the run as a whole, whatever it does */
+extern Jsonb *ow_machine_run_data(const OwRun *run);
+extern Jsonb *ow_machine_run_variables(const OwRun *run);
+extern void ow_machine_run_scope(OwMachine *machine, const Jsonb *data, OwScope *scope);
+extern void ow_machine_run_sql_scope(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope *scope);
+
 /* machine_compensate.c */
 extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result,
 										   OwFailure *failure);

@@ -85,6 +85,9 @@ extern void ow_run_read_outputs(const OwRunRef *ref, int parent, Jsonb **outputs
 /* More of its recorded compensations that have rows, the last ones first: see OwHost. */
 extern void ow_run_load_compensations(OwLoadedRun *loaded);
 
+/* The open run as it is, without its branches and whatever else hangs on it, not locked; NULL when it has closed. */
+extern OwLoadedRun *ow_run_read_open(const OwRunRef *ref, MemoryContext context);
+
 /* The run as it was when it started, not locked; NULL when there is none. */
 extern OwLoadedRun *ow_run_read_started(const OwRunRef *ref, MemoryContext context);
 

@@ -37,6 +37,11 @@ static OwStatement lock_runs_waiting = {
 	.argument_types = "int[],uuid[]"
 };
 
+static OwStatement read_open = {
+	.sql = "SELECT * FROM workflow.execution WHERE shard_key = $1 AND run_id = $2",
+	.argument_types = "int,uuid"
+};
+
 static OwStatement find_open = {
 	.sql =
 	"SELECT e.shard_key, e.run_id"
@@ -359,6 +364,21 @@ ow_run_load_waiting(const OwRunRef *refs, int count, MemoryContext context)
 
 	load_children(runs, context);
 	return runs;
+}
+
+OwLoadedRun *
+ow_run_read_open(const OwRunRef *ref, MemoryContext context)
+{
+	Datum		values[2] = {Int32GetDatum(ref->shard_key), UUIDPGetDatum(&ref->run_id)};
+	MemoryContext previous;
+	OwLoadedRun *loaded;
+
+	if (ow_store_execute(&read_open, values, NULL) == 0)
+		return NULL;
+	previous = MemoryContextSwitchTo(context);
+	loaded = read_loaded(0);
+	MemoryContextSwitchTo(previous);
+	return loaded;
 }
 
 int

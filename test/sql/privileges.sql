@@ -141,6 +141,8 @@ INSERT INTO probe VALUES
     ('start_activities(text,jsonb[],text[],jsonb)', $$workflow.start_activities('Pay', '{1,2}')$$),
     ('cancel(text,text)', $$workflow.cancel('order')$$),
     ('cancel(uuid,text)', $$workflow.cancel($run)$$),
+    ('query(text,text)', $$workflow.query('order', 'all')$$),
+    ('query(uuid,text)', $$workflow.query($run, 'all')$$),
     ('signal(text,text,jsonb,text)', $$workflow.signal('order', 'paid')$$),
     ('signal_open(uuid,text,jsonb,text)', $$workflow.signal_open($run, 'paid', NULL, NULL)$$),
     ('signal_with_start(text,text,text,jsonb,jsonb,text,integer,text,interval,interval,jsonb)', $$workflow.signal_with_start('order', 'order', 'paid')$$),

@@ -113,6 +113,8 @@ RIGHT = {
         "C": {"Type": "Map", "Items": "{% input->'lines' %}", "ItemProcessor": state(), "Next": "D"},
         "D": {"Type": "Wait", "Seconds": "{% 1 + 1 %}", "Next": "E"},
         "E": {"Type": "Fail", "Error": "{% 'E' %}", "Cause": "{% 'C' %}"}}},
+    "queries": top(Queries={"Comment": "c", "a": {"Comment": "c", "Result": {"a.$": "$.a"}}, "b": {"Result.$": "$$.State"},
+                            "c": {"QueryLanguage": "SQL", "Result": "{% 1 %}"}}),
     "an await": {"StartAt": "A", "Signals": {"s": {"Payload": {"type": "object"}}, "t": {}}, "States": {
         "A": {"Type": "Await", "Any": [{"Signal": "s", "Condition": {"Variable": "$.a", "IsNull": True}, "ResultPath": "$.s", "Next": "B"},
                                        {"AfterSeconds": 5, "Assign": {"a": 1}, "Next": "B"}]},
@@ -184,6 +186,9 @@ WRONG = {
     "any without Next": awaiting(Any=[{"Signal": "s"}]),
     "all with Next": awaiting(All=[{"Signal": "s", "Next": "B"}], Next="B"),
     "all that leads nowhere": awaiting(All=[{"Signal": "s"}]),
+    "a query without a result": top(Queries={"a": {}}),
+    "a query with two": top(Queries={"a": {"Result": 1, "Result.$": "$"}}),
+    "a field of a query": top(Queries={"a": {"Result": 1, "Payload": {}}}),
     "a signal's declaration": awaiting({"s": {"Type": "object"}}, Any=[{"Signal": "s", "Next": "B"}]),
     "SQL without signs": {"QueryLanguage": "SQL", **choice({"Condition": "input->'a'", "Next": "B"})},
 }
@@ -206,7 +211,7 @@ REFUSED = {"ItemReader", "ResultWriter", "Label"}
 # In the schema, and not in the source yet
 PLANNED = set()
 # Of what is no part of a definition
-ELSEWHERE = {"activity_tables", "circuit_breaker_tables", "job_tables", "rule_tables"}
+ELSEWHERE = {"activity_tables", "result_tables", "circuit_breaker_tables", "job_tables", "rule_tables"}
 # Fields of the other query language, which a state is told about in particular
 FOREIGN = {"ow_jsonpath_only_fields", "ow_sql_only_fields"}
 # Which of the schema's objects a list of tables is about
@@ -216,7 +221,7 @@ OBJECTS = {
     "branch_tables": "branch", "processor_tables": "processor", "batcher_tables": "batcher",
     "processor_config_tables": "processor/properties/ProcessorConfig",
     **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal")},
-    "signal_tables": "signal",
+    "signal_tables": "signal", "query_tables": "query", "sql_query_tables": "query",
     "sql_catcher_tables": "catcher", "sql_compensation_tables": "compensation", "sql_batcher_tables": "batcher",
 }
 
