@@ -32,6 +32,33 @@ CREATE FUNCTION workflow.terminate(run_id uuid, reason text DEFAULT NULL) RETURN
 COMMENT ON FUNCTION workflow.terminate(uuid, text) IS
     'Ends a run at once, without compensations';
 
+-- pause: holds a run.  It enters no state and begins no attempt, nor does a compensation run, until it is resumed.
+-- Attempts that are under way end, and their answers are stored, as are signals.  Its timers and its timeout go on: what
+-- fell due meanwhile is done when it is resumed.  A cancel takes effect then; a terminate at once.  Pausing a run that
+-- is paused changes nothing
+--   reason  for the history, and for who looks at the run
+CREATE FUNCTION workflow.pause(workflow_id text, reason text DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_pause';
+COMMENT ON FUNCTION workflow.pause(text, text) IS 'Holds a run until it is resumed';
+
+CREATE FUNCTION workflow.pause(run_id uuid, reason text DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_pause';
+COMMENT ON FUNCTION workflow.pause(uuid, text) IS 'Holds a run until it is resumed';
+
+-- resume: lets a paused run go on.  Of a run that is not paused, nothing changes
+--   reason  for the history
+CREATE FUNCTION workflow.resume(workflow_id text, reason text DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_resume';
+COMMENT ON FUNCTION workflow.resume(text, text) IS 'Lets a paused run go on';
+
+CREATE FUNCTION workflow.resume(run_id uuid, reason text DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_resume';
+COMMENT ON FUNCTION workflow.resume(uuid, text) IS 'Lets a paused run go on';
+
 -- retry: lets a stuck run try again what it could not do
 --   version  the version of its workflow to go on with; NULL: the one it has.  It must know the run's state
 -- Raises OW012 when the run is not stuck, OW006 and OW003 about the version.

@@ -103,6 +103,11 @@ BEGIN
                             'a repaired function, workflow.release_activity(), then workflow.retry()'
                         ELSE 'workflow.retry(), with a repaired version of the workflow if need be'
                     END;
+    ELSIF run.status = 'Paused' AND NOT run.has_messages THEN
+        waiting_for := concat('somebody to resume it: paused by ' || run.run_paused_by, ': ' || run.run_pause_reason);
+        since := run.run_paused_at;
+        until := NULL;
+        moved_by := 'workflow.resume(), or workflow.terminate()';
     ELSIF run.ready OR run.has_messages THEN
         waiting_for := concat('an executor of role ', run.owner, ', to run activity "' || activity || '"');
         IF run.phase IN ('Activity', 'Compensate') AND run.attempt = 1 THEN
@@ -120,6 +125,7 @@ BEGIN
         put_off := format('the next attempt of activity "%s", which its circuit breaker has put off', activity);
         waiting_for := CASE run.phase
                            WHEN 'New' THEN 'its delayed start'
+                           WHEN 'Enter' THEN 'its delayed start'
                            WHEN 'Wait' THEN 'the end of its wait'
                            WHEN 'Await' THEN workflow.awaited_text(workflow.definition_state(run.definition, run.state))
                            WHEN 'Backoff' THEN 'the next attempt of activity ' || failure

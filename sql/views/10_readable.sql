@@ -14,6 +14,8 @@ SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workfl
        e.request_id, e.chain_id, e.root_run_id,
        (e.control->>'paused_at')::timestamptz AS paused_at, e.control->>'paused_by' AS paused_by,
        CASE WHEN may.see_all THEN e.control->>'reason' END AS pause_reason,
+       (e.paused->>'paused_at')::timestamptz AS run_paused_at, e.paused->>'paused_by' AS run_paused_by,
+       CASE WHEN may.see_all THEN e.paused->>'reason' END AS run_pause_reason,
        coalesce(e.traceparent, concat('00-', replace(e.run_id::text, '-', ''), '-',
                                       right(replace(e.run_id::text, '-', ''), 16), '-01')) AS traceparent,
        CASE WHEN may.see_all OR may.see_own THEN e.input END AS input,

@@ -13,13 +13,13 @@ SELECT workflow_id, run_id, workflow, version, status, state,
        started_at,
        NULL::timestamptz AS closed_at,
        attempt, owner, started_by, memo, deadline, due_at, stuck, cancel_requested, request_id, root_run_id,
-       shard_key, traceparent
+       shard_key, traceparent, run_paused_at AS paused_at, run_paused_by AS paused_by, run_pause_reason AS pause_reason
 FROM workflow.readable_execution
 UNION ALL
 SELECT workflow_id, run_id, workflow, version, status, state,
        input, output, error, cause, public_error, started_at, closed_at,
        NULL, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key,
-       traceparent
+       traceparent, NULL, NULL, NULL
 FROM workflow.readable_closed_execution;
 COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
 COMMENT ON COLUMN workflow.executions.workflow_id IS
@@ -28,7 +28,7 @@ COMMENT ON COLUMN workflow.executions.run_id IS 'Of this run alone; later runs h
 COMMENT ON COLUMN workflow.executions.workflow IS 'The name it was registered under';
 COMMENT ON COLUMN workflow.executions.version IS 'Of the definition that the run follows';
 COMMENT ON COLUMN workflow.executions.status IS
-    'Running or Stuck; of closed runs Completed, Failed, Canceled, Terminated or TimedOut';
+    'Running, Paused or Stuck; of closed runs Completed, Failed, Canceled, Terminated or TimedOut';
 COMMENT ON COLUMN workflow.executions.state IS 'The state an open run is in, or a closed one ended in';
 COMMENT ON COLUMN workflow.executions.input IS 'As given to workflow.start';
 COMMENT ON COLUMN workflow.executions.output IS 'Of a run that completed';
@@ -50,6 +50,9 @@ COMMENT ON COLUMN workflow.executions.request_id IS 'As given to workflow.start'
 COMMENT ON COLUMN workflow.executions.root_run_id IS 'First run of a line of retries and resets: itself, mostly';
 COMMENT ON COLUMN workflow.executions.traceparent IS
     'W3C Trace Context: as given to workflow.start; else the run''s own trace, whose id is the run id';
+COMMENT ON COLUMN workflow.executions.paused_at IS 'When the run was paused; NULL: it is not';
+COMMENT ON COLUMN workflow.executions.paused_by IS 'The role that paused it';
+COMMENT ON COLUMN workflow.executions.pause_reason IS 'As given to workflow.pause';
 COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- A run that no transition has touched has no batch yet, but it has been started.  Tokens of tasks in queues are not

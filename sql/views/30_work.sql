@@ -129,7 +129,7 @@ COMMENT ON COLUMN workflow.pending_activities.shard_key IS
 CREATE VIEW workflow.timers WITH (security_invoker) AS
 SELECT workflow_id, run_id, workflow,
        CASE WHEN kind = 'Deadline' THEN 'Deadline' WHEN kind LIKE 'Task:%' THEN 'Lease'
-            WHEN phase = 'New' THEN 'StartDelay' ELSE phase END AS kind,
+            WHEN phase IN ('New', 'Enter') THEN 'StartDelay' ELSE phase END AS kind,
        CASE WHEN kind <> 'Deadline' THEN state END AS state,
        NULL::int AS branch_id,
        CASE WHEN kind = 'Deadline' THEN started_at ELSE coalesce(entered_at, started_at) END AS since,
@@ -139,8 +139,8 @@ WHERE kind <> 'Token' OR phase <> 'Branches'
 UNION ALL
 SELECT workflow_id, run_id, workflow, phase, state, branch_id, entered_at, due_at, owner, shard_key
 FROM workflow.readable_branch
-WHERE due_at IS NOT NULL;
-COMMENT ON VIEW workflow.timers IS 'When open runs go on by themselves';
+WHERE due_at IS NOT NULL AND run_status <> 'Paused';
+COMMENT ON VIEW workflow.timers IS 'When open runs go on by themselves; a paused one does not';
 COMMENT ON COLUMN workflow.timers.workflow_id IS 'Of the run';
 COMMENT ON COLUMN workflow.timers.run_id IS 'The run';
 COMMENT ON COLUMN workflow.timers.workflow IS 'The name it was registered under';

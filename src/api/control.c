@@ -1,6 +1,6 @@
 /*
  * control.c
- *		workflow.cancel, terminate, retry and retry_compensation.
+ *		workflow.cancel, terminate, pause, resume, retry and retry_compensation.
  *
  * None of them touches the run: each leaves a message, which the run's next transition takes in.
  */
@@ -19,6 +19,8 @@
 
 PG_FUNCTION_INFO_V1(ow_cancel);
 PG_FUNCTION_INFO_V1(ow_terminate);
+PG_FUNCTION_INFO_V1(ow_pause);
+PG_FUNCTION_INFO_V1(ow_resume);
 PG_FUNCTION_INFO_V1(ow_retry);
 PG_FUNCTION_INFO_V1(ow_retry_compensation);
 
@@ -42,9 +44,9 @@ ow_api_check_controllable(const OwFoundRun *run)
 	ow_api_check_open(run);
 }
 
-/* Cancel and Terminate: a reason, for the history */
+/* Cancel, Terminate, Pause and Resume: a reason, for the history */
 static Datum
-request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
+request(FunctionCallInfo fcinfo, const char *kind, const char *function)
 {
 	OwFoundRun *run;
 	OwObject	payload;
@@ -62,14 +64,28 @@ request_close(FunctionCallInfo fcinfo, const char *kind, const char *function)
 Datum
 ow_cancel(PG_FUNCTION_ARGS)
 {
-	return request_close(fcinfo, "Cancel", "workflow.cancel()");
+	return request(fcinfo, "Cancel", "workflow.cancel()");
 }
 
 /* terminate(workflow_id text | run_id uuid, reason text) */
 Datum
 ow_terminate(PG_FUNCTION_ARGS)
 {
-	return request_close(fcinfo, "Terminate", "workflow.terminate()");
+	return request(fcinfo, "Terminate", "workflow.terminate()");
+}
+
+/* pause(workflow_id text | run_id uuid, reason text) */
+Datum
+ow_pause(PG_FUNCTION_ARGS)
+{
+	return request(fcinfo, "Pause", "workflow.pause()");
+}
+
+/* resume(workflow_id text | run_id uuid, reason text) */
+Datum
+ow_resume(PG_FUNCTION_ARGS)
+{
+	return request(fcinfo, "Resume", "workflow.resume()");
 }
 
 static void

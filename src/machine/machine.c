@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "machine/instant.h"
 #include "machine/machine_internal.h"
 
 const OwState *
@@ -85,6 +86,9 @@ ow_machine_decide(OwMachine *machine, OwStatus status, const char *error, const 
 	run->outcome.cause = cause ? pstrdup(cause) : NULL;
 	if (run->outcome.status != OW_STATUS_COMPLETED)
 		run->outcome.public_error = public_error_json(public_error ? public_error : machine->definition->public_error);
+	run->token.phase = OW_PHASE_ENTER;	/* a paused run may stay there for long: nothing is waited
+										 * for */
+	run->token.has_task_token = false;
 	run->token.due_at = DT_NOEND;
 	run->token.control = NULL;
 	run->token.transitions = 0;
@@ -281,19 +285,25 @@ close_run(OwMachine *machine)
 	run->token.due_at = DT_NOEND;
 }
 
+/* What comes before a delayed start finds a run that stands before its first state, until it is time to enter it. */
 static void
 start_run(OwMachine *machine)
 {
 	OwRun	   *run = machine->run;
+	TimestampTz begin_at = run->token.due_at == DT_NOEND ? DT_NOBEGIN : run->token.due_at;
 	OwObject	object;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "workflow", run->workflow);
 	ow_object_add_int(&object, "version", run->version);
 	ow_object_add(&object, "input", run->input);
+	if (begin_at > machine->now)
+		ow_object_add_text(&object, "begin_at", ow_instant_format(begin_at));
 	ow_machine_record(machine, "WorkflowExecutionStarted", NULL, ow_object_end(&object));
 	((OwHistoryEvent *) llast(machine->events))->time = run->started_at;
 	ow_machine_go(machine, ow_definition_start(machine->definition), run->input);
+	if (begin_at > machine->now)
+		run->token.due_at = begin_at;
 }
 
 /*
@@ -301,8 +311,10 @@ start_run(OwMachine *machine)
  * goes on that gave others a turn.
  */
 static bool
-is_runnable(const OwRun *run, OwToken *token)
+is_runnable(const OwMachine *machine, OwToken *token)
 {
+	const OwRun *run = machine->run;
+
 	switch (token->phase)
 	{
 		case OW_PHASE_COMPENSATE:
@@ -316,7 +328,7 @@ is_runnable(const OwRun *run, OwToken *token)
 	switch (token->phase)
 	{
 		case OW_PHASE_ENTER:
-			return true;
+			return token->due_at == DT_NOEND || token->due_at <= machine->now;	/* a delayed start */
 		case OW_PHASE_ACTIVITY:
 			return !ow_token_is_paused(token);
 		case OW_PHASE_BRANCHES:
@@ -342,14 +354,14 @@ select_runnable(OwMachine *machine)
 	{
 		OwBranch   *branch = list_nth(run->branches, i);
 
-		if (is_runnable(run, &branch->token))
+		if (is_runnable(machine, &branch->token))
 		{
 			ow_machine_select(machine, branch);
 			return true;
 		}
 	}
 	ow_machine_select(machine, NULL);
-	return is_runnable(run, &run->token);
+	return is_runnable(machine, &run->token);
 }
 
 static void
@@ -418,6 +430,8 @@ advance(OwMachine *machine)
 			return OW_STEP_STUCK;
 		if (run->token.phase == OW_PHASE_CLOSED)
 			return OW_STEP_CLOSED;
+		if (run->status == OW_STATUS_PAUSED)
+			return OW_STEP_PARKED;
 		if (cancel_is_due(run))
 			cancel_run(machine);
 		if (run->outcome.decided && !ow_token_is_compensating(&run->token))
@@ -474,7 +488,7 @@ terminate_run(OwMachine *machine, const OwInput *input)
 	memset(&run->outcome, 0, sizeof(run->outcome));
 	run->sticky_status = OW_STATUS_RUNNING;
 	run->status = OW_STATUS_RUNNING;
-	run->token.phase = OW_PHASE_ENTER;
+	run->paused = NULL;
 	run->token.compensation = 0;
 	ow_machine_decide(machine, OW_STATUS_TERMINATED, "OW.Terminated", input->reason, NULL);
 }
@@ -493,7 +507,7 @@ request_cancel(OwMachine *machine, const OwInput *input)
 	machine->cancel_reason = input->reason;
 	if (machine->run->status == OW_STATUS_STUCK)
 	{
-		machine->run->status = OW_STATUS_RUNNING;
+		machine->run->status = ow_machine_open_status(machine->run);
 		machine->run->stuck = NULL;
 	}
 }
@@ -564,7 +578,7 @@ deadline_reached(OwMachine *machine)
 static void
 stuck_by_shell(OwMachine *machine, const OwFailure *failure)
 {
-	if (machine->run->status == OW_STATUS_RUNNING)
+	if (machine->run->status == OW_STATUS_RUNNING || machine->run->status == OW_STATUS_PAUSED)
 		ow_machine_stick(machine, failure);
 }
 
@@ -580,7 +594,7 @@ retry_stuck(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "version", run->version);
 	ow_object_add_text(&object, "requested_by", input->requested_by);
 	ow_machine_record(machine, "WorkflowTaskScheduled", NULL, ow_object_end(&object));
-	run->status = OW_STATUS_RUNNING;
+	run->status = ow_machine_open_status(run);
 	run->stuck = NULL;
 }
 
@@ -647,6 +661,12 @@ apply_input(OwMachine *machine, const OwInput *input)
 			break;
 		case OW_INPUT_RETRY_COMPENSATIONS:
 			retry_compensations(machine, input);
+			break;
+		case OW_INPUT_PAUSE:
+			ow_machine_pause(machine, input);
+			break;
+		case OW_INPUT_RESUME:
+			ow_machine_resume(machine, input);
 			break;
 		case OW_INPUT_SIGNAL:
 			ow_machine_signal(machine, input);

@@ -222,6 +222,8 @@ typedef struct OwRun
 	bool		cancel_requested;
 	OwOutcome	outcome;
 	Jsonb	   *stuck;			/* {Error, Cause, State, Field} while status is STUCK */
+	Jsonb	   *paused;			/* {paused_at, paused_by, reason}; NULL: it is not.  See
+								 * machine_pause.c */
 	List	   *compensations;	/* of OwRecordedCompensation *, by sequence: still to run */
 	List	   *ended_compensations;	/* those that are over: to be written, or to go */
 	int			last_compensation;	/* sequence of the one recorded last; 0: none was */
@@ -372,6 +374,8 @@ typedef enum OwInputKind
 	OW_INPUT_STUCK,				/* the shell cannot go on: failure says why */
 	OW_INPUT_RETRY,				/* an operator lets a stuck run try again */
 	OW_INPUT_RETRY_COMPENSATIONS,	/* an operator lets failed compensations try again */
+	OW_INPUT_PAUSE,				/* an operator holds the whole run */
+	OW_INPUT_RESUME,
 	OW_INPUT_SIGNAL,
 	OW_INPUT_COMPENSATIONS,		/* of the run that this one continues */
 	OW_INPUT_PAUSE_ACTIVITY,	/* these four are an operator's, and about the branch's activity */
@@ -388,8 +392,9 @@ typedef struct OwInput
 	int			branch;			/* whose activity or timer it is; 0: the run's own */
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
-	const char *reason;			/* CANCEL, TERMINATE, PAUSE_ACTIVITY; may be NULL */
-	const char *requested_by;	/* CANCEL, TERMINATE, RETRY*, SIGNAL, of activities; may be NULL */
+	const char *reason;			/* CANCEL, TERMINATE, PAUSE, RESUME, PAUSE_ACTIVITY; may be NULL */
+	const char *requested_by;	/* CANCEL, TERMINATE, PAUSE, RESUME, RETRY*, SIGNAL, of activities;
+								 * may be NULL */
 	const Jsonb *request;		/* of activities: {keep_paused, reset_heartbeat, options} */
 	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
 	const OwRetryAnswer *recorded_retry;

@@ -2,7 +2,7 @@
  * machine_internal.h
  *		Shared by the parts of the machine: machine.c (the step), machine_state.c (entering and leaving
  *		states), machine_task.c (attempts, retries, catches), machine_circuit.c, machine_queue.c, machine_compensate.c,
- *		machine_control.c (what operators ask of activities), machine_context.c.
+ *		machine_control.c (what operators ask of activities), machine_pause.c (and of the run), machine_context.c.
  */
 #ifndef OW_MACHINE_INTERNAL_H
 #define OW_MACHINE_INTERNAL_H
@@ -139,6 +139,11 @@ extern void ow_machine_signal(OwMachine *machine, const OwInput *input);
 extern bool ow_machine_has_unseen_signal(const OwRun *run, const OwToken *token);
 extern void ow_machine_cancel_timers(OwMachine *machine);
 extern bool ow_machine_awaits_alike(const OwState *state, const OwState *other);
+
+/* machine_pause.c */
+extern OwStatus ow_machine_open_status(const OwRun *run);
+extern void ow_machine_pause(OwMachine *machine, const OwInput *input);
+extern void ow_machine_resume(OwMachine *machine, const OwInput *input);
 
 /* machine_circuit.c */
 extern bool ow_machine_may_attempt(OwMachine *machine, const OwActivity *activity, OwRejection *rejection);

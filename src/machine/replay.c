@@ -15,7 +15,7 @@
  *		ActivityTaskScheduled				(attempt > 1, or reset) the back-off is over
  *		ActivityTaskPaused, Unpaused, Reset, OptionsUpdated
  *		TimerFired							the Wait is over; with "timer": "WorkflowTimeout" the deadline
- *		WorkflowExecutionCancelRequested, WorkflowExecutionTerminated
+ *		WorkflowExecutionCancelRequested, WorkflowExecutionTerminated, WorkflowExecutionPaused, Unpaused
  *		WorkflowTaskFailed					the shell could not go on
  *		WorkflowTaskScheduled				an operator retried the stuck run
  *		CompensationRetryRequested
@@ -263,6 +263,8 @@ static const struct
 	{"TimerFired", OW_INPUT_TIMER_FIRED},
 	{"WorkflowExecutionCancelRequested", OW_INPUT_CANCEL},
 	{"WorkflowExecutionTerminated", OW_INPUT_TERMINATE},
+	{"WorkflowExecutionPaused", OW_INPUT_PAUSE},
+	{"WorkflowExecutionUnpaused", OW_INPUT_RESUME},
 	{"WorkflowTaskFailed", OW_INPUT_STUCK},
 	{"WorkflowTaskScheduled", OW_INPUT_RETRY},
 	{"CompensationRetryRequested", OW_INPUT_RETRY_COMPENSATIONS},
@@ -491,6 +493,17 @@ compare_events(const OwHistoryEvent *recorded, const OwHistoryEvent *made)
 	return NULL;
 }
 
+/* A start that was delayed still when the first message came */
+static void
+read_delay(const List *events, OwRun *run)
+{
+	const OwHistoryEvent *started = linitial(events);
+	char	   *begin_at = started->attributes ? ow_json_get_string(started->attributes, "begin_at") : NULL;
+
+	if (begin_at != NULL && !ow_instant_parse(begin_at, &run->token.due_at))
+		elog(ERROR, "malformed start in history event %d", started->event_id);
+}
+
 char *
 ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion definition_for, void *arg)
 {
@@ -513,6 +526,7 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 	};
 	machine->host = host;
 	machine->events = NIL;
+	read_delay(events, machine->run);
 	foreach(cell, events)
 	{
 		const OwHistoryEvent *recorded = lfirst(cell);

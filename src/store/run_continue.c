@@ -44,7 +44,7 @@ static OwStatement pass_all_on = {
 	"  FROM workflow.closed_execution c"
 	"  JOIN workflow.execution e ON e.shard_key = c.shard_key AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
 	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND c.status = 'ContinuedAsNew'"
-	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('Signal', 'Cancel', 'Terminate')"
+	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('Signal', 'Cancel', 'Terminate', 'Pause', 'Resume')"
 	" RETURNING e.run_id, e.owner::oid",
 	.argument_types = "int,uuid,int2"
 };
@@ -60,7 +60,8 @@ bool
 ow_message_goes_along(const OwMessage *message)
 {
 	return !message->taken && (message->kind == OW_INPUT_SIGNAL || message->kind == OW_INPUT_CANCEL ||
-							   message->kind == OW_INPUT_TERMINATE);
+							   message->kind == OW_INPUT_TERMINATE || message->kind == OW_INPUT_PAUSE ||
+							   message->kind == OW_INPUT_RESUME);
 }
 
 static TimestampTz

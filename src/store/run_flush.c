@@ -68,7 +68,8 @@ static OwStatement delete_messages = {
 	"       signal_requests = n.signal_requests, opened = n.opened," \
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
-	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck" \
+	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck," \
+	"       paused = n.paused" \
 	"  FROM (SELECT ($3).*) AS n" \
 	" WHERE e.shard_key = $1 AND e.run_id = $2"
 
@@ -176,6 +177,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set_json(&row, EXECUTION_ERROR, run->error);
 	ow_row_set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
 	ow_row_set_json(&row, EXECUTION_STUCK, run->stuck);
+	ow_row_set_json(&row, EXECUTION_PAUSED, run->paused);
 	ow_row_set_json(&row, EXECUTION_INPUT, run->input);
 	ow_row_set_json(&row, EXECUTION_MEMO, loaded->memo);
 	ow_row_set_text(&row, EXECUTION_REQUEST_ID, loaded->request_id);
@@ -355,13 +357,13 @@ diff_timer(const OwLoadedRun *loaded, const char *kind, TimestampTz stored, Time
 	}
 }
 
-/* When the first of the run's tokens goes on by itself */
+/* When the first of the run's tokens goes on by itself; while it is paused none does */
 static TimestampTz
 token_due_at(const OwLoadedRun *loaded)
 {
 	int			branch;
 
-	return is_closed(loaded) ? DT_NOEND : ow_run_next_timer(&loaded->run, &branch);
+	return is_closed(loaded) || loaded->run.status == OW_STATUS_PAUSED ? DT_NOEND : ow_run_next_timer(&loaded->run, &branch);
 }
 
 static void

@@ -121,6 +121,7 @@ read_run(uint64 row, OwRun *run)
 	run->sticky_status = ow_status_from_name(read_text(row, EXECUTION_STICKY_STATUS));
 	run->cancel_requested = read_bool(row, EXECUTION_CANCEL_REQUESTED);
 	run->stuck = read_json(row, EXECUTION_STUCK);
+	run->paused = read_json(row, EXECUTION_PAUSED);
 	ow_row_read_token(row, EXECUTION_TOKEN, &run->token);
 	read_outcome(read_json(row, EXECUTION_OUTCOME), &run->outcome);
 }
@@ -204,6 +205,10 @@ message_input(const char *kind)
 		return OW_INPUT_CANCEL;
 	if (strcmp(kind, "Terminate") == 0)
 		return OW_INPUT_TERMINATE;
+	if (strcmp(kind, "Pause") == 0)
+		return OW_INPUT_PAUSE;
+	if (strcmp(kind, "Resume") == 0)
+		return OW_INPUT_RESUME;
 	if (strcmp(kind, "Retry") == 0)
 		return OW_INPUT_RETRY;
 	if (strcmp(kind, "ActivityCompleted") == 0)

@@ -63,7 +63,7 @@ static OwStatement note_keys = {
 /*
  * The run is locked, so that only somebody who takes the task changes its row meanwhile.  Once it is taken it stays where it
  * was: there it counts as in flight, and there its worker was granted it.  Of a task that was put back, only the row knows
- * the last heartbeat.
+ * the last heartbeat.  The pause of a whole run ($4: it is not only that) leaves alone what somebody is at.
  */
 static OwStatement update_task = {
 	.sql =
@@ -76,11 +76,11 @@ static OwStatement update_task = {
 	"                      ELSE n.last_failure END,"
 	"       task_queue = CASE WHEN t.worker IS NULL THEN n.task_queue ELSE t.task_queue END,"
 	"       fairness_key = CASE WHEN t.worker IS NULL THEN n.fairness_key ELSE t.fairness_key END,"
-	"       paused_at = n.paused_at"
+	"       paused_at = CASE WHEN $4 OR t.worker IS NULL THEN n.paused_at END"
 	"  FROM (SELECT ($3).*) AS n"
 	" WHERE t.shard_key = $1 AND t.task_token = $2"
 	" RETURNING t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL",
-	.argument_types = "int,uuid,workflow.activity_task"
+	.argument_types = "int,uuid,workflow.activity_task,bool"
 };
 
 /*
@@ -148,7 +148,7 @@ note_tasks(OwLoadedRun *loaded)
 	foreach(cell, loaded->run.branches)
 		note_task(loaded, &((OwBranch *) lfirst(cell))->token, &queued);
 	list_sort(loaded->stored_tasks, compare_tasks);
-	loaded->stored_due_at = ow_run_next_timer(&loaded->run, &branch);
+	loaded->stored_due_at = loaded->run.status == OW_STATUS_PAUSED ? DT_NOEND : ow_run_next_timer(&loaded->run, &branch);
 	return queued;
 }
 
@@ -309,11 +309,23 @@ set_queued(OwRow *row, const OwLoadedRun *loaded, const OwQueuedTask *task)
 	ow_row_set_text(row, TASK_TRACEPARENT, loaded->run.traceparent);
 }
 
+/* When it was paused, or the whole run */
+static TimestampTz
+paused_since(const OwRun *run, const OwToken *token)
+{
+	char	   *text = run->paused ? ow_json_get_string(run->paused, "paused_at") : NULL;
+	TimestampTz paused_at = DT_NOEND;
+
+	if (!ow_token_paused_at(token, &paused_at) && ow_token_is_queued(token) && text != NULL &&
+		!ow_instant_parse(text, &paused_at))
+		elog(ERROR, "malformed pause of run %s", ow_uuid_to_cstring(&run->run_id));
+	return paused_at;
+}
+
 /* task is NULL when it is queued already, or never is: its token was given away. */
 static Datum
 task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *task)
 {
-	TimestampTz paused_at = DT_NOEND;
 	OwRow		row;
 
 	memset(&row, 0, sizeof(row));
@@ -324,8 +336,7 @@ task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *ta
 	ow_row_set(&row, TASK_OWNER, ObjectIdGetDatum(loaded->owner));
 	ow_row_set(&row, TASK_ATTEMPT, Int32GetDatum(token->attempt));
 	ow_row_set(&row, TASK_CLAIM, Int16GetDatum(0));
-	(void) ow_token_paused_at(token, &paused_at);
-	ow_row_set_time(&row, TASK_PAUSED_AT, paused_at);
+	ow_row_set_time(&row, TASK_PAUSED_AT, paused_since(&loaded->run, token));
 	if (ow_token_is_queued(token))
 		set_limits(&row, loaded, token);
 	if (task != NULL)
@@ -403,11 +414,12 @@ note_queued(Queued *queued, const Jsonb *limits, Oid owner)
 static void
 change_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued)
 {
-	Datum		values[3] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(&token->task_token)};
+	Datum		values[4] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(&token->task_token)};
 
 	if (!token->task_changed)
 		return;
 	values[2] = task_row(loaded, token, NULL);
+	values[3] = BoolGetDatum(ow_token_is_paused(token));
 	if (ow_store_execute(&update_task, values, NULL) == 0 || !ow_store_bool(0, 1))
 		return;
 	ow_rows_add(&queued->changed, values[2]);

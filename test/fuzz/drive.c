@@ -15,6 +15,8 @@
  *		s Error			the shell cannot go on
  *		r				an operator lets it try again, once it is stuck
  *		k				an operator lets its failed compensations try again
+ *		P reason		the run is paused
+ *		U				it is resumed
  *		g 0 5 JSON		it is sent a signal, the first that is declared, so many seconds ago
  *		p 1 reason		the activity of a token is paused: of the run's own (0), or its branches'
  *		u 1				it is resumed
@@ -410,6 +412,8 @@ feed_what_comes(Drive *drive)
 		drive->operator_came = true;
 		feed_kind(drive, OW_INPUT_RETRY, NULL);
 	}
+	else if (run->status == OW_STATUS_PAUSED && drive->step != OW_STEP_CLOSED)
+		feed_kind(drive, OW_INPUT_RESUME, NULL);
 	else if (drive->step == OW_STEP_PARKED && waiting_task(run, &branch) != NULL)
 		feed_result(drive, branch, ow_json_empty_object());
 	else if (drive->step == OW_STEP_PARKED && paused_token(run, &branch) != NULL)
@@ -656,6 +660,12 @@ feed_line(Drive *drive, const char *line)
 			break;
 		case 'k':
 			retry_compensations(drive);
+			break;
+		case 'P':
+			feed_kind(drive, OW_INPUT_PAUSE, reason);
+			break;
+		case 'U':
+			feed_kind(drive, OW_INPUT_RESUME, reason);
 			break;
 		case 'g':
 			feed_signal_line(drive, words);
