@@ -25,6 +25,8 @@
 #define ERRCODE_OW_SIGNAL_NOT_DECLARED		MAKE_SQLSTATE('O','W','0','1','4')
 #define ERRCODE_OW_QUERY_NOT_DECLARED		MAKE_SQLSTATE('O','W','0','1','5')
 #define ERRCODE_OW_QUERY_FAILED				MAKE_SQLSTATE('O','W','0','1','6')
+#define ERRCODE_OW_VERSION_RETIRED			MAKE_SQLSTATE('O','W','0','2','0')
+#define ERRCODE_OW_VERSION_IN_USE			MAKE_SQLSTATE('O','W','0','2','1')
 
 /* OW1xx: how an execution ended, raised to those who ask for its result */
 #define ERRCODE_OW_WORKFLOW_FAILED			MAKE_SQLSTATE('O','W','1','0','1')

@@ -18,16 +18,6 @@ CREATE FUNCTION workflow.register(name text, definition text, make_current boole
     AS 'MODULE_PATHNAME', 'ow_register_text';
 COMMENT ON FUNCTION workflow.register(text, text, boolean) IS 'Stores a workflow''s definition; gives its version';
 
--- set_current: the version that new runs follow from now on; running ones stay on theirs
--- Returns the version that was current before, NULL if there was none: what to set to go back.
--- Raises OW002 for an unknown workflow, OW006 for an unknown version, insufficient_privilege for others than
--- the workflow's owner.
-CREATE FUNCTION workflow.set_current(name text, version int) RETURNS int
-    LANGUAGE c VOLATILE
-    AS 'MODULE_PATHNAME', 'ow_set_current';
-COMMENT ON FUNCTION workflow.set_current(text, int) IS
-    'Makes a version the one that new runs follow; gives the one that was';
-
 -- validate: what is wrong with a definition, or looks wrong
 -- Gives one row per problem: severity (error or warning), a stable code, where, what, and what to do about
 -- it.  As text, duplicate keys and bad syntax are found, too.  Raises nothing for a wrong definition.

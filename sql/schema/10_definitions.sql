@@ -5,11 +5,17 @@ CREATE TABLE workflow.workflow_type (
     name            text PRIMARY KEY CHECK (name <> '' AND length(name) <= 400),
     owner           regrole NOT NULL,
     current_version int NOT NULL,
-    created_at      timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ramp_version    int,
+    ramp_percent    float8 NOT NULL DEFAULT 0 CHECK (ramp_percent BETWEEN 0 AND 100),
+    ramped_at       timestamptz,
+    CHECK ((ramp_version IS NULL) = (ramp_percent = 0) AND (ramp_version IS NULL) = (ramped_at IS NULL))
 );
 COMMENT ON TABLE workflow.workflow_type IS 'Registered workflow names, their owner and current version';
+COMMENT ON COLUMN workflow.workflow_type.ramp_version IS 'What so many percent of the new runs follow instead of the current version; null: none';
+COMMENT ON COLUMN workflow.workflow_type.ramped_at IS 'Since when any run has been led to it';
 
--- Rows are immutable: a run stays on the definition it started with, and caches need no invalidation.
+-- What a row defines is immutable: a run stays on the definition it started with, and caches need no invalidation.
 CREATE SEQUENCE workflow.definition_id_seq AS int;
 CREATE TABLE workflow.definition (
     definition_id   int PRIMARY KEY DEFAULT nextval('workflow.definition_id_seq'),
@@ -20,11 +26,15 @@ CREATE TABLE workflow.definition (
     digest          bytea NOT NULL,
     created_by      regrole NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    deprecated_at   timestamptz,
+    retired_at      timestamptz,
     UNIQUE (workflow, version)
 );
 ALTER SEQUENCE workflow.definition_id_seq OWNED BY workflow.definition.definition_id;
 COMMENT ON SEQUENCE workflow.definition_id_seq IS 'Ids of definitions';
 COMMENT ON TABLE workflow.definition IS 'Versions of workflow definitions; source is the text as it came';
+COMMENT ON COLUMN workflow.definition.deprecated_at IS 'Since when whoever starts it by its number is warned; null: nobody is';
+COMMENT ON COLUMN workflow.definition.retired_at IS 'Since when no run can be started on it, or moved to it; null: it can be used';
 
 -- Functions are kept by name: regprocedure columns block pg_upgrade, plain oids do not survive a restore.
 CREATE TABLE workflow.activity (

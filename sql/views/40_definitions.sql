@@ -1,7 +1,8 @@
 -- Workflows, their versions, and activities.
 
 CREATE VIEW workflow.definitions WITH (security_invoker) AS
-SELECT workflow, version, version = current_version AS is_current, owner, definition, source, created_by, created_at
+SELECT workflow, version, version = current_version AS is_current, owner, definition, source, created_by, created_at,
+       ramp_percent, deprecated_at, retired_at
 FROM workflow.readable_definition;
 COMMENT ON VIEW workflow.definitions IS 'Registered versions of workflows';
 COMMENT ON COLUMN workflow.definitions.workflow IS 'The name it was registered under';
@@ -12,6 +13,9 @@ COMMENT ON COLUMN workflow.definitions.definition IS 'The definition, as jsonb';
 COMMENT ON COLUMN workflow.definitions.source IS 'The definition as it was written';
 COMMENT ON COLUMN workflow.definitions.created_by IS 'The role that registered this version';
 COMMENT ON COLUMN workflow.definitions.created_at IS 'When it was registered';
+COMMENT ON COLUMN workflow.definitions.ramp_percent IS 'How many percent of the new runs start with it instead, see set_ramp; NULL: it is not ramped';
+COMMENT ON COLUMN workflow.definitions.deprecated_at IS 'Since when whoever starts it by its number is warned; NULL: nobody is';
+COMMENT ON COLUMN workflow.definitions.retired_at IS 'Since when nothing can be started on it; NULL: it is in use';
 
 -- definition_source, last_version: for describe; NULL for a workflow that the current user may not see
 --   version  0 means the current one
@@ -63,36 +67,3 @@ COMMENT ON COLUMN workflow.circuit_breakers.half_open_at IS 'When an attempt is,
 COMMENT ON COLUMN workflow.circuit_breakers.probing IS 'Whether the attempt that was let through has yet to end';
 COMMENT ON COLUMN workflow.circuit_breakers.last_error IS 'The error''s name, of the last failure that counted; or who opened it';
 COMMENT ON COLUMN workflow.circuit_breakers.rejected IS 'Attempts that were not made; counted anew after it has been closed for a while';
-
-CREATE VIEW workflow.version_usage WITH (security_invoker) AS
-SELECT d.workflow, d.version, d.version = d.current_version AS is_current,
-       coalesce(o.open, 0) AS open,
-       coalesce(o.stuck, 0) AS stuck,
-       coalesce(c.completed, 0) AS completed,
-       coalesce(c.failed, 0) AS failed,
-       coalesce(c.canceled, 0) AS canceled,
-       coalesce(c.terminated, 0) AS terminated,
-       coalesce(c.timed_out, 0) AS timed_out
-FROM workflow.readable_definition d
-LEFT JOIN (SELECT definition_id, count(*) AS open, count(*) FILTER (WHERE status = 'Stuck') AS stuck
-           FROM workflow.readable_execution
-           GROUP BY definition_id) o ON o.definition_id = d.definition_id
-LEFT JOIN (SELECT definition_id,
-                  count(*) FILTER (WHERE status = 'Completed') AS completed,
-                  count(*) FILTER (WHERE status = 'Failed') AS failed,
-                  count(*) FILTER (WHERE status = 'Canceled') AS canceled,
-                  count(*) FILTER (WHERE status = 'Terminated') AS terminated,
-                  count(*) FILTER (WHERE status = 'TimedOut') AS timed_out
-           FROM workflow.readable_closed_execution
-           GROUP BY definition_id) c ON c.definition_id = d.definition_id;
-COMMENT ON VIEW workflow.version_usage IS 'How many of the runs one may read are on each version, by status';
-COMMENT ON COLUMN workflow.version_usage.workflow IS 'The name it was registered under';
-COMMENT ON COLUMN workflow.version_usage.version IS 'Of the definition';
-COMMENT ON COLUMN workflow.version_usage.is_current IS 'Whether new runs start with it';
-COMMENT ON COLUMN workflow.version_usage.open IS 'Runs that have not ended';
-COMMENT ON COLUMN workflow.version_usage.stuck IS 'Those of them that wait for somebody to mend them';
-COMMENT ON COLUMN workflow.version_usage.completed IS 'Runs that reached their end';
-COMMENT ON COLUMN workflow.version_usage.failed IS 'Runs that failed';
-COMMENT ON COLUMN workflow.version_usage.canceled IS 'Runs that were canceled';
-COMMENT ON COLUMN workflow.version_usage.terminated IS 'Runs that were terminated';
-COMMENT ON COLUMN workflow.version_usage.timed_out IS 'Runs that took longer than they may';

@@ -300,6 +300,18 @@ ow_api_definition(const char *workflow, int version)
 }
 
 void
+ow_api_check_owns(const char *workflow, Oid owner)
+{
+	if (has_privs_of_role(GetUserId(), owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of workflow \"%s\"", workflow),
+			 errdetail("The name belongs to role \"%s\", which registered it first.",
+					   ow_api_role_name(owner))));
+}
+
+void
 ow_api_check_activities(const OwCompiled *compiled)
 {
 	const OwDefinition *definition = compiled->definition;

@@ -78,6 +78,9 @@ extern const OwCompiled *ow_api_definition(const char *workflow, int version);
 /* Raise that there is no such version (0: no current one); last is the last there is */
 extern void ow_api_report_no_version(const char *workflow, int version, int last) pg_attribute_noreturn();
 
+/* Raise unless the current user owns the workflow: has the rights of the role that does */
+extern void ow_api_check_owns(const char *workflow, Oid owner);
+
 /* Everything that is wrong with a definition that owner is to register */
 extern void ow_api_check_definition(Jsonb *definition, Oid owner, OwProblems *problems);
 
@@ -96,5 +99,8 @@ extern void ow_api_check_activities(const OwCompiled *compiled);
 
 /* The run as its history leads to it; NULL when it is gone.  Raises data_corrupted when it leads elsewhere. */
 extern struct OwLoadedRun *ow_api_rebuild(const OwFoundRun *found);
+
+/* Raise if the version has been retired, and keep it from that; somebody has asked for it by its number. */
+extern void ow_api_hold_version(const OwCompiled *compiled);
 
 #endif							/* OW_API_H */

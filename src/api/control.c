@@ -109,6 +109,7 @@ target_definition(FunctionCallInfo fcinfo, const OwFoundRun *run)
 	if (version == 0)
 		return 0;
 	compiled = ow_api_definition(run->workflow, version);
+	ow_api_hold_version(compiled);
 	ow_api_check_activities(compiled);
 	return compiled->definition_id;
 }

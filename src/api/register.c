@@ -1,6 +1,6 @@
 /*
  * register.c
- *		workflow.register, workflow.validate and workflow.set_current.
+ *		workflow.register and workflow.validate.
  *
  * Definitions come as jsonb or as text; the text is kept as it came, and only it shows duplicate
  * keys.  A definition is compiled here once to find everything that is wrong with it.
@@ -29,7 +29,6 @@
 
 PG_FUNCTION_INFO_V1(ow_register);
 PG_FUNCTION_INFO_V1(ow_register_text);
-PG_FUNCTION_INFO_V1(ow_set_current);
 PG_FUNCTION_INFO_V1(ow_validate);
 PG_FUNCTION_INFO_V1(ow_validate_text);
 
@@ -298,18 +297,6 @@ ow_api_check_can_log_in(Oid owner)
 }
 
 static void
-check_owner(const char *name, Oid owner)
-{
-	if (has_privs_of_role(GetUserId(), owner))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("must be owner of workflow \"%s\"", name),
-			 errdetail("The name belongs to role \"%s\", which registered it first.",
-					   ow_api_role_name(owner))));
-}
-
-static void
 prepare_name(const char *name)
 {
 	PreventCommandIfReadOnly("workflow.register()");
@@ -332,14 +319,14 @@ register_source(const char *name, Source *source, bool make_current, OwProblems 
 	/* before the row is locked, what needs no lock */
 	if (!ow_catalog_find_type(name, &owner, NULL))
 		owner = GetUserId();
-	check_owner(name, owner);
+	ow_api_check_owns(name, owner);
 	check_source(source, owner, problems);
 	if (problems->errors > 0)
 		report_invalid(name, problems);
 	ow_api_check_can_log_in(owner);
 
 	owner = ow_registry_lock_type(name, owner);
-	check_owner(name, owner);
+	ow_api_check_owns(name, owner);
 	row.created_by = GetUserId();
 	version = ow_registry_add_version(&row);
 	if (make_current)
@@ -380,31 +367,4 @@ ow_register_text(PG_FUNCTION_ARGS)
 	prepare_name(name);
 	source = read_text(ow_api_text(fcinfo, 1, "definition"), &problems);
 	return register_source(name, &source, make_current_argument(fcinfo), &problems);
-}
-
-/* ---- set_current ---- */
-
-/* set_current(name text, version int) */
-Datum
-ow_set_current(PG_FUNCTION_ARGS)
-{
-	char	   *name = ow_api_text(fcinfo, 0, "name");
-	Oid			owner;
-	int			previous;
-
-	PreventCommandIfReadOnly("workflow.set_current()");
-	if (PG_ARGISNULL(1) || PG_GETARG_INT32(1) <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("version must be greater than zero")));
-	/* raises unless there is such a version; definitions are never removed */
-	(void) ow_api_definition(name, PG_GETARG_INT32(1));
-	if (!ow_registry_lock_current(name, &owner, &previous))
-		elog(ERROR, "workflow \"%s\" has gone", name);
-	check_owner(name, owner);
-	ow_registry_make_current(name, PG_GETARG_INT32(1));
-	ow_catalog_changed();
-	if (previous == 0)
-		PG_RETURN_NULL();
-	PG_RETURN_INT32(previous);
 }

@@ -68,6 +68,7 @@ typedef struct StartOptions
 {
 	ReusePolicy reuse;
 	ConflictPolicy conflict;
+	bool		choose;			/* nobody said which version: by the workflow id */
 } StartOptions;
 
 static const char *const reuse_names[] = {
@@ -97,9 +98,9 @@ policy_argument(FunctionCallInfo fcinfo, int argument, const char *name, const c
 }
 
 static StartOptions
-options_argument(FunctionCallInfo fcinfo)
+options_argument(FunctionCallInfo fcinfo, bool choose)
 {
-	StartOptions options;
+	StartOptions options = {.choose = choose};
 
 	options.reuse = policy_argument(fcinfo, ARG_REUSE_POLICY, "id_reuse_policy", reuse_names);
 	options.conflict = policy_argument(fcinfo, ARG_CONFLICT_POLICY, "id_conflict_policy",
@@ -158,7 +159,7 @@ warn_nothing_runs(void)
 			 errhint("Add order_workflow to shared_preload_libraries and restart the server.")));
 }
 
-/* What both forms of starting a workflow check; returns the definition that new runs follow. */
+/* What both forms of starting a workflow check; returns the definition that was named, or (version 0) the current one. */
 static const OwCompiled *
 find_definition(const char *workflow, int version)
 {
@@ -203,6 +204,25 @@ check_input(const OwCompiled *compiled, const Jsonb *input)
 			 errmsg("input of workflow \"%s\" is not of its declared type", compiled->workflow),
 			 errdetail("%s", ow_mismatches_text(&mismatches)),
 			 errhint("Field \"Input\" of version %d of the definition declares it.", compiled->version)));
+}
+
+/*
+ * The version that a run of this id follows, if nobody has said which: mostly the one that was found before there was
+ * an id.
+ */
+static const OwCompiled *
+choose_version(const OwCompiled *current, const char *workflow_id, const OwCompiled **checked)
+{
+	const OwCompiled *chosen = ow_catalog_choose(current->workflow, workflow_id);
+
+	if (chosen == NULL)
+		return current;
+	if (chosen != current && chosen != *checked)
+	{
+		ow_api_check_activities(chosen);
+		*checked = chosen;
+	}
+	return chosen;
 }
 
 static void
@@ -269,21 +289,26 @@ definition_deadline(const OwCompiled *compiled, TimestampTz start)
 }
 
 static void
-fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, OwNewRun *run)
+fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, const StartOptions *options, OwNewRun *run)
 {
+	const OwCompiled *checked = compiled;
+
 	memset(run, 0, sizeof(OwNewRun));
-	run->compiled = compiled;
 	run->started_by = GetUserId();
 	run->started_at = ow_clock_now();
+	run->workflow_id = ow_api_optional_text(fcinfo, ARG_WORKFLOW_ID);
+	run->request_id = ow_api_optional_text(fcinfo, ARG_REQUEST_ID);
+	if (run->request_id != NULL)
+		ow_api_check_id("request_id", run->request_id);
+	name_run(run);
+	if (options->choose)
+		compiled = choose_version(compiled, run->workflow_id, &checked);
+	run->compiled = compiled;
 	run->input = ow_api_optional_jsonb(fcinfo, ARG_INPUT);
 	if (run->input == NULL)
 		run->input = ow_json_empty_object();
 	check_input(compiled, run->input);
 	run->memo = ow_api_optional_jsonb(fcinfo, ARG_MEMO);
-	run->workflow_id = ow_api_optional_text(fcinfo, ARG_WORKFLOW_ID);
-	run->request_id = ow_api_optional_text(fcinfo, ARG_REQUEST_ID);
-	if (run->request_id != NULL)
-		ow_api_check_id("request_id", run->request_id);
 	run->traceparent = traceparent_argument(fcinfo);
 	run->start_at = PG_ARGISNULL(ARG_START_DELAY) ? run->started_at :
 		add_interval(fcinfo, ARG_START_DELAY, "start_delay", run->started_at);
@@ -324,12 +349,10 @@ resolve_conflict(const OwNewRun *run, const OwFoundRun *existing, ConflictPolicy
 }
 
 static pg_uuid_t
-start_run(OwNewRun *run, const StartOptions *options)
+start_run(OwNewRun *run, const char *given_id, const StartOptions *options)
 {
-	char	   *given_id = run->workflow_id;
 	OwFoundRun *existing;
 
-	name_run(run);
 	if (run->request_id != NULL)
 	{
 		existing = find_earlier_request(run, given_id);
@@ -352,26 +375,35 @@ start_run(OwNewRun *run, const StartOptions *options)
 	return run->ref.run_id;
 }
 
-Datum
-ow_api_start(FunctionCallInfo fcinfo, const OwCompiled *compiled)
+static Datum
+start_one(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose)
 {
-	StartOptions options = options_argument(fcinfo);
+	StartOptions options = options_argument(fcinfo, choose);
 	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
 	OwNewRun	run;
 
 	prepare(compiled);
-	fill_run(fcinfo, compiled, &run);
-	*run_id = start_run(&run, &options);
+	fill_run(fcinfo, compiled, &options, &run);
+	*run_id = start_run(&run, ow_api_optional_text(fcinfo, ARG_WORKFLOW_ID), &options);
 	PG_RETURN_UUID_P(run_id);
+}
+
+Datum
+ow_api_start(FunctionCallInfo fcinfo, const OwCompiled *compiled)
+{
+	return start_one(fcinfo, compiled, false);
 }
 
 /* start(workflow text, input jsonb, workflow_id text, …) */
 Datum
 ow_start(PG_FUNCTION_ARGS)
 {
-	char	   *workflow = ow_api_text(fcinfo, ARG_WORKFLOW, "workflow");
+	int			version = ow_api_version(fcinfo, ARG_VERSION);
+	const OwCompiled *compiled = find_definition(ow_api_text(fcinfo, ARG_WORKFLOW, "workflow"), version);
 
-	return ow_api_start(fcinfo, find_definition(workflow, ow_api_version(fcinfo, ARG_VERSION)));
+	if (version != 0)
+		ow_api_hold_version(compiled);
+	return start_one(fcinfo, compiled, version == 0);
 }
 
 /* ---- many runs ---- */
@@ -419,13 +451,14 @@ element_error(void *index)
 }
 
 static void
-fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, FunctionCallInfo fcinfo)
+fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, bool choose, FunctionCallInfo fcinfo)
 {
 	Datum	   *inputs;
 	bool	   *nulls;
 	int			index = 0;
 	char	  **ids = ids_argument(fcinfo, count);
 	TimestampTz now = ow_clock_now();
+	const OwCompiled *checked = compiled;
 	ErrorContextCallback callback;
 
 	read_array(fcinfo, 1, JSONBOID, &inputs, &nulls, &count);
@@ -437,15 +470,15 @@ fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, FunctionCallInf
 	{
 		OwNewRun   *run = &runs[index];
 
-		run->compiled = compiled;
 		run->started_by = GetUserId();
 		run->started_at = now;
 		run->start_at = now;
-		run->deadline = definition_deadline(compiled, now);
-		run->input = nulls[index] ? ow_json_empty_object() : DatumGetJsonbP(inputs[index]);
-		check_input(compiled, run->input);
 		run->workflow_id = ids ? ids[index] : NULL;
 		name_run(run);
+		run->compiled = choose ? choose_version(compiled, run->workflow_id, &checked) : compiled;
+		run->deadline = definition_deadline(run->compiled, now);
+		run->input = nulls[index] ? ow_json_empty_object() : DatumGetJsonbP(inputs[index]);
+		check_input(run->compiled, run->input);
 	}
 	error_context_stack = callback.previous;
 }
@@ -477,8 +510,8 @@ count_inputs(FunctionCallInfo fcinfo)
 	return ArrayGetNItems(ARR_NDIM(inputs), ARR_DIMS(inputs));
 }
 
-Datum
-ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled)
+static Datum
+start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			count = count_inputs(fcinfo);
@@ -486,7 +519,7 @@ ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled)
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	prepare(compiled);
-	fill_many(runs, count, compiled, fcinfo);
+	fill_many(runs, count, compiled, choose, fcinfo);
 	ow_start_runs(runs, count);
 	check_all_inserted(runs, count);
 
@@ -501,9 +534,15 @@ ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled)
 	return (Datum) 0;
 }
 
+Datum
+ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled)
+{
+	return start_many(fcinfo, compiled, false);
+}
+
 /* start_many(workflow text, inputs jsonb[], workflow_ids text[]) */
 Datum
 ow_start_many(PG_FUNCTION_ARGS)
 {
-	return ow_api_start_many(fcinfo, find_definition(ow_api_text(fcinfo, 0, "workflow"), 0));
+	return start_many(fcinfo, find_definition(ow_api_text(fcinfo, 0, "workflow"), 0), true);
 }

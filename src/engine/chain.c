@@ -139,7 +139,7 @@ static void
 next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version)
 {
 	OwLoadedRun *loaded = ((Chain *) arg)->loaded;
-	const OwCompiled *current = inherits_version ? NULL : ow_catalog_find_definition(run->workflow, 0);
+	const OwCompiled *current = inherits_version ? NULL : ow_catalog_choose(run->workflow, run->workflow_id);
 
 	loaded->next = current ? current : loaded->compiled;
 	ow_run_id_make(run->shard_key, ow_bucket_at(ow_clock_now()), run_id);

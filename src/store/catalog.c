@@ -53,6 +53,8 @@ typedef struct CachedType
 	Oid			owner;
 	int			current_version;	/* 0: none */
 	int			definition_id;	/* of the current version; 0: none */
+	int			ramp_definition_id; /* what part of the new runs follow instead; 0: none does */
+	double		ramp_percent;
 	List	   *grants;			/* of CachedGrant * */
 } CachedType;
 
@@ -101,9 +103,10 @@ static Oid	definition_relation;
 
 static OwStatement read_type = {
 	.sql =
-	"SELECT t.owner, t.current_version, d.definition_id"
+	"SELECT t.owner, t.current_version, d.definition_id, r.definition_id, t.ramp_percent"
 	"  FROM workflow.workflow_type t"
 	"  LEFT JOIN workflow.definition d ON d.workflow = t.name AND d.version = t.current_version"
+	"  LEFT JOIN workflow.definition r ON r.workflow = t.name AND r.version = t.ramp_version"
 	" WHERE t.name = $1",
 	.argument_types = "text"
 };
@@ -349,6 +352,7 @@ load_type(const char *name, CachedType *type)
 {
 	Datum		values[1] = {CStringGetTextDatum(name)};
 	uint64		count;
+	bool		isnull;
 
 	memset(type, 0, sizeof(CachedType));
 	ow_store_open();
@@ -358,6 +362,8 @@ load_type(const char *name, CachedType *type)
 		type->owner = (Oid) result_int(0, 1);
 		type->current_version = result_int(0, 2);
 		type->definition_id = result_int(0, 3);
+		type->ramp_definition_id = result_int(0, 4);
+		type->ramp_percent = DatumGetFloat8(ow_store_datum(0, 5, &isnull));
 		count = ow_store_execute(&read_workflow_grants, values, NULL);
 		for (uint64 row = 0; row < count; row++)
 		{
@@ -560,6 +566,23 @@ ow_catalog_find_definition(const char *workflow, int version)
 	if (definition_id == 0)
 		return NULL;
 	compiled = find_compiled(definition_id);
+	if (compiled != NULL)
+		compiled->owner = owner;
+	return compiled;
+}
+
+const OwCompiled *
+ow_catalog_ramped(const char *workflow, double *percent)
+{
+	const CachedType *type = find_type(workflow);
+	OwCompiled *compiled;
+	Oid			owner;
+
+	if (type == NULL || type->ramp_definition_id == 0)
+		return NULL;
+	owner = type->owner;
+	*percent = type->ramp_percent;
+	compiled = find_compiled(type->ramp_definition_id);
 	if (compiled != NULL)
 		compiled->owner = owner;
 	return compiled;

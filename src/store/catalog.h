@@ -64,6 +64,27 @@ extern const OwCompiled *ow_catalog_definition(int definition_id);
 /* By name; version 0 = current.  NULL when unknown. */
 extern const OwCompiled *ow_catalog_find_definition(const char *workflow, int version);
 
+/* The version that part of the new runs follow instead of the current one; NULL when none does */
+extern const OwCompiled *ow_catalog_ramped(const char *workflow, double *percent);
+
+/*
+ * What a run of this id that begins now follows, if nobody says which version; NULL when nothing is current.  All that
+ * begins goes through here: starts, runs that continue as new, …  It is held (ow_catalog_hold).
+ */
+extern const OwCompiled *ow_catalog_choose(const char *workflow, const char *workflow_id);
+
+/*
+ * Keep a definition from being retired until the transaction ends; false when it is.  Before a run is started on a
+ * version that was named, or moved to it.
+ */
+extern bool ow_catalog_hold(int definition_id, bool *deprecated);
+
+/* Wait for all who hold it, and keep others from doing so until the transaction ends. */
+extern void ow_catalog_let_go(int definition_id);
+
+/* Where between 0 and 100 (exclusive) an id stands: always in the same place, for each name in another */
+extern double ow_catalog_share(const char *name, const char *id);
+
 /* NULL when not registered */
 extern const OwActivity *ow_catalog_activity(const char *name);
 

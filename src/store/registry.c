@@ -17,7 +17,9 @@
 #include "utils/builtins.h"
 
 static OwStatement lock_type = {
-	.sql = "SELECT t.owner, t.current_version FROM workflow.workflow_type t WHERE t.name = $1 FOR UPDATE",
+	.sql =
+	"SELECT t.owner, t.current_version, t.ramp_version, t.ramp_percent"
+	"  FROM workflow.workflow_type t WHERE t.name = $1 FOR UPDATE",
 	.argument_types = "text"
 };
 
@@ -30,7 +32,7 @@ static OwStatement add_type = {
 
 static OwStatement find_version = {
 	.sql =
-	"SELECT d.version FROM workflow.definition d"
+	"SELECT d.version, d.definition_id, d.deprecated_at IS NOT NULL FROM workflow.definition d"
 	" WHERE d.workflow = $1 AND d.digest = $2 AND d.definition = $3"
 	" ORDER BY d.version DESC LIMIT 1",
 	.argument_types = "text,bytea,jsonb"
@@ -62,11 +64,41 @@ static OwStatement add_unnumbered = {
 	.argument_types = "text,bytea,jsonb,text,regrole,int"
 };
 
+/* What had been ramped is all there now. */
 static OwStatement make_current = {
 	.sql =
-	"UPDATE workflow.workflow_type SET current_version = $2"
+	"UPDATE workflow.workflow_type"
+	"   SET current_version = $2, ramp_version = nullif(ramp_version, $2),"
+	"       ramp_percent = CASE WHEN ramp_version <> $2 THEN ramp_percent ELSE 0 END,"
+	"       ramped_at = CASE WHEN ramp_version <> $2 THEN ramped_at END"
 	" WHERE name = $1 AND current_version <> $2",
 	.argument_types = "text,int"
+};
+
+static OwStatement set_ramp = {
+	.sql =
+	"UPDATE workflow.workflow_type"
+	"   SET ramp_version = nullif($2, 0), ramp_percent = $3,"
+	"       ramped_at = CASE WHEN ramp_version = $2 THEN ramped_at WHEN $2 > 0 THEN clock_timestamp() END"
+	" WHERE name = $1",
+	.argument_types = "text,int,float8"
+};
+
+static OwStatement mark_version = {
+	.sql =
+	"UPDATE workflow.definition"
+	"   SET deprecated_at = CASE WHEN $2 > 0 THEN coalesce(deprecated_at, clock_timestamp()) END,"
+	"       retired_at = CASE WHEN $2 > 1 THEN coalesce(retired_at, clock_timestamp()) END"
+	" WHERE definition_id = $1",
+	.argument_types = "int,int"
+};
+
+static OwStatement count_runs = {
+	.sql =
+	"SELECT (SELECT count(*) FROM workflow.execution e WHERE e.definition_id = $1)"
+	"     + (SELECT count(*) FROM workflow.message m"
+	"         WHERE m.kind = 'Retry' AND (m.payload->>'definition_id')::int = $1)",
+	.argument_types = "int"
 };
 
 static OwStatement last_version = {
@@ -159,14 +191,18 @@ ow_registry_add_version(const OwDefinitionRow *row)
 		CStringGetTextDatum(row->workflow), digest_of(row->definition),
 		JsonbPGetDatum(row->definition), CStringGetTextDatum(row->source), ObjectIdGetDatum(row->created_by)
 	};
-	bool		isnull;
+	int			unwanted = 0;
 	int			version;
 
 	ow_store_open();
 	if (ow_store_execute(&find_version, values, NULL) == 0)
 		ow_store_execute(&add_version, values, NULL);
-	version = DatumGetInt32(ow_store_datum(0, 1, &isnull));
+	else if (ow_store_bool(0, 3))
+		unwanted = ow_store_int(0, 2);
+	version = ow_store_int(0, 1);
 	ow_store_close();
+	if (unwanted != 0)
+		ow_registry_mark_version(unwanted, OW_VERSION_IN_USE);	/* it is wanted again */
 	return version;
 }
 
@@ -241,17 +277,55 @@ ow_registry_last_version(const char *workflow)
 }
 
 bool
-ow_registry_lock_current(const char *workflow, Oid *owner, int *current)
+ow_registry_lock_versions(const char *workflow, OwCurrentVersions *versions)
 {
 	bool		found;
 	bool		isnull;
 
 	ow_store_open();
-	found = find_owner(&lock_type, workflow, owner);
+	found = find_owner(&lock_type, workflow, &versions->owner);
 	if (found)
-		*current = DatumGetInt32(ow_store_datum(0, 2, &isnull));
+	{
+		versions->current = ow_store_int(0, 2);
+		versions->ramp = ow_store_int(0, 3);
+		versions->percent = DatumGetFloat8(ow_store_datum(0, 4, &isnull));
+	}
 	ow_store_close();
 	return found;
+}
+
+void
+ow_registry_set_ramp(const char *workflow, int version, double percent)
+{
+	Datum		values[3] = {CStringGetTextDatum(workflow), Int32GetDatum(version), Float8GetDatum(percent)};
+
+	ow_store_open();
+	ow_store_execute(&set_ramp, values, NULL);
+	ow_store_close();
+}
+
+void
+ow_registry_mark_version(int definition_id, OwVersionMark mark)
+{
+	Datum		values[2] = {Int32GetDatum(definition_id), Int32GetDatum(mark)};
+
+	ow_store_open();
+	ow_store_execute(&mark_version, values, NULL);
+	ow_store_close();
+}
+
+int64
+ow_registry_count_runs(int definition_id)
+{
+	Datum		values[1] = {Int32GetDatum(definition_id)};
+	int64		count;
+	bool		isnull;
+
+	ow_store_open();
+	ow_store_execute(&count_runs, values, NULL);
+	count = DatumGetInt64(ow_store_datum(0, 1, &isnull));
+	ow_store_close();
+	return count;
 }
 
 static uint64

@@ -54,8 +54,32 @@ extern int	ow_registry_add_unnumbered(const OwDefinitionRow *row, int limit);
 /* The last version, 0 when there is none */
 extern int	ow_registry_last_version(const char *workflow);
 
-/* Lock the type's row; false when there is none.  current is 0 when no version is. */
-extern bool ow_registry_lock_current(const char *workflow, Oid *owner, int *current);
+/* What new runs of a workflow follow */
+typedef struct OwCurrentVersions
+{
+	Oid			owner;
+	int			current;		/* 0: none */
+	int			ramp;			/* 0: none */
+	double		percent;		/* of the ramp */
+} OwCurrentVersions;
+
+/* Lock the type's row; false when there is none. */
+extern bool ow_registry_lock_versions(const char *workflow, OwCurrentVersions *versions);
+
+/* Lead so many percent of the new runs to a version; 0: none.  The type is locked. */
+extern void ow_registry_set_ramp(const char *workflow, int version, double percent);
+
+typedef enum OwVersionMark
+{
+	OW_VERSION_IN_USE,
+	OW_VERSION_DEPRECATED,
+	OW_VERSION_RETIRED
+} OwVersionMark;
+
+extern void ow_registry_mark_version(int definition_id, OwVersionMark mark);
+
+/* Open runs that are on the definition, or have been told to move to it */
+extern int64 ow_registry_count_runs(int definition_id);
 
 /* Insert a SQL activity; false when the name is taken. */
 extern bool ow_registry_add_activity(const OwActivityRow *row);
