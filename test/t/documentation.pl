@@ -141,7 +141,7 @@ sub work
 	return;
 }
 
-is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language operations workers reference architecture))),
+is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language operations workers versions reference architecture))),
 	'', 'links lead to headings');
 
 my @start = examples('README.md', 'Getting started', 'Activities');
@@ -156,7 +156,7 @@ SKIP:
 }
 $node->stop;
 
-foreach my $page (@ARGV ? @ARGV : qw(language operations workers))
+foreach my $page (@ARGV ? @ARGV : qw(language operations workers versions))
 {
 	$node = start_cluster($page);
 	play($node, @start, examples("doc/$page.md"));
