@@ -7,8 +7,9 @@
 --   version             NULL: the current one
 --   id_reuse_policy     when the workflow id has closed runs: AllowDuplicate; AllowDuplicateFailedOnly, unless
 --                       the latest completed; RejectDuplicate
---   id_conflict_policy  when the workflow id has an open run: Fail; UseExisting returns its run id
---                       (TerminateExisting is not supported yet)
+--   id_conflict_policy  when the workflow id has an open run: Fail; UseExisting returns its run id; TerminateExisting
+--                       terminates it, in this transaction.  That takes "cancel" on its workflow, waits for what the
+--                       run is doing, and cannot be done in an activity or in REPEATABLE READ
 --   start_delay         the run begins so much later
 --   execution_timeout   the run must close so soon after it began; the sooner of this and TimeoutSeconds counts
 --   memo                kept with the run, for people

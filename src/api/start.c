@@ -6,6 +6,9 @@
  * What concerns closed runs (id_reuse_policy) is looked up after the insert, in a later statement:
  * the insert has waited for a run that was just closing.  A request id is guarded by a lock that
  * lasts until the transaction ends, so that the second start with it finds what the first one made.
+ *
+ * TerminateExisting closes the open run in this transaction (engine/terminate.h), whose row is then gone when the next
+ * one is inserted; whoever else starts one waits for us at the key.
  */
 #include "postgres.h"
 
@@ -14,6 +17,7 @@
 #include "engine/clock.h"
 #include "engine/identity.h"
 #include "engine/payload.h"
+#include "engine/terminate.h"
 #include "errors.h"
 #include "funcapi.h"
 #include "machine/instant.h"
@@ -105,11 +109,11 @@ options_argument(FunctionCallInfo fcinfo, bool choose)
 	options.reuse = policy_argument(fcinfo, ARG_REUSE_POLICY, "id_reuse_policy", reuse_names);
 	options.conflict = policy_argument(fcinfo, ARG_CONFLICT_POLICY, "id_conflict_policy",
 									   conflict_names);
-	if (options.conflict == CONFLICT_TERMINATE_EXISTING)
+	if (options.conflict == CONFLICT_TERMINATE_EXISTING && options.reuse == REJECT_DUPLICATE)
 		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("id_conflict_policy \"TerminateExisting\" is not supported yet"),
-				 errhint("Call workflow.terminate() and wait until the run has closed.")));
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("id_conflict_policy \"TerminateExisting\" contradicts id_reuse_policy \"RejectDuplicate\""),
+				 errdetail("The run that is terminated has used the workflow id.")));
 	return options;
 }
 
@@ -337,10 +341,40 @@ find_earlier_request(const OwNewRun *run, const char *workflow_id)
 	return earlier != NULL && ow_api_may_see(earlier, OW_PRIVILEGE_READ) ? earlier : NULL;
 }
 
-/* True: the open run is to be used instead of a new one. */
+/* The caller must be somebody who could terminate it as well. */
+static void
+check_may_terminate(const OwFoundRun *existing)
+{
+	if (!ow_catalog_may(GetUserId(), existing->workflow, existing->owner, OW_PRIVILEGE_CANCEL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to terminate the open run of workflow id \"%s\"", existing->workflow_id),
+				 errhint("The owner of its workflow can grant \"cancel\" with workflow.grant_workflow().")));
+	if (!ow_engine_may_terminate())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot terminate the open run of workflow id \"%s\" here", existing->workflow_id),
+				 errdetail("Neither an activity nor a transaction whose isolation level is REPEATABLE READ or SERIALIZABLE can wait for it."),
+				 errhint("Use READ COMMITTED, or call workflow.terminate() and start when the run has closed.")));
+}
+
+static void
+terminate_existing(const OwFoundRun *existing)
+{
+	check_may_terminate(existing);
+	ow_engine_terminate(&existing->ref, "another run was started in its place",
+						quote_identifier(GetUserNameFromId(GetUserId(), false)));
+}
+
+/* True: the open run is to be used instead of a new one; false: there is none any more. */
 static bool
 resolve_conflict(const OwNewRun *run, const OwFoundRun *existing, ConflictPolicy policy)
 {
+	if (policy == CONFLICT_TERMINATE_EXISTING)
+	{
+		terminate_existing(existing);
+		return false;
+	}
 	if (policy == CONFLICT_USE_EXISTING && ow_api_may_see(existing, OW_PRIVILEGE_READ) &&
 		strcmp(existing->workflow, run->compiled->workflow) == 0)
 		return true;

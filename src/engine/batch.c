@@ -108,10 +108,18 @@ has_message(const OwLoadedRun *loaded, OwInputKind kind)
 	return false;
 }
 
+/* Ended before anything else is looked at, by whoever may do that: nothing of its owner is run */
+static bool
+is_terminated_first(const OwLoadedRun *loaded)
+{
+	return loaded->messages != NIL && ((OwMessage *) linitial(loaded->messages))->kind == OW_INPUT_TERMINATE;
+}
+
 static OwChainResult
 drive_one(OwLoadedRun *loaded, OwChainOptions *options, const OwFailure *stuck)
 {
 	ow_run_bind(loaded);
+	options->outside = options->outside && !is_terminated_first(loaded);
 	options->stuck = stuck;
 	if (stuck == NULL && !has_message(loaded, OW_INPUT_RETRY) && !has_message(loaded, OW_INPUT_TERMINATE))
 		options->stuck = crash_failure(loaded);

@@ -65,7 +65,7 @@ WHERE workflow_id = 'late' ORDER BY kind;
 SELECT r.* FROM unnest(ARRAY[$$NULL$$, $$'unknown'$$, $$'start', version => 7$$, $$'start', version => 0$$, $$'incomplete'$$,
     $$'start', workflow_id => ''$$, $$'start', workflow_id => repeat('x', 1001)$$, $$'start', request_id => ''$$,
     $$'start', start_delay => '0'$$, $$'start', execution_timeout => '-1 s'$$, $$'start', id_reuse_policy => 'Maybe'$$,
-    $$'start', id_conflict_policy => 'TerminateExisting'$$]) WITH ORDINALITY AS a (arguments, n),
+    $$'start', id_conflict_policy => 'TerminateExisting', id_reuse_policy => 'RejectDuplicate'$$]) WITH ORDINALITY AS a (arguments, n),
     raised(format('SELECT workflow.start(%s)', arguments)) r
 ORDER BY n;
 
