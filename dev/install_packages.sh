@@ -26,7 +26,7 @@ for purpose in "${@:-test}"; do
 	demo) packages+=("${demo[@]}") ;;
 	test)
 		packages+=("${demo[@]}" postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
-			postgresql-15-cron python3-psycopg2 python3-jsonschema graphviz)
+			postgresql-15-cron python3-psycopg2 python3-jsonschema graphviz curl)
 		optional+=(nodejs node-pg)
 		;;
 	fuzz) packages+=("${demo[@]}" clang libclang-rt-14-dev llvm) ;;

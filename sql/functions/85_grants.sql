@@ -32,8 +32,11 @@ BEGIN ATOMIC
                          'describe', 'describe_mermaid', 'describe_dot', 'describe_states', 'with_template',
                          'nested_machines', 'definition_source', 'last_version', 'definition_state',
                          'definition_states', 'definition_edges', 'definition_nodes', 'task_activity',
-                         'choice_label', 'expression_label', 'map_label', 'retry_label', 'picture_lines',
+                         'choice_label', 'awaited_label', 'awaited_text', 'expression_label', 'map_label', 'retry_label', 'picture_lines',
                          'mermaid_text', 'dot_text', 'answerable_token', 'current_epoch', 'queue_problem', 'queue_workers', 'task_rates',
+                         'span_id', 'key_name', 'run_branches', 'run_spans', 'timeline', 'unix_nanos', 'otlp_attributes',
+                         'otlp_spans', 'report_graph', 'report_style', 'report_script', 'report_page', 'report_html',
+                         'report_definition_html', 'html_text', 'duration_text',
                          'engine_status', 'worker_stats', 'pool_stats', 'circuit_breaker_stats', 'now')
     FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
 END;

@@ -13,8 +13,6 @@
 #define HEX_DIGITS "0123456789abcdef"
 #define TRACE_ID_AT 3
 #define TRACE_ID_LENGTH 32
-#define SPAN_ID_AT 36
-#define SPAN_ID_LENGTH 16
 #define FLAGS_AT 53
 #define FLAGS_LENGTH 2
 
@@ -39,7 +37,7 @@ ow_traceparent_parse(const char *text)
 
 	if (strlen(text) < OW_TRACEPARENT_LENGTH || !is_hex(text, 2, "-") || strncmp(text, "ff", 2) == 0 ||
 		!is_hex(text + TRACE_ID_AT, TRACE_ID_LENGTH, "-") || is_zero(text + TRACE_ID_AT, TRACE_ID_LENGTH) ||
-		!is_hex(text + SPAN_ID_AT, SPAN_ID_LENGTH, "-") || is_zero(text + SPAN_ID_AT, SPAN_ID_LENGTH) ||
+		!is_hex(text + OW_SPAN_ID_AT, OW_SPAN_ID_LENGTH, "-") || is_zero(text + OW_SPAN_ID_AT, OW_SPAN_ID_LENGTH) ||
 		(int) strspn(text + FLAGS_AT, HEX_DIGITS) != FLAGS_LENGTH ||
 		(text[OW_TRACEPARENT_LENGTH] != '\0' && !(later && text[OW_TRACEPARENT_LENGTH] == '-')))
 		return NULL;
@@ -81,6 +79,6 @@ ow_traceparent_of_attempt(const char *given, const pg_uuid_t *run_id, const char
 	}
 	for (int i = 0; i < (int) sizeof(span); i++)
 		bytes[i] = (unsigned char) (span >> (8 * i));
-	write_hex(text + SPAN_ID_AT, bytes, sizeof(span));
+	write_hex(text + OW_SPAN_ID_AT, bytes, sizeof(span));
 	return text;
 }

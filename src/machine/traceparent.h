@@ -11,6 +11,8 @@
 #include "utils/uuid.h"
 
 #define OW_TRACEPARENT_LENGTH 55
+#define OW_SPAN_ID_AT 36
+#define OW_SPAN_ID_LENGTH 16
 
 /* The part of the text that every version of the format has; NULL: it is no traceparent. */
 extern char *ow_traceparent_parse(const char *text);
