@@ -231,3 +231,30 @@ SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, 
 FROM workflow.readable_execution r
 JOIN workflow.branch_output b ON b.shard_key = r.shard_key AND b.run_id = r.run_id;
 COMMENT ON VIEW workflow.readable_branch IS 'Branches of the open runs the current user may read';
+
+-- Batch operations are seen by members of the role that made them; readers see how far they are.
+CREATE VIEW workflow.readable_batch_operation WITH (security_barrier) AS
+SELECT b.shard_key, b.batch_id, b.owner, b.operation, b.dry_run, b.chunk_size, b.rate_per_second, b.total, b.created_at,
+       b.canceled_at, b.canceled_by,
+       CASE WHEN may.see_all THEN b.condition END AS condition,
+       CASE WHEN may.see_all THEN b.arguments END AS arguments,
+       CASE WHEN may.see_all THEN b.reason END AS reason,
+       NOT may.see_all AS redacted,
+       c.done, c.failed, c.unfinished, c.started_at, c.finished_at
+FROM workflow.viewer v
+CROSS JOIN workflow.batch_operation b
+CROSS JOIN LATERAL (SELECT v.everything OR b.owner = ANY (v.roles) AS see_all) may
+CROSS JOIN LATERAL (SELECT coalesce(sum(k.done), 0) AS done, coalesce(sum(k.failed), 0) AS failed,
+                           count(*) FILTER (WHERE k.finished_at IS NULL) AS unfinished,
+                           min(k.started_at) AS started_at, max(k.finished_at) AS finished_at
+                    FROM workflow.batch_chunk k WHERE k.shard_key = b.shard_key AND k.batch_id = b.batch_id) c
+WHERE may.see_all OR v.reader;
+COMMENT ON VIEW workflow.readable_batch_operation IS 'Batch operations the current user may read';
+
+CREATE VIEW workflow.readable_batch_error WITH (security_barrier) AS
+SELECT b.shard_key, b.batch_id, b.owner, b.operation, e.run_id, e.sqlstate, e.failed_at,
+       CASE WHEN NOT b.redacted THEN e.message END AS message,
+       CASE WHEN NOT b.redacted THEN e.detail END AS detail
+FROM workflow.readable_batch_operation b
+JOIN workflow.batch_error e ON e.shard_key = b.shard_key AND e.batch_id = b.batch_id;
+COMMENT ON VIEW workflow.readable_batch_error IS 'Runs that refused batch operations the current user may read';

@@ -95,6 +95,8 @@ SELECT workflow.grant_workflow('regress_auditor', 'Order', '{read}');
 SELECT workflow.grant_activity('regress_granted', 'Pay');
 SET ROLE regress_starter;
 SELECT workflow.start('Order', '{"card": "1234"}', 'order') AS run \gset
+SET ROLE regress_owner;
+SELECT workflow.start_batch('cancel', 'true') AS batch \gset
 RESET ROLE;
 
 CREATE TEMPORARY TABLE probe (function text, call text);
@@ -238,10 +240,21 @@ INSERT INTO probe VALUES
     ('report_html(uuid)', $$workflow.report_html($run)$$),
     ('report_html(text)', $$workflow.report_html('order')$$),
     ('report_definition_html(text,integer)', $$workflow.report_definition_html('Order')$$),
+    ('start_batch(text,text,jsonb,text,integer,double precision,boolean)', $$workflow.start_batch('cancel', 'true')$$),
+    ('cancel_batch(uuid)', $$workflow.cancel_batch($batch)$$),
+    ('take_batch_chunk(uuid)', $$* FROM workflow.take_batch_chunk($batch)$$),
+    ('finish_batch_chunk(uuid,integer,jsonb)', $$workflow.finish_batch_chunk($batch, 1, '[]')$$),
+    ('run_batch_chunk(uuid)', $$* FROM workflow.run_batch_chunk($batch)$$),
+    ('apply_operation(text,uuid,jsonb,text,text)', $$workflow.apply_operation('cancel', $run, '{}', NULL, NULL)$$),
+    ('continuing_run(uuid)', $$workflow.continuing_run($run)$$),
+    ('unfinished_batches()', $$* FROM workflow.unfinished_batches()$$),
     -- These are not to be called in a transaction.
+    ('run_batch_operation(uuid)', NULL),
+    ('run_batch_operations()', NULL),
     ('wait_for_activity(text,interval,text[],text,boolean)', NULL),
     ('wait_for_close(text,interval,workflow.execution_result)', NULL),
     ('wait_for_close(uuid,interval,workflow.execution_result)', NULL);
+UPDATE probe SET call = replace(call, '$batch', quote_literal(:'batch') || '::uuid');
 UPDATE probe SET call = replace(call, '$run', quote_literal(:'run') || '::uuid');
 
 -- Calls as a role, and undoes what that did.

@@ -1,0 +1,192 @@
+-- Batch operations: what a condition chooses, and what is done to it, on a virtual clock.
+SET client_min_messages = error;
+BEGIN;
+\o /dev/null
+\ir ../t/consistency.sql
+CREATE FUNCTION pg_temp.do_all(batch uuid) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	chunks int := 0;
+BEGIN
+	WHILE (SELECT more FROM workflow.run_batch_chunk(batch)) LOOP
+		chunks := chunks + 1;
+	END LOOP;
+	RETURN chunks;
+END $$;
+CREATE FUNCTION pg_temp.statuses(like_this text) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(status || ' ' || n, ', ' ORDER BY status)
+	FROM (SELECT status, count(*) AS n FROM workflow.executions WHERE workflow_id LIKE like_this GROUP BY status) s
+$$;
+CREATE TABLE pg_temp.late (order_id text);
+SELECT workflow_test.begin('2030-01-01 00:00:00+00');
+SELECT workflow.register('waiting', $asl${"StartAt": "Wait", "Signals": {"go": {}, "other": {}}, "States": {
+	"Wait": {"Type": "Await", "Any": [
+		{"Signal": "go", "ResultPath": "$.go", "Next": "Done"}, {"AfterSeconds": 864000, "Next": "Done"}]},
+	"Done": {"Type": "Succeed"}}}$asl$);
+SELECT workflow.start_many('waiting', array_agg(jsonb_build_object('n', n)), array_agg('order ' || n)) FROM generate_series(1, 25) n;
+SELECT workflow_test.run('2030-01-01 00:00:00+00');
+\o
+SELECT no_plan();
+
+\echo # What is chosen
+SELECT workflow.start_batch('signal', $$workflow = 'waiting' AND (input->>'n')::int <= 12$$, '{"signal": "go", "payload": 1}', chunk_size => 5) AS batch \gset
+SELECT results_eq($$ SELECT operation, status, total, done, failed, remaining, started_at IS NULL FROM workflow.batch_operations $$,
+	$$ VALUES ('signal', 'Waiting', 12::bigint, 0::bigint, 0::bigint, 12::bigint, true) $$, 'runs are chosen, and nothing is done');
+SELECT is_empty($$ SELECT * FROM workflow.signals $$, '…to any');
+SELECT is(pg_temp.do_all(:'batch'), 3, 'it is done in chunks');
+SELECT results_eq($$ SELECT status, done, failed, remaining, finished_at FROM workflow.batch_operations $$,
+	$$ VALUES ('Completed', 12::bigint, 0::bigint, 0::bigint, '2030-01-01 00:00:00+00'::timestamptz) $$, 'all of it');
+\o /dev/null
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT results_eq($$ SELECT count(*), min(output->>'go') FROM workflow.executions WHERE status = 'Completed' $$,
+	$$ VALUES (12::bigint, '1') $$, 'the runs have the signal, once');
+SELECT is(pg_temp.do_all(:'batch'), 0, 'nothing is left of it');
+SELECT ok(NOT workflow.cancel_batch(:'batch'), 'nor to be canceled');
+SELECT is(workflow.start_batch('cancel', 'false') IS NULL, false, 'it may be for no run at all');
+SELECT results_eq($$ SELECT status, total FROM workflow.batch_operations WHERE operation = 'cancel' $$, $$ VALUES ('Completed', 0::bigint) $$,
+	'which is done at once');
+
+\echo # A condition is a condition
+SET LOCAL search_path = pg_temp, public;
+\o /dev/null
+INSERT INTO pg_temp.late VALUES ('order 20'), ('order 21'), ('order 1');
+SELECT workflow.start_batch('cancel', 'workflow_id IN (SELECT order_id FROM late) -- those', reason => 'late') AS late \gset
+RESET search_path;
+\o
+SELECT results_eq($$ SELECT total FROM workflow.batch_operations WHERE reason = 'late' $$, $$ VALUES (2::bigint) $$,
+	'it reads what its author reads; runs that have closed are not chosen');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', 'true); SELECT e.run_id FROM workflow.executions e WHERE (true') $$, '42P11', NULL, 'it is one statement');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', 'n > 3') $$, '42703', 'column "n" does not exist', 'it is parsed');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', '') $$, '42601', NULL, 'it must be there');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', NULL) $$, '22004', 'condition must not be null', 'and not null');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', 'pg_temp.remove()') $$, '42883', NULL, 'what it calls must be there');
+CREATE FUNCTION pg_temp.remove() RETURNS boolean LANGUAGE sql STABLE AS 'DELETE FROM pg_temp.late RETURNING true';
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', 'pg_temp.remove()') $$, '0A000', NULL, 'and only read');
+
+\echo # Arguments
+SELECT throws_ok($$ SELECT workflow.start_batch('signl', 'true') $$, '22023', 'unknown operation "signl"', 'operations are known');
+SELECT throws_ok($$ SELECT workflow.start_batch('signal', 'true') $$, '22023', 'operation "signal" needs the argument "signal"', 'some need arguments');
+SELECT throws_ok($$ SELECT workflow.start_batch('signal', 'true', '{"signal": 1}') $$, '22023',
+	'argument "signal" of operation "signal" must be a string, not a number', 'of a type');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', 'true', '{"signal": "x"}') $$, '22023', 'operation "cancel" has no argument "signal"', 'and no others');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', 'true', '[]') $$, '22023', 'arguments must be an object, not an array', 'by name');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', 'true', chunk_size => 0) $$, '22023', NULL, 'chunks have runs');
+SELECT throws_ok($$ SELECT workflow.start_batch('cancel', 'true', rate_per_second => 0) $$, '22023', NULL, 'a rate is positive');
+SELECT throws_ok($$ SELECT workflow.run_batch_chunk('00000000-0000-7000-8000-000000000000') $$, 'OW030', NULL, 'an operation must be there');
+
+\echo # Those that refuse
+SELECT is(pg_temp.do_all(:'late'), 1, 'it is done');
+\o /dev/null
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT results_eq($$ SELECT workflow_id::text COLLATE "default", cause FROM workflow.executions WHERE status = 'Canceled' ORDER BY 1 $$,
+	$$ VALUES ('order 20', 'late'), ('order 21', 'late') $$, 'the reason is in the history');
+\o /dev/null
+SELECT workflow.start_batch('terminate', $$workflow = 'waiting'$$, chunk_size => 4) AS batch \gset
+SELECT workflow.signal('order ' || n, 'go') FROM unnest('{13,14,16,19,25}'::int[]) n;
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.do_all(:'batch'), 3, 'runs close before they are terminated');
+SELECT results_eq($$ SELECT total, done, failed, remaining FROM workflow.batch_operations WHERE operation = 'terminate' $$,
+	$$ VALUES (11::bigint, 6::bigint, 5::bigint, 0::bigint) $$, 'they are counted');
+SELECT set_eq($$ SELECT e.workflow_id::text COLLATE "default", b.sqlstate, b.message FROM workflow.batch_errors b JOIN workflow.executions e USING (run_id) $$,
+	$$ SELECT 'order ' || n AS id, 'OW009' AS code, format('workflow id "order %s" has no open run', n) FROM unnest('{13,14,16,19,25}'::int[]) n $$,
+	'and listed, with the reason');
+\o /dev/null
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.statuses('order %'), 'Canceled 2, Completed 17, Terminated 6', 'the others are done');
+SELECT is_empty($$ SELECT * FROM workflow.message $$, 'no message is left');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+
+\echo # A dry run
+\o /dev/null
+SELECT workflow.start('waiting', workflow_id => 'dry ' || n) FROM generate_series(1, 3) n;
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.start_batch('retry', $$workflow_id LIKE 'dry%'$$, dry_run => true) AS batch \gset
+SELECT workflow.start_batch('cancel', $$workflow_id LIKE 'dry%'$$, dry_run => true) AS other \gset
+\o
+SELECT is(pg_temp.do_all(:'batch') + pg_temp.do_all(:'other'), 2, 'it is tried');
+SELECT results_eq($$ SELECT operation, done, failed FROM workflow.batch_operations WHERE dry_run ORDER BY 1 $$,
+	$$ VALUES ('cancel', 3::bigint, 0::bigint), ('retry', 0, 3) $$, 'who would refuse is told');
+SELECT is_empty($$ SELECT * FROM workflow.message $$, 'and nothing is done');
+
+\echo # Ended by hand
+\o /dev/null
+SELECT workflow.start_batch('cancel', $$workflow_id LIKE 'dry%'$$, chunk_size => 1) AS batch \gset
+SELECT workflow.run_batch_chunk(:'batch');
+\o
+SELECT ok(workflow.cancel_batch(:'batch'), 'it is canceled');
+SELECT is(pg_temp.do_all(:'batch'), 0, 'nothing more is done');
+SELECT results_eq(format($$ SELECT status, done, remaining, canceled_by::text FROM workflow.batch_operations WHERE batch_id = %L $$, :'batch'),
+	format($$ VALUES ('Canceled', 1::bigint, 2::bigint, %L) $$, current_user::regrole), 'what was done stays done');
+
+\echo # Stuck runs
+\o /dev/null
+CREATE SCHEMA batch_shop;
+CREATE FUNCTION batch_shop.answer(input jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT '1'::jsonb $$;
+SELECT workflow.register_activity('BatchAnswer', 'batch_shop.answer(jsonb)');
+SELECT workflow_test.allow_activity('BatchAnswer');
+SELECT workflow.register('sticky', $asl${"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "BatchAnswer",
+	"ResultSelector": {"x.$": "$.missing"}, "End": true}}}$asl$);
+SELECT workflow.start('sticky', workflow_id => 'stuck ' || n) FROM generate_series(1, 3) n;
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.register('sticky', $asl${"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "BatchAnswer", "End": true}}}$asl$);
+SELECT workflow.start_batch('retry', $$workflow = 'sticky' AND status = 'Stuck'$$, '{"version": 2}') AS batch \gset
+\o
+SELECT is(pg_temp.statuses('stuck %'), 'Stuck 3', 'runs are stuck');
+SELECT is(pg_temp.do_all(:'batch'), 1, 'they are retried');
+\o /dev/null
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.statuses('stuck %'), 'Completed 3', 'on the repaired version');
+
+\echo # Runs that continue as new
+\o /dev/null
+SELECT workflow.register('endless', $asl${"StartAt": "Await", "Signals": {"next": {}, "end": {}}, "States": {
+	"Await": {"Type": "Await", "Any": [{"Signal": "next", "Next": "Again"}, {"Signal": "end", "Next": "End"}]},
+	"Again": {"Type": "ContinueAsNew"}, "End": {"Type": "Succeed"}}}$asl$);
+SELECT workflow.start('endless', workflow_id => 'endless');
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.start_batch('signal', $$workflow_id = 'endless'$$, '{"signal": "end"}') AS batch \gset
+SELECT workflow.signal('endless', 'next');
+SELECT workflow_test.run(workflow_test.now());
+SELECT pg_temp.do_all(:'batch');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.statuses('endless'), 'Completed 1, ContinuedAsNew 1', 'the one that goes on is meant');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+
+\echo # Whose it is
+\o /dev/null
+CREATE ROLE batch_clerk;
+CREATE ROLE batch_stranger;
+CREATE ROLE batch_reader;
+SELECT workflow.grant_usage('batch_clerk'), workflow.grant_usage('batch_stranger'), workflow.grant_reader('batch_reader');
+SELECT workflow.grant_workflow('batch_clerk', 'waiting', '{read}');
+SELECT workflow.start('waiting', workflow_id => 'mine ' || n) FROM generate_series(1, 2) n;
+SELECT workflow_test.run(workflow_test.now());
+SET LOCAL ROLE batch_stranger;
+SELECT workflow.start_batch('terminate', 'true') AS strange \gset
+SET LOCAL ROLE batch_clerk;
+SELECT workflow.start_batch('terminate', $$workflow_id LIKE 'mine%'$$) AS batch \gset
+SELECT workflow.start_batch('signal', $$workflow_id LIKE 'mine%'$$, '{"signal": "go"}') AS other \gset
+\o
+SELECT results_eq($$ SELECT operation, total FROM workflow.batch_operations ORDER BY 1 $$, $$ VALUES ('signal', 2::bigint), ('terminate', 2) $$,
+	'runs that the role may see are chosen, and its own operations are shown');
+SELECT is(pg_temp.do_all(:'batch'), 1, 'it is done with its rights');
+SELECT results_eq($$ SELECT DISTINCT sqlstate, message FROM workflow.batch_errors $$,
+	$$ VALUES ('42501', 'permission denied to control workflow "waiting"') $$, 'and refused without them');
+SELECT throws_ok(format($$ SELECT workflow.cancel_batch(%L) $$, :'strange'), 'OW030', NULL, 'others'' cannot be canceled');
+RESET ROLE;
+SELECT throws_ok(format($$ SELECT workflow.run_batch_chunk(%L) $$, :'other'), '42501', NULL, 'nobody does it with more rights than its author has');
+SELECT results_eq($$ SELECT total FROM workflow.batch_operations WHERE owner = 'batch_stranger'::regrole $$, $$ VALUES (0::bigint) $$,
+	'who sees no run chooses none');
+SELECT ok(workflow.cancel_batch(:'other'), 'but who has its rights may end it');
+SET LOCAL ROLE batch_reader;
+SELECT results_eq($$ SELECT DISTINCT condition, arguments FROM workflow.batch_operations $$, $$ VALUES (NULL::text, NULL::jsonb) $$,
+	'readers see how far it is, and not for what');
+RESET ROLE;
+
+SELECT * FROM finish();
+ROLLBACK;
