@@ -1,10 +1,10 @@
 -- Batch operations: the same to many runs, a chunk at a time.
 
 -- start_batch: chooses runs, and makes an operation for them; run_batch_operation does it
---   operation        signal, cancel, terminate or retry: what the function of that name does
+--   operation        signal, cancel, terminate, retry, pause or resume: what the function of that name does
 --   condition        SQL over the columns of workflow.executions; it is evaluated once, by and as the caller
 --   arguments        of signal: {"signal": …, "payload": …}; of retry: {"version": …}
---   reason           of cancel and terminate, for the history
+--   reason           of all but signal and retry, for the history
 --   chunk_size       how many runs in one transaction
 --   rate_per_second  how many runs, at most; NULL: as fast as it goes
 --   dry_run          tells in workflow.batch_errors which runs would refuse, and does nothing
@@ -56,6 +56,10 @@ BEGIN
             PERFORM workflow.terminate(run_id, reason);
         WHEN 'retry' THEN
             PERFORM workflow.retry(run_id, (arguments->>'version')::int);
+        WHEN 'pause' THEN
+            PERFORM workflow.pause(run_id, reason);
+        WHEN 'resume' THEN
+            PERFORM workflow.resume(run_id, reason);
     END CASE;
 END
 $$;

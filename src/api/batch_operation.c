@@ -47,6 +47,8 @@ static const Operation operations[] = {
 	{.name = "cancel"},
 	{.name = "terminate"},
 	{.name = "retry", .arguments = {{"version", "number"}}},
+	{.name = "pause"},
+	{.name = "resume"},
 };
 
 /* ---- arguments ---- */

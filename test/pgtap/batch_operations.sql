@@ -121,6 +121,22 @@ SELECT is(pg_temp.do_all(:'batch'), 0, 'nothing more is done');
 SELECT results_eq(format($$ SELECT status, done, remaining, canceled_by::text FROM workflow.batch_operations WHERE batch_id = %L $$, :'batch'),
 	format($$ VALUES ('Canceled', 1::bigint, 2::bigint, %L) $$, current_user::regrole), 'what was done stays done');
 
+\echo # Paused and resumed
+\o /dev/null
+SELECT workflow.start('waiting', workflow_id => 'held ' || n) FROM generate_series(1, 3) n;
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.start_batch('pause', $$workflow_id LIKE 'held%'$$, reason => 'audit') AS batch \gset
+SELECT pg_temp.do_all(:'batch');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.statuses('held %'), 'Paused 3', 'runs are paused');
+\o /dev/null
+SELECT workflow.start_batch('resume', $$status = 'Paused'$$) AS batch \gset
+SELECT pg_temp.do_all(:'batch');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.statuses('held %'), 'Running 3', 'and go on');
+
 \echo # Stuck runs
 \o /dev/null
 CREATE SCHEMA batch_shop;
