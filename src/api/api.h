@@ -66,7 +66,13 @@ extern OwFoundRun *ow_api_run_for(FunctionCallInfo fcinfo, int privileges);
 /* Raise unless the run is open */
 extern void ow_api_check_open(const OwFoundRun *run);
 
-/* Raises unless the current user may control the run, and it is open. */
+/* Raises unless the current user may read the run's state, with all that it carries. */
+extern void ow_api_check_may_read(const OwFoundRun *run);
+
+/* Raises unless the current user may control the run. */
+extern void ow_api_check_may_control(const OwFoundRun *run);
+
+/* …and it is open */
 extern void ow_api_check_controllable(const OwFoundRun *run);
 
 /* Problems as lines for errdetail, errors first: "error at States.Pay: …" */

@@ -24,8 +24,9 @@ PG_FUNCTION_INFO_V1(ow_resume);
 PG_FUNCTION_INFO_V1(ow_retry);
 PG_FUNCTION_INFO_V1(ow_retry_compensation);
 
-static void
-check_may_control(const OwFoundRun *run)
+/* Raises unless the current user may control the run. */
+void
+ow_api_check_may_control(const OwFoundRun *run)
 {
 	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_CANCEL))
 		return;
@@ -40,7 +41,7 @@ check_may_control(const OwFoundRun *run)
 void
 ow_api_check_controllable(const OwFoundRun *run)
 {
-	check_may_control(run);
+	ow_api_check_may_control(run);
 	ow_api_check_open(run);
 }
 
@@ -150,7 +151,7 @@ ow_retry_compensation(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("workflow.retry_compensation()");
 	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_CANCEL);
-	check_may_control(run);
+	ow_api_check_may_control(run);
 	if (!ow_find_has_failed_compensations(run))
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_INVALID_STATUS),

@@ -5,9 +5,9 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "engine/history.h"
 #include "engine/identity.h"
 #include "errors.h"
-#include "machine/replay.h"
 #include "miscadmin.h"
 #include "store/run.h"
 #include "store/store.h"
@@ -18,46 +18,28 @@
 PG_FUNCTION_INFO_V1(ow_rebuild_state);
 PG_FUNCTION_INFO_V1(ow_resume_engine);
 
-static const OwDefinition *
-definition_for_version(void *arg, int version)
-{
-	return ow_api_definition(((const OwRun *) arg)->workflow, version)->definition;
-}
-
-/* The version the run started on, from its first event; a retry may have moved it since. */
-static int
-started_version(List *events, int version_now)
-{
-	const OwHistoryEvent *started = linitial(events);
-	JsonbValue	value;
-	int64		version;
-
-	if (started->attributes != NULL && ow_json_member(started->attributes, "version", &value) &&
-		ow_json_value_int64(&value, &version))
-		return version;
-	return version_now;
-}
-
 static void
 replay(OwLoadedRun *loaded, List *events)
 {
-	OwMachine	machine;
-	char	   *difference;
+	OwReplay	replay;
 
-	loaded->compiled = ow_api_definition(loaded->run.workflow, started_version(events, loaded->run.version));
-	loaded->run.version = loaded->compiled->version;
-	memset(&machine, 0, sizeof(machine));
-	machine.definition = loaded->compiled->definition;
-	machine.run = &loaded->run;
-	machine.context = CurrentMemoryContext;
-	difference = ow_history_replay(&machine, events, definition_for_version, &loaded->run);
-	if (difference != NULL)
+	if (!ow_history_play(loaded, events, NULL, &replay))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("history of run %s does not lead to its state", ow_uuid_to_cstring(&loaded->ref.run_id)),
-				 errdetail("%s.", difference)));
-	loaded->compiled = ow_catalog_find_definition(loaded->run.workflow, loaded->run.version);
-	loaded->definition_id = loaded->compiled->definition_id;
+				 errdetail("%s.", replay.difference)));
+}
+
+/* Raises unless the current user may read the run's state, with all that it carries. */
+void
+ow_api_check_may_read(const OwFoundRun *run)
+{
+	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_READ))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to read the state of workflow \"%s\"", run->workflow),
+			 errhint("Its owner can grant \"read\" with workflow.grant_workflow().")));
 }
 
 OwLoadedRun *
@@ -92,11 +74,7 @@ ow_rebuild_state(PG_FUNCTION_ARGS)
 	OwFoundRun *found = ow_api_run(fcinfo);
 	OwLoadedRun *loaded;
 
-	if (!ow_catalog_may(GetUserId(), found->workflow, found->owner, OW_PRIVILEGE_READ))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to read the state of workflow \"%s\"", found->workflow),
-				 errhint("Its owner can grant \"read\" with workflow.grant_workflow().")));
+	ow_api_check_may_read(found);
 	loaded = ow_api_rebuild(found);
 	if (loaded == NULL)
 		PG_RETURN_NULL();

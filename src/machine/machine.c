@@ -482,6 +482,8 @@ terminate_run(OwMachine *machine, const OwInput *input)
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "reason", input->reason);
 	ow_object_add_text(&object, "requested_by", input->requested_by);
+	if (input->new_run_id != NULL)
+		ow_object_add_text(&object, "new_run_id", ow_uuid_to_cstring(input->new_run_id));
 	ow_machine_record(machine, "WorkflowExecutionTerminated", NULL, ow_object_end(&object));
 	ow_machine_select(machine, NULL);
 	ow_machine_cancel_branches(machine, false);
@@ -683,6 +685,9 @@ apply_input(OwMachine *machine, const OwInput *input)
 		case OW_INPUT_TRANSITION_LIMIT:
 			reach_transition_limit(machine);
 			break;
+		case OW_INPUT_RESET:
+			ow_machine_reset(machine, input);
+			break;
 	}
 }
 
@@ -717,7 +722,8 @@ ow_machine_step(OwMachine *machine, const OwInput *input)
 		start_run(machine);
 	if (has_its_token(machine, input))
 		apply_input(machine, input);
-	step = advance(machine);
+	/* whoever resets a run does not drive it */
+	step = input->kind == OW_INPUT_RESET ? OW_STEP_YIELD : advance(machine);
 
 	MemoryContextSwitchTo(previous);
 	return step;

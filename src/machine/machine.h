@@ -382,7 +382,8 @@ typedef enum OwInputKind
 	OW_INPUT_RESUME_ACTIVITY,
 	OW_INPUT_RESET_ACTIVITY,
 	OW_INPUT_ACTIVITY_OPTIONS,
-	OW_INPUT_TRANSITION_LIMIT	/* replay: the token had entered too many states without waiting */
+	OW_INPUT_TRANSITION_LIMIT,	/* replay: the token had entered too many states without waiting */
+	OW_INPUT_RESET				/* the history so far was another run's: this one begins here */
 } OwInputKind;
 
 typedef struct OwInput
@@ -405,6 +406,9 @@ typedef struct OwInput
 	const char *signal;			/* SIGNAL: its name */
 	const char *request_id;		/* SIGNAL; may be NULL */
 	TimestampTz sent_at;		/* SIGNAL */
+	const pg_uuid_t *new_run_id;	/* RESET: the run's own; TERMINATE: of the run that a reset
+									 * puts in its place; may be NULL */
+	TimestampTz deadline;		/* RESET: the run's; DT_NOEND */
 } OwInput;
 
 typedef enum OwStep

@@ -403,6 +403,15 @@ is_under_way(const OwToken *token, const OwInput *input)
 	return token->phase == OW_PHASE_CALLBACK || (ow_token_is_queued(token) && token->lease != NULL && !token->lease->released);
 }
 
+/* The next attempt counts as the first, and what operators have asked of the task is forgotten. */
+void
+ow_token_count_anew(OwToken *token)
+{
+	Control		control = {.reset = true};
+
+	write_control(token, &control);
+}
+
 /* The attempt after this one, or after the pause, counts as the first. */
 static void
 reset_later(OwToken *token, bool heartbeat)

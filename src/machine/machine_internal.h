@@ -157,6 +157,9 @@ extern void ow_machine_ask_circuit_again(OwMachine *machine);
 extern bool ow_machine_continue_as_new(OwMachine *machine, const OwState *state, OwFailure *failure);
 extern void ow_machine_take_over(OwMachine *machine, const OwInput *input);
 
+/* machine_reset.c */
+extern void ow_machine_reset(OwMachine *machine, const OwInput *input);
+
 /* machine_queue.c */
 extern void ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *options);
 extern void ow_machine_dequeue(OwMachine *machine);
@@ -174,6 +177,7 @@ extern void ow_machine_count_attempt(OwMachine *machine);
 extern TimestampTz ow_token_after(const OwToken *token, TimestampTz start, int64 ms);
 extern TimestampTz ow_token_close_by(const OwToken *token, const OwTaskOptions *options);
 extern int64 ow_token_stood_still(const OwToken *token, TimestampTz since);
+extern void ow_token_count_anew(OwToken *token);
 extern bool ow_token_is_reset(const OwToken *token);
 extern bool ow_token_forgets_heartbeat(const OwToken *token);
 

@@ -339,6 +339,8 @@ schedule_again(OwMachine *machine, const OwState *state)
 			return;
 		}
 	}
+	else if (!machine->token->has_task_token)
+		take_task_token(machine, state);	/* after a reset of the run */
 	record_scheduled(machine, state, true);
 }
 

@@ -21,10 +21,11 @@
  *		CompensationRetryRequested
  *		WorkflowExecutionSignaled, CompensationsCarriedOver
  *		TransitionLimitReached
+ *		WorkflowExecutionReset				what follows is another run's, which begins here
  *
- * The machine is stopped where the step that made the events was: before the next event that came from
- * outside, and before one of another time, since all events of a step have the same.  (But for
- * WorkflowExecutionStarted, which has the time of the start, and so is a step of its own here.)
+ * The machine is stopped before each state that it is about to enter, and told to continue by the event of that,
+ * with its time: a live run may have been stopped there as well.  So there are as many points as can be at which the
+ * machine rests, and to which a run can be reset.
  */
 #include "postgres.h"
 
@@ -35,6 +36,7 @@
 #include "utils/builtins.h"
 
 #define REJECTED "ActivityTaskRejected"
+#define RESET "WorkflowExecutionReset"
 
 /* Replay stores nothing: what has ended is in memory still. */
 static void
@@ -99,25 +101,31 @@ find_concurrency(void *arg, const OwRun *run)
 		ow_json_value_int64(&value, &concurrency) ? (int) concurrency : 1;
 }
 
+/* False when there is none */
+static bool
+read_uuid(const Jsonb *attributes, const char *name, pg_uuid_t *uuid)
+{
+	char	   *text = attributes ? ow_json_get_string(attributes, name) : NULL;
+
+	memset(uuid, 0, sizeof(*uuid));
+	if (text != NULL)
+		*uuid = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+	return text != NULL;
+}
+
 static void
 find_task_token(void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token)
 {
 	int			next = run->next_event_id - 1;
-	const OwHistoryEvent *event;
-	char	   *text = NULL;
+	const Jsonb *attributes = NULL;
 
 	/* in a SQL state, what the attempt is called with is evaluated in between */
 	while (next < list_length(arg) &&
 		   strcmp(((const OwHistoryEvent *) list_nth(arg, next))->type, "MarkerRecorded") == 0)
 		next++;
 	if (next < list_length(arg))
-	{
-		event = list_nth(arg, next);
-		text = event->attributes ? ow_json_get_string(event->attributes, "task_token") : NULL;
-	}
-	memset(task_token, 0, sizeof(*task_token));
-	if (text != NULL)
-		*task_token = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+		attributes = ((const OwHistoryEvent *) list_nth(arg, next))->attributes;
+	(void) read_uuid(attributes, "task_token", task_token);
 }
 
 /* The run that continues this one, as the event that is made next tells */
@@ -125,13 +133,10 @@ static void
 find_next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version)
 {
 	const Jsonb *attributes = next_attributes(arg, run);
-	char	   *text = attributes ? ow_json_get_string(attributes, "new_run_id") : NULL;
 	JsonbValue	value;
 	int64		number = 0;
 
-	memset(run_id, 0, sizeof(*run_id));
-	if (text != NULL)
-		*run_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
+	(void) read_uuid(attributes, "new_run_id", run_id);
 	if (attributes != NULL && ow_json_member(attributes, "version", &value))
 		(void) ow_json_value_int64(&value, &number);
 	*version = (int) number;
@@ -241,6 +246,7 @@ typedef struct RecordedInput
 	OwInput		input;
 	OwFailure	failure;
 	OwRetryAnswer retry;
+	pg_uuid_t	new_run_id;
 } RecordedInput;
 
 /* Events that stand for an input by their type alone */
@@ -274,7 +280,8 @@ static const struct
 	{"ActivityTaskUnpaused", OW_INPUT_RESUME_ACTIVITY},
 	{"ActivityTaskReset", OW_INPUT_RESET_ACTIVITY},
 	{"ActivityTaskOptionsUpdated", OW_INPUT_ACTIVITY_OPTIONS},
-	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT}
+	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT},
+	{RESET, OW_INPUT_RESET}
 };
 
 static bool
@@ -307,6 +314,19 @@ read_signal(const OwHistoryEvent *event, OwInput *input)
 		elog(ERROR, "malformed signal in history event %d", event->event_id);
 }
 
+/* Of a reset, in either of the two runs */
+static void
+read_new_run(const OwHistoryEvent *event, RecordedInput *recorded)
+{
+	char	   *deadline = ow_json_get_string(event->attributes, "deadline");
+
+	if (read_uuid(event->attributes, "new_run_id", &recorded->new_run_id))
+		recorded->input.new_run_id = &recorded->new_run_id;
+	recorded->input.deadline = DT_NOEND;
+	if (deadline != NULL && !ow_instant_parse(deadline, &recorded->input.deadline))
+		elog(ERROR, "malformed reset in history event %d", event->event_id);
+}
+
 /* The input that left this event; false when the event is not an input's. */
 static bool
 input_of(const OwHistoryEvent *event, RecordedInput *recorded)
@@ -329,6 +349,8 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	input->details = ow_json_get(event->attributes, input->kind == OW_INPUT_SIGNAL ? "payload" :
 								 input->kind == OW_INPUT_COMPENSATIONS ? "compensations" : "details");
 	read_signal(event, input);
+	if (input->kind == OW_INPUT_RESET || input->kind == OW_INPUT_TERMINATE)
+		read_new_run(event, recorded);
 	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT)
 	{
 		read_retry(event, &recorded->retry);
@@ -342,137 +364,16 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	return true;
 }
 
-static const char *
-state_name(const OwDefinition *definition, int state)
-{
-	return state == OW_NO_STATE ? NULL : definition->states[state].name;
-}
-
-/* Is the state, if it is nested, in the same branch of the same Parallel, or the same Map? */
-static bool
-is_nested_alike(const OwDefinition *from, const OwState *state, const OwDefinition *to, const OwState *found)
-{
-	int			owner = from->submachines[state->submachine].owner;
-	int			new_owner = to->submachines[found->submachine].owner;
-
-	if (owner == OW_NO_STATE || new_owner == OW_NO_STATE)
-		return owner == new_owner;
-	return strcmp(state_name(from, owner), state_name(to, new_owner)) == 0 &&
-		state->submachine - from->states[owner].first_submachine == found->submachine - to->states[new_owner].first_submachine;
-}
-
-/* Can what the token is at in the state be brought to its end in the one found for it? */
-static bool
-can_go_on(const OwToken *token, const OwState *state, const OwState *found)
-{
-	if (token->phase == OW_PHASE_ENTER)
-		return true;
-	if (state->type != found->type)
-		return false;
-	switch (token->phase)
-	{
-		case OW_PHASE_ACTIVITY:
-		case OW_PHASE_CIRCUIT_OPEN:
-		case OW_PHASE_CALLBACK:
-		case OW_PHASE_QUEUED:
-			return state->callback == found->callback;
-		case OW_PHASE_BRANCHES:
-			return ow_machine_spreads_alike(state, found);
-		case OW_PHASE_AWAIT:
-			return ow_machine_awaits_alike(state, found);
-		default:
-			return true;
-	}
-}
-
-/* Does the definition have a state in which the token can go on? */
-static bool
-has_place(const OwDefinition *from, const OwDefinition *to, const OwToken *token)
-{
-	const OwState *state;
-	int			found;
-
-	if (token->state == OW_NO_STATE)
-		return true;
-	state = &from->states[token->state];
-	found = ow_definition_find_state(to, state->name);
-	return found != OW_NO_STATE && is_nested_alike(from, state, to, &to->states[found]) &&
-		can_go_on(token, state, &to->states[found]);
-}
-
-bool
-ow_machine_can_use_definition(const OwMachine *machine, const OwDefinition *definition)
-{
-	ListCell   *cell;
-
-	if (!has_place(machine->definition, definition, &machine->run->token))
-		return false;
-	foreach(cell, machine->run->branches)
-	{
-		if (!has_place(machine->definition, definition, &((OwBranch *) lfirst(cell))->token))
-			return false;
-	}
-	return true;
-}
-
-/* States keep their names, not their indexes. */
+/* A retry may have moved the run to another version. */
 static void
-move_token(OwToken *token, const OwDefinition *from, const OwDefinition *to)
-{
-	token->visits = ow_machine_visits(token, from);
-	token->visit_counts = NULL;
-	if (token->state != OW_NO_STATE)
-	{
-		const OwState *state = &from->states[token->state];
-
-		token->state = ow_definition_find_state(to, state->name);
-		ow_machine_move_kept(token, state, &to->states[token->state]);
-	}
-}
-
-/* A retry may move the run to another version. */
-void
-ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version)
-{
-	ListCell   *cell;
-
-	move_token(&machine->run->token, machine->definition, definition);
-	foreach(cell, machine->run->branches)
-		move_token(&((OwBranch *) lfirst(cell))->token, machine->definition, definition);
-	machine->definition = definition;
-	machine->run->version = version;
-	machine->task_input = NULL;
-}
-
-static void
-follow_version(OwMachine *machine, const OwHistoryEvent *event, OwDefinitionForVersion definition_for, void *arg)
+follow_version(OwMachine *machine, const OwHistoryEvent *event, const OwReplay *replay)
 {
 	JsonbValue	value;
 	int64		version;
 
 	if (event->attributes != NULL && ow_json_member(event->attributes, "version", &value) &&
 		ow_json_value_int64(&value, &version) && version != machine->run->version)
-		ow_machine_use_definition(machine, definition_for(arg, version), version);
-}
-
-/* Does this event belong to another step than the one before it? */
-static bool
-begins_step(const OwHistoryEvent *event, const OwHistoryEvent *previous)
-{
-	OwInputKind kind;
-
-	return event->time != previous->time ||
-		(find_input_kind(event, &kind) && kind != OW_INPUT_CONTINUE);
-}
-
-/* The last event of the step that made this one */
-static int
-end_of_step(List *events, int event_id)
-{
-	while (event_id < list_length(events) &&
-		   !begins_step(list_nth(events, event_id), list_nth(events, event_id - 1)))
-		event_id++;
-	return event_id;
+		ow_machine_use_definition(machine, replay->definition_for(replay->arg, version), version);
 }
 
 static char *
@@ -504,11 +405,30 @@ read_delay(const List *events, OwRun *run)
 		elog(ERROR, "malformed start in history event %d", started->event_id);
 }
 
-char *
-ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion definition_for, void *arg)
+/* A run that comes of a reset has the history of another up to there, and was that other until then. */
+static void
+begin_as_it_began(OwRun *run, List *events)
+{
+	ListCell   *cell;
+
+	run->started_at = ((const OwHistoryEvent *) linitial(events))->time;
+	read_delay(events, run);
+	foreach(cell, events)
+	{
+		const OwHistoryEvent *event = lfirst(cell);
+
+		if (strcmp(event->type, RESET) != 0)
+			continue;
+		if (!read_uuid(event->attributes, "base_run_id", &run->run_id))
+			elog(ERROR, "malformed reset in history event %d", event->event_id);
+		return;
+	}
+}
+
+static OwHost *
+make_host(List *events)
 {
 	OwHost	   *host = palloc0(sizeof(OwHost));
-	ListCell   *cell;
 
 	*host = (OwHost) {
 		.find_activity = find_any_activity,
@@ -524,28 +444,69 @@ ow_history_replay(OwMachine *machine, List *events, OwDefinitionForVersion defin
 		.may_attempt = find_rejected_attempt,
 		.max_transitions = PG_INT32_MAX
 	};
-	machine->host = host;
+	return host;
+}
+
+/* Where the machine stands when a step is over */
+static void
+note_rest(OwReplay *replay, const OwMachine *machine)
+{
+	const OwToken *token = machine->token;
+	OwRest	   *rest;
+
+	if (machine->run->token.phase == OW_PHASE_CLOSED)
+		return;
+	rest = palloc(sizeof(OwRest));
+	rest->event_id = machine->run->next_event_id - 1;
+	rest->branch = machine->branch ? machine->branch->id : 0;
+	rest->state = token->state == OW_NO_STATE ? NULL : machine->definition->states[token->state].name;
+	rest->phase = token->phase;
+	rest->stuck = machine->run->status == OW_STATUS_STUCK;
+	replay->rests = lappend(replay->rests, rest);
+}
+
+/* Has the machine make the event, which is the next one. */
+static void
+make_event(OwMachine *machine, OwReplay *replay, const OwHistoryEvent *recorded)
+{
+	RecordedInput again;
+
+	if (!input_of(recorded, &again))
+		return;
+	if (again.input.kind == OW_INPUT_RETRY)
+		follow_version(machine, recorded, replay);
+	machine->stop_at_event_id = recorded->event_id;
+	(void) ow_machine_step(machine, &again.input);
+	note_rest(replay, machine);
+}
+
+bool
+ow_history_replay(OwMachine *machine, OwReplay *replay)
+{
+	List	   *events = replay->events;
+	ListCell   *cell;
+
+	begin_as_it_began(machine->run, events);
+	machine->host = make_host(events);
 	machine->events = NIL;
-	read_delay(events, machine->run);
+	replay->rests = NIL;
 	foreach(cell, events)
 	{
 		const OwHistoryEvent *recorded = lfirst(cell);
-		RecordedInput again;
-		char	   *difference;
 
-		if (recorded->event_id >= machine->run->next_event_id && input_of(recorded, &again))
-		{
-			if (again.input.kind == OW_INPUT_RETRY)
-				follow_version(machine, recorded, definition_for, arg);
-			machine->stop_at_event_id = end_of_step(events, recorded->event_id);
-			(void) ow_machine_step(machine, &again.input);
-		}
-		difference = compare_events(recorded, recorded->event_id > list_length(machine->events) ? NULL :
-									list_nth(machine->events, recorded->event_id - 1));
-		if (difference != NULL)
-			return difference;
+		replay->event_id = recorded->event_id;
+		if (recorded->event_id >= machine->run->next_event_id)
+			make_event(machine, replay, recorded);
+		replay->difference = compare_events(recorded, recorded->event_id > list_length(machine->events) ? NULL :
+											list_nth(machine->events, recorded->event_id - 1));
+		if (replay->difference != NULL)
+			return false;
 	}
-	if (list_length(machine->events) > list_length(events))
-		return psprintf("replay makes %d events, history has %d", list_length(machine->events), list_length(events));
-	return NULL;
+	replay->event_id = 0;
+	if (list_length(machine->events) <= list_length(events))
+		return true;
+	replay->event_id = list_length(events) + 1;
+	replay->difference = psprintf("replay makes %d events, history has %d", list_length(machine->events),
+								  list_length(events));
+	return false;
 }

@@ -43,6 +43,7 @@ typedef struct OwLoadedRun
 	pg_uuid_t	chain_id;
 	TimestampTz execution_deadline; /* of all runs that continue one another; DT_NOEND */
 	const OwCompiled *next;		/* what the run that continues this one follows */
+	bool		replaced;		/* on flush: a reset puts another run in its place */
 	bool		ready;			/* on flush: has more to do at once */
 	int			crashes;		/* server crashes while its activity ran */
 	List	   *messages;		/* of OwMessage *, in the order sent */
@@ -78,6 +79,15 @@ extern void ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_
 
 /* Write everything back, one statement per table, and owe the wake-ups that follow from it. */
 extern void ow_run_flush(List *runs);
+
+/* Insert a run that is in memory only, with all that hangs on it; false: its workflow id has an open run. */
+extern bool ow_run_insert(OwLoadedRun *loaded);
+
+/*
+ * Send a run that comes of a reset what its base, if that was open (else NULL), was told and has not taken in, and what
+ * its base had been told in these events.
+ */
+extern void ow_run_tell_again(OwLoadedRun *base, List *events, const OwLoadedRun *loaded);
 
 /* Outputs of ended branches that have rows: fills outputs[index]. */
 extern void ow_run_read_outputs(const OwRunRef *ref, int parent, Jsonb **outputs, int count);

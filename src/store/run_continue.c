@@ -1,6 +1,6 @@
 /*
  * run_continue.c
- *		Runs that continue as new: the next run's row, and what goes along with it.
+ *		Runs that continue as new: the next run's row, and what goes along with it.  Also what a reset sends along.
  *
  * The next run is inserted when the row of the one before has gone, in the same transaction: the workflow id
  * always has one open run.  Signals and compensations go along as messages, by which they come into its history.
@@ -37,13 +37,13 @@ static OwStatement pass_message_on = {
 	.argument_types = "int,uuid,uuid,uuid,timestamptz"
 };
 
-/* What was committed after the run had continued as new, and is for whichever run goes on in its place */
+/* What was committed after the run had continued as new, or been reset, and is for whichever run goes on in its place */
 static OwStatement pass_all_on = {
 	.sql =
 	"UPDATE workflow.message m SET run_id = e.run_id"
 	"  FROM workflow.closed_execution c"
 	"  JOIN workflow.execution e ON e.shard_key = c.shard_key AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
-	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND c.status = 'ContinuedAsNew'"
+	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND c.status IN ('ContinuedAsNew', 'Terminated')"
 	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('Signal', 'Cancel', 'Terminate', 'Pause', 'Resume')"
 	" RETURNING e.run_id, e.owner::oid",
 	.argument_types = "int,uuid,int2"
@@ -53,6 +53,12 @@ bool
 ow_run_continues(const OwLoadedRun *loaded)
 {
 	return loaded->run.token.phase == OW_PHASE_CLOSED && loaded->run.outcome.next_input != NULL;
+}
+
+bool
+ow_run_has_successor(const OwLoadedRun *loaded)
+{
+	return loaded->replaced || ow_run_continues(loaded);
 }
 
 /* Is the message meant for the workflow id rather than for what this run was at? */
@@ -143,7 +149,21 @@ add_compensations(const OwLoadedRun *loaded, const OwLoadedRun *next, OwRows *me
 	ow_rows_add(messages, message_row(next, "Compensations", ow_object_end(&payload), NULL, DT_NOBEGIN));
 }
 
-/* In the order in which they came; their request ids have done their work.  Gives the time that the next may have. */
+/* After those before it; its request id has done its work.  Moves the time that the next may have. */
+static void
+add_signal(const OwBufferedSignal *signal, const OwLoadedRun *next, TimestampTz *earliest, OwRows *messages)
+{
+	TimestampTz sent_at = Max(signal->sent_at, *earliest);
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add_text(&payload, "signal", signal->name);
+	ow_object_add(&payload, "payload", signal->payload);
+	ow_rows_add(messages, message_row(next, "Signal", ow_object_end(&payload), signal->sent_by, sent_at));
+	*earliest = sent_at + 1;
+}
+
+/* In the order in which they came.  Gives the time that the next may have. */
 static TimestampTz
 add_signals(const OwLoadedRun *loaded, const OwLoadedRun *next, OwRows *messages)
 {
@@ -151,17 +171,7 @@ add_signals(const OwLoadedRun *loaded, const OwLoadedRun *next, OwRows *messages
 	ListCell   *cell;
 
 	foreach(cell, loaded->run.signals)
-	{
-		const OwBufferedSignal *signal = lfirst(cell);
-		TimestampTz sent_at = Max(signal->sent_at, earliest);
-		OwObject	payload;
-
-		ow_object_begin(&payload);
-		ow_object_add_text(&payload, "signal", signal->name);
-		ow_object_add(&payload, "payload", signal->payload);
-		ow_rows_add(messages, message_row(next, "Signal", ow_object_end(&payload), signal->sent_by, sent_at));
-		earliest = sent_at + 1;
-	}
+		add_signal(lfirst(cell), next, &earliest, messages);
 	return earliest;
 }
 
@@ -207,6 +217,55 @@ ow_runs_continue(List *runs)
 			ow_test_kit_started(&next->ref);
 	}
 	ow_rows_write(&insert_runs, "execution", &rows);
+	ow_rows_write(&insert_messages, "message", &messages);
+}
+
+/* ---- after a reset ---- */
+
+static void
+add_recorded_signal(const OwHistoryEvent *event, const OwLoadedRun *next, TimestampTz *earliest, OwRows *messages)
+{
+	char	   *sent_at = ow_json_get_string(event->attributes, "sent_at");
+	OwBufferedSignal signal = {
+		.name = ow_json_get_string(event->attributes, "signal"),
+		.payload = ow_json_get(event->attributes, "payload"),
+		.sent_by = ow_json_get_string(event->attributes, "requested_by")
+	};
+
+	if (sent_at == NULL || !ow_instant_parse(sent_at, &signal.sent_at))
+		elog(ERROR, "malformed signal in history event %d", event->event_id);
+	add_signal(&signal, next, earliest, messages);
+}
+
+/* What it continues as new was told first, and is told first again. */
+static void
+add_recorded_compensations(const OwHistoryEvent *event, const OwLoadedRun *next, OwRows *messages)
+{
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add(&payload, "compensations", ow_json_get(event->attributes, "compensations"));
+	ow_rows_add(messages, message_row(next, "Compensations", ow_object_end(&payload), NULL, DT_NOBEGIN));
+}
+
+void
+ow_run_tell_again(OwLoadedRun *base, List *events, const OwLoadedRun *loaded)
+{
+	TimestampTz earliest = DT_NOBEGIN;
+	OwRows		messages = {0};
+	ListCell   *cell;
+
+	foreach(cell, events)
+	{
+		const OwHistoryEvent *event = lfirst(cell);
+
+		if (strcmp(event->type, "WorkflowExecutionSignaled") == 0)
+			add_recorded_signal(event, loaded, &earliest, &messages);
+		else if (strcmp(event->type, "CompensationsCarriedOver") == 0)
+			add_recorded_compensations(event, loaded, &messages);
+	}
+	if (base != NULL)
+		pass_messages_on(base, loaded, earliest);
 	ow_rows_write(&insert_messages, "message", &messages);
 }
 

@@ -19,6 +19,9 @@
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
 
+/* A reset writes the history of another run at once: a row of it stays short. */
+#define EVENTS_PER_ROW 1000
+
 /*
  * What is new is inserted by one statement per table.  What is there is updated and deleted row by row,
  * each by its key: the plan of a join with the rows at hand, made while a table was small, would go
@@ -88,6 +91,12 @@ static OwStatement delete_runs = {
 	.sql =
 	"DELETE FROM workflow.execution WHERE shard_key = $1 AND run_id = $2",
 	.argument_types = "int,uuid"
+};
+
+static OwStatement insert_run = {
+	.sql =
+	"INSERT INTO workflow.execution SELECT * FROM unnest($1) ON CONFLICT (shard_key, workflow_id) DO NOTHING",
+	.argument_types = "workflow.execution[]"
 };
 
 static OwStatement insert_closed = {
@@ -261,9 +270,8 @@ event_array(Datum *values, bool *nulls, int count, Oid type)
 }
 
 static Datum
-history_row(const OwLoadedRun *loaded)
+history_row(const OwLoadedRun *loaded, int first, int count)
 {
-	int			count = list_length(loaded->events);
 	Datum	   *values = palloc(sizeof(Datum) * count * 4);
 	bool	   *nulls = palloc0(sizeof(bool) * count * 4);
 	Datum	   *times = values,
@@ -272,13 +280,11 @@ history_row(const OwLoadedRun *loaded)
 			   *attributes = states + count;
 	int32	   *branches = palloc(sizeof(int32) * count);
 	bool		any_branch = false;
-	ListCell   *cell;
 	OwRow		row;
 
-	foreach(cell, loaded->events)
+	for (int i = 0; i < count; i++)
 	{
-		const OwHistoryEvent *event = lfirst(cell);
-		int			i = foreach_current_index(cell);
+		const OwHistoryEvent *event = list_nth(loaded->events, first + i);
 
 		branches[i] = event->branch;
 		any_branch |= event->branch != 0;
@@ -294,7 +300,7 @@ history_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, HISTORY_BUCKET, Int16GetDatum(loaded->bucket));
 	ow_row_set(&row, HISTORY_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
 	ow_row_set(&row, HISTORY_FIRST_EVENT_ID,
-			   Int32GetDatum(((OwHistoryEvent *) linitial(loaded->events))->event_id));
+			   Int32GetDatum(((OwHistoryEvent *) list_nth(loaded->events, first))->event_id));
 	ow_row_set(&row, HISTORY_OWNER, ObjectIdGetDatum(loaded->owner));
 	ow_row_set(&row, HISTORY_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
 	ow_row_set(&row, HISTORY_EVENT_TIMES, event_array(times, nulls, count, TIMESTAMPTZOID));
@@ -316,9 +322,10 @@ flush_history(List *runs)
 	foreach(cell, runs)
 	{
 		const OwLoadedRun *loaded = lfirst(cell);
+		int			count = list_length(loaded->events);
 
-		if (loaded->events != NIL)
-			ow_rows_add(&rows, history_row(loaded));
+		for (int first = 0; first < count; first += EVENTS_PER_ROW)
+			ow_rows_add(&rows, history_row(loaded, first, Min(count - first, EVENTS_PER_ROW)));
 	}
 	ow_rows_write(&insert_history, "history_batch", &rows);
 }
@@ -412,7 +419,7 @@ flush_messages(List *runs)
 
 			if (message->handed_over || (!message->taken && !is_closed(loaded)))
 				continue;
-			if (ow_run_continues(loaded) && ow_message_goes_along(message))
+			if (ow_run_has_successor(loaded) && ow_message_goes_along(message))
 				continue;
 			add_message(gone, loaded, message);
 			if (message->kind == OW_INPUT_SIGNAL && !message->taken)
@@ -456,11 +463,10 @@ flush_runs(List *runs)
 	ow_runs_continue(runs);
 }
 
-void
-ow_run_flush(List *runs)
+/* What hangs on the runs */
+static void
+flush_children(List *runs)
 {
-	ListCell   *cell;
-
 	flush_history(runs);
 	ow_compensations_flush(runs);
 	ow_branches_flush(runs);
@@ -468,6 +474,27 @@ ow_run_flush(List *runs)
 	flush_timers(runs);
 	ow_signals_flush(runs);
 	flush_messages(runs);
+}
+
+bool
+ow_run_insert(OwLoadedRun *loaded)
+{
+	Datum		row = ow_run_row(loaded);
+	Datum		value = ow_store_row_array("execution", &row, 1);
+
+	if (ow_store_execute(&insert_run, &value, NULL) == 0)
+		return false;
+	flush_children(list_make1(loaded));
+	ow_wakeup_run(loaded->owner, &loaded->ref);
+	return true;
+}
+
+void
+ow_run_flush(List *runs)
+{
+	ListCell   *cell;
+
+	flush_children(runs);
 	flush_runs(runs);
 	foreach(cell, runs)
 	{

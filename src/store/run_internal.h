@@ -32,6 +32,9 @@ extern void ow_signals_flush(List *runs);
 /* Does another run continue this one? */
 extern bool ow_run_continues(const OwLoadedRun *loaded);
 
+/* Does one continue it, or take its place after a reset? */
+extern bool ow_run_has_successor(const OwLoadedRun *loaded);
+
 /* Is the message, not taken yet, for whichever run goes on? */
 extern bool ow_message_goes_along(const OwMessage *message);
 

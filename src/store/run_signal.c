@@ -119,7 +119,7 @@ forget_signals(const OwLoadedRun *loaded, Datum *values)
 {
 	if (loaded->stored_signals > 0)
 		ow_store_execute(&delete_signals, values, NULL);
-	if (ow_run_continues(loaded) || !may_have_requests(loaded))
+	if (ow_run_has_successor(loaded) || !may_have_requests(loaded))
 		return;
 	values[1] = UUIDPGetDatum(&loaded->chain_id);
 	ow_store_execute(&delete_requests, values, NULL);

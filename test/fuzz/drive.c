@@ -459,13 +459,15 @@ replay(const Drive *drive)
 {
 	OwRun		run;
 	OwMachine	machine = {.definition = drive->machine.definition, .run = &run, .context = CurrentMemoryContext};
-	char	   *difference;
+	OwReplay	again = {
+		.events = drive->machine.events,
+		.definition_for = same_definition,
+		.arg = unconstify(OwDefinition *, machine.definition)
+	};
 
 	fuzz_run_start(&run, machine.definition, drive->run.input, STARTED_AT);
-	difference = ow_history_replay(&machine, drive->machine.events, same_definition,
-								   unconstify(OwDefinition *, machine.definition));
-	if (difference != NULL)
-		fuzz_finding("replay: %s", difference);
+	if (!ow_history_replay(&machine, &again))
+		fuzz_finding("replay: %s", again.difference);
 	else
 		compare(fuzz_run_describe(&drive->run, &drive->store, machine.definition),
 				fuzz_run_describe(&run, NULL, machine.definition));
