@@ -216,6 +216,11 @@ BEGIN ATOMIC
         FROM states s
         CROSS JOIN LATERAL jsonb_array_elements(s.state->'Any') WITH ORDINALITY AS a (awaited, n)
         UNION ALL
+        SELECT s.place, 1, v.version::bigint, 'Choice', s.name, v.target, left(concat(s.state->>'ChangeId', ' = ', v.version), 200)
+        FROM states s
+        CROSS JOIN LATERAL jsonb_each_text(CASE s.state->>'Type' WHEN 'Version' THEN s.state->'Versions' END)
+            AS v (version, target)
+        UNION ALL
         SELECT s.place, 2, 0, 'Default', s.name, s.state->>'Default', 'otherwise'
         FROM states s WHERE s.state ? 'Default'
         UNION ALL
@@ -358,6 +363,7 @@ BEGIN ATOMIC
                CASE d.kind
                    WHEN 'State' THEN d.id || CASE d.type
                        WHEN 'Choice' THEN '{' || t.label || '}'
+                       WHEN 'Version' THEN '{' || t.label || '}'
                        WHEN 'Wait' THEN '(' || t.label || ')'
                        WHEN 'Succeed' THEN '([' || t.label || '])'
                        WHEN 'Fail' THEN '([' || t.label || '])'
@@ -401,6 +407,7 @@ BEGIN ATOMIC
                CASE d.kind
                    WHEN 'State' THEN d.id || ' [label=' || t.label || CASE d.type
                        WHEN 'Choice' THEN ', shape=diamond'
+                       WHEN 'Version' THEN ', shape=diamond'
                        WHEN 'Wait' THEN ', shape=ellipse'
                        WHEN 'Succeed' THEN ', peripheries=2'
                        WHEN 'Fail' THEN ', peripheries=2, style=bold'

@@ -71,6 +71,18 @@ CREATE TABLE workflow.activity_grant (
 );
 COMMENT ON TABLE workflow.activity_grant IS 'Roles that may use an activity in their own definitions';
 
+-- A flag is for the runs of one owner: nobody sets what somebody else's runs read.
+CREATE TABLE workflow.flag (
+    owner   regrole NOT NULL,
+    name    text NOT NULL,
+    value   jsonb NOT NULL,
+    percent float8 NOT NULL CHECK (percent BETWEEN 0 AND 100),
+    set_by  regrole NOT NULL,
+    set_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (owner, name)
+);
+COMMENT ON TABLE workflow.flag IS 'Feature flags, which Version states read';
+
 -- Task queues are names and nothing else: what is granted are the tasks of one owner's runs in the queue.
 CREATE TABLE workflow.worker_grant (
     task_queue text NOT NULL,

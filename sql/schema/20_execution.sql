@@ -48,6 +48,7 @@ CREATE TABLE workflow.execution (
     outcome          jsonb,
     stuck            jsonb,
     paused           jsonb,
+    changes          jsonb,
     input            jsonb NOT NULL,
     memo             jsonb,
     request_id       text,
@@ -72,6 +73,7 @@ COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the to
 COMMENT ON COLUMN workflow.execution.opened IS 'Branches that the Parallel or Map the token stands in has opened';
 COMMENT ON COLUMN workflow.execution.failed IS 'How many of them have failed, which the Map tolerates';
 COMMENT ON COLUMN workflow.execution.kept IS 'What the phase keeps: a stored result (Exit), what is spread (Branches), the limits of a task token (Callback); of a SQL state, also what its task is called with';
+COMMENT ON COLUMN workflow.execution.changes IS 'What Version states have chosen: {change id: version}; null: nothing';
 COMMENT ON COLUMN workflow.execution.paused IS 'Who has paused the run: {paused_at, paused_by, reason}; null: nobody';
 COMMENT ON COLUMN workflow.execution.signals IS 'How many signals are buffered';
 COMMENT ON COLUMN workflow.execution.signal_requests IS 'Signals with a request id have come: see workflow.signal_request';

@@ -49,6 +49,7 @@ BEGIN
                      ('workflow.branch_output', format(mine, 'owner')),
                      ('workflow.activity_task', format(mine, 'owner')),
                      ('workflow.activity_heartbeat', 'EXISTS (SELECT FROM workflow.activity_task t WHERE t.shard_key = activity_heartbeat.shard_key AND t.task_token = activity_heartbeat.task_token)'),
+                     ('workflow.flag', format(mine, 'owner')),
                      ('workflow.worker_grant', format(mine, 'grantee')),
                      ('workflow.worker', format(mine, 'role')),
                      ('workflow.drained_worker', format(mine, 'role')),

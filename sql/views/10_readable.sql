@@ -162,6 +162,13 @@ CROSS JOIN workflow.task_queue_key k
 WHERE k.fairness_key <> '' AND (v.everything OR v.reader OR k.owner = ANY (v.roles));
 COMMENT ON VIEW workflow.readable_task_queue_key IS 'Settings of fairness keys the current user may read';
 
+CREATE VIEW workflow.readable_flag WITH (security_barrier) AS
+SELECT f.name, f.owner, f.value, f.percent, f.set_by, f.set_at
+FROM workflow.viewer v
+CROSS JOIN workflow.flag f
+WHERE v.everything OR v.reader OR f.owner = ANY (v.roles);
+COMMENT ON VIEW workflow.readable_flag IS 'Feature flags the current user may read';
+
 CREATE VIEW workflow.readable_timer WITH (security_barrier) AS
 SELECT e.workflow_id, e.workflow, t.shard_key, t.run_id, t.kind, t.due_at, t.owner, e.state, e.phase, e.entered_at,
        e.started_at

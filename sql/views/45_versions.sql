@@ -59,3 +59,13 @@ COMMENT ON COLUMN workflow.version_usage.average_duration IS 'From the start to 
 COMMENT ON COLUMN workflow.version_usage.median_duration IS 'Half of them took less';
 COMMENT ON COLUMN workflow.version_usage.p95_duration IS '95 of 100 took less';
 COMMENT ON COLUMN workflow.version_usage.last_started_at IS 'When the last of its runs was started';
+
+CREATE VIEW workflow.flags WITH (security_invoker) AS
+SELECT name, owner, value, percent, set_by, set_at FROM workflow.readable_flag;
+COMMENT ON VIEW workflow.flags IS 'Feature flags, which Version states read';
+COMMENT ON COLUMN workflow.flags.name IS 'By which Version states name it';
+COMMENT ON COLUMN workflow.flags.owner IS 'The role whose runs it is for';
+COMMENT ON COLUMN workflow.flags.value IS 'What they get';
+COMMENT ON COLUMN workflow.flags.percent IS 'For how many percent of the workflow ids it is set, by their hash';
+COMMENT ON COLUMN workflow.flags.set_by IS 'The role that has set it';
+COMMENT ON COLUMN workflow.flags.set_at IS 'When it was last set';

@@ -49,6 +49,18 @@ ow_api_uuid(FunctionCallInfo fcinfo, int argument, const char *name)
 	return PG_GETARG_UUID_P(argument);
 }
 
+double
+ow_api_percent(FunctionCallInfo fcinfo, int argument, double otherwise)
+{
+	double		percent = PG_ARGISNULL(argument) ? otherwise : PG_GETARG_FLOAT8(argument);
+
+	if (!(percent >= 0 && percent <= 100))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("percent must be from 0 to 100")));
+	return percent;
+}
+
 char *
 ow_api_optional_text(FunctionCallInfo fcinfo, int argument)
 {

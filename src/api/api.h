@@ -19,6 +19,7 @@ extern char *ow_api_text(FunctionCallInfo fcinfo, int argument, const char *name
 extern pg_uuid_t *ow_api_uuid(FunctionCallInfo fcinfo, int argument, const char *name);
 extern char *ow_api_optional_text(FunctionCallInfo fcinfo, int argument);	/* NULL when null */
 extern int	ow_api_version(FunctionCallInfo fcinfo, int argument);	/* 0 when null */
+extern double ow_api_percent(FunctionCallInfo fcinfo, int argument, double otherwise);
 extern Jsonb *ow_api_jsonb(FunctionCallInfo fcinfo, int argument, const char *name);
 extern Jsonb *ow_api_optional_jsonb(FunctionCallInfo fcinfo, int argument);
 

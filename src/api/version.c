@@ -109,18 +109,6 @@ ow_set_current(PG_FUNCTION_ARGS)
 
 /* ---- ramp ---- */
 
-static double
-percent_argument(FunctionCallInfo fcinfo)
-{
-	double		percent = PG_ARGISNULL(2) ? 0 : PG_GETARG_FLOAT8(2);
-
-	if (!(percent >= 0 && percent <= 100))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("percent must be from 0 to 100")));
-	return percent;
-}
-
 static void
 check_ramp(const Target *target)
 {
@@ -142,7 +130,7 @@ check_ramp(const Target *target)
 Datum
 ow_set_ramp(PG_FUNCTION_ARGS)
 {
-	double		percent = percent_argument(fcinfo);
+	double		percent = ow_api_percent(fcinfo, 2, 0);
 	Target		target = lock_target(fcinfo, "workflow.set_ramp()", true);
 
 	if (percent > 0)

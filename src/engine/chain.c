@@ -34,6 +34,7 @@
 #include "pgstat.h"
 #include "settings.h"
 #include "storage/proc.h"
+#include "store/flag.h"
 #include "store/start.h"
 #include "test_kit/test_kit.h"
 #include "utils/memutils.h"
@@ -456,9 +457,8 @@ is_answer(const OwMessage *message)
 static bool
 take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFailure *failure)
 {
-	JsonbValue	value;
-
 	const OwToken *token = ow_run_find_task(&chain->loaded->run, &message->task_token, &input->branch);
+	JsonbValue	value;
 
 	if (token == NULL || (message->kind == OW_INPUT_HEARTBEAT && ow_token_is_queued(token)))
 		return false;
@@ -709,6 +709,7 @@ one_try(Chain *chain, bool careful)
 		.evaluate = evaluate,
 		.new_task_token = new_task_token,
 		.next_run = next_run,
+		.read_flag = ow_flag_read,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
 		.fits = fits,

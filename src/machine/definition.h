@@ -38,7 +38,8 @@ typedef enum OwStateType
 	OW_STATE_PARALLEL,
 	OW_STATE_MAP,
 	OW_STATE_AWAIT,
-	OW_STATE_CONTINUE_AS_NEW
+	OW_STATE_CONTINUE_AS_NEW,
+	OW_STATE_VERSION
 } OwStateType;
 
 extern const char *ow_state_type_name(OwStateType type);	/* "Pass", "Task", … */
@@ -192,6 +193,16 @@ typedef struct OwQueryType
 	OwProjection *result;
 } OwQueryType;
 
+#define OW_ORIGINAL_VERSION (-1)	/* of a change: as it was before */
+#define OW_MAX_CHANGE_VERSION 1000000
+
+/* Where a Version state leads runs that follow this version of its change */
+typedef struct OwChangeVersion
+{
+	int			version;
+	int			next;
+} OwChangeVersion;
+
 /* A signal that runs of the definition can be sent */
 typedef struct OwSignalType
 {
@@ -258,6 +269,12 @@ typedef struct OwState
 
 	bool		inherits_version;	/* ContinueAsNew: the next run follows this version, not the
 									 * current one */
+
+	/* Version */
+	char	   *change_id;
+	char	   *flag;			/* NULL: the greatest version */
+	int			nversions;
+	OwChangeVersion *versions;	/* in order */
 
 	/* Fail */
 	char	   *error;

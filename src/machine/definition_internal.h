@@ -141,6 +141,10 @@ extern void ow_compile_signals(OwCompiler *compiler, const JsonbValue *source);
 extern void ow_compile_wait(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
 extern void ow_compile_await(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
 
+/* definition_version.c */
+extern const OwField ow_version_fields[];
+extern void ow_compile_version(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
+
 /* "ResultPath": a Reference Path over "$"; NULL when absent, bad or null (is_null) */
 extern OwPath *ow_compile_result_path(OwCompiler *compiler, const JsonbValue *source, bool *is_null,
 									  const char *where);

@@ -419,6 +419,9 @@ static const OwStateKind state_kinds[] = {
 	{"ContinueAsNew", OW_STATE_CONTINUE_AS_NEW, false, compile_continue_as_new, false,
 		{common_fields, continue_fields, ow_sql_only_fields, NULL},
 	{common_fields, sql_continue_fields, ow_jsonpath_only_fields, NULL}},
+	{"Version", OW_STATE_VERSION, false, ow_compile_version, false,
+		{common_fields, ow_version_fields, NULL},
+	{common_fields, ow_version_fields, NULL}},
 	{"Compensate", OW_STATE_COMPENSATE, true, NULL, false,
 		{common_fields, next_fields, NULL},
 	{common_fields, next_fields, NULL}},
@@ -429,8 +432,6 @@ static const OwStateKind state_kinds[] = {
 		{common_fields, flow_fields, next_fields, assign_fields, ow_map_fields, ow_sql_only_fields, NULL},
 	{common_fields, sql_flow_fields, next_fields, assign_fields, ow_map_sql_fields, ow_jsonpath_only_fields, NULL}}
 };
-
-static const char *const later_types[] = {"Version"};
 
 const char *
 ow_state_type_name(OwStateType type)
@@ -457,23 +458,11 @@ find_kind(const char *name)
 static void
 report_unknown_type(OwCompiler *compiler, const char *type, const char *where)
 {
-	const char *names[lengthof(state_kinds) + lengthof(later_types)];
+	const char *names[lengthof(state_kinds)];
 	const char *nearest;
 
-	for (int i = 0; i < (int) lengthof(later_types); i++)
-	{
-		names[i] = later_types[i];
-		if (strcmp(type, later_types[i]) == 0)
-		{
-			ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "NotSupported",
-						   ow_where_member(where, "Type"), NULL,
-						   "field \"Type\" in %s: %s states are not supported yet",
-						   ow_where_subject(where), type);
-			return;
-		}
-	}
 	for (int i = 0; i < (int) lengthof(state_kinds); i++)
-		names[lengthof(later_types) + i] = state_kinds[i].name;
+		names[i] = state_kinds[i].name;
 	nearest = ow_nearest_name(type, names, lengthof(names));
 	ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnknownType",
 				   ow_where_member(where, "Type"),

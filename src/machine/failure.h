@@ -46,6 +46,7 @@ typedef struct OwFailure
 #define OW_ERROR_CANCELED "OW.Canceled"
 #define OW_ERROR_NO_LEASE "OW.NoLease"
 #define OW_ERROR_TRANSITION_LIMIT "OW.TransitionLimitExceeded"
+#define OW_ERROR_VERSION "OW.VersionNotSupported"
 #define OW_ERROR_CIRCUIT_OPEN "OW.CircuitOpen"
 
 /* Fills *failure and returns false, so that callers write: return ow_fail(failure, …) */

@@ -217,6 +217,7 @@ typedef struct OwRun
 	int			next_branch_id; /* from 1 */
 	int			next_event_id;	/* from 1 */
 	Jsonb	   *error;			/* $$.Execution.Error, NULL until OnError/OnCancel/OnTimeout */
+	Jsonb	   *changes;		/* {change id: version} that Version states have chosen; NULL: none */
 	bool		handler_taken;	/* OnError, OnCancel or OnTimeout was entered: never again */
 	OwStatus	sticky_status;	/* CANCELED or TIMED_OUT after OnCancel/OnTimeout; else RUNNING */
 	bool		cancel_requested;
@@ -296,6 +297,10 @@ typedef struct OwHost
 
 	/* The run that continues this one: its id, and the version that it follows */
 	void		(*next_run) (void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version);
+
+	/* The value of a flag for this run; NULL: it has none */
+	Jsonb	   *(*read_flag) (void *arg, const OwRun *run, const char *name);
+
 	/* How many iterations of a Map may run at a time that sets no limit */
 	int			(*max_concurrency) (void *arg, const OwRun *run);
 

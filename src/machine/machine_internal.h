@@ -187,6 +187,9 @@ extern Jsonb *ow_machine_run_variables(const OwRun *run);
 extern void ow_machine_run_scope(OwMachine *machine, const Jsonb *data, OwScope *scope);
 extern void ow_machine_run_sql_scope(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope *scope);
 
+/* machine_change.c */
+extern void ow_machine_enter_version(OwMachine *machine, const OwState *state);
+
 /* machine_compensate.c */
 extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result,
 										   OwFailure *failure);

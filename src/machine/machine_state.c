@@ -422,6 +422,9 @@ ow_machine_enter(OwMachine *machine)
 		case OW_STATE_CONTINUE_AS_NEW:
 			ok = ow_machine_continue_as_new(machine, state, &failure);
 			break;
+		case OW_STATE_VERSION:
+			ow_machine_enter_version(machine, state);
+			break;
 		case OW_STATE_TASK:
 			pg_unreachable();
 	}

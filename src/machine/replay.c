@@ -142,6 +142,15 @@ find_next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run
 	*version = (int) number;
 }
 
+/* What a Version state read, as the event that is made next tells */
+static Jsonb *
+find_flag(void *arg, const OwRun *run, const char *name)
+{
+	const Jsonb *attributes = next_attributes(arg, run);
+
+	return attributes ? ow_json_get(attributes, "flag_value") : NULL;
+}
+
 static void
 read_failure(const OwHistoryEvent *event, bool upper_case, OwFailure *failure)
 {
@@ -437,6 +446,7 @@ make_host(List *events)
 		.recorded_limits = find_limits,
 		.new_task_token = find_task_token,
 		.next_run = find_next_run,
+		.read_flag = find_flag,
 		.arg = events,
 		.max_concurrency = find_concurrency,
 		.check_output = find_rejection,

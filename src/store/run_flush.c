@@ -72,7 +72,7 @@ static OwStatement delete_messages = {
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
 	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck," \
-	"       paused = n.paused" \
+	"       paused = n.paused, changes = n.changes" \
 	"  FROM (SELECT ($3).*) AS n" \
 	" WHERE e.shard_key = $1 AND e.run_id = $2"
 
@@ -187,6 +187,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
 	ow_row_set_json(&row, EXECUTION_STUCK, run->stuck);
 	ow_row_set_json(&row, EXECUTION_PAUSED, run->paused);
+	ow_row_set_json(&row, EXECUTION_CHANGES, run->changes);
 	ow_row_set_json(&row, EXECUTION_INPUT, run->input);
 	ow_row_set_json(&row, EXECUTION_MEMO, loaded->memo);
 	ow_row_set_text(&row, EXECUTION_REQUEST_ID, loaded->request_id);
@@ -211,6 +212,7 @@ machine_json(const OwLoadedRun *loaded)
 	ow_object_add_int(&object, "next_branch_id", run->next_branch_id);
 	ow_object_add(&object, "visits", ow_machine_visits(&run->token, loaded->compiled->definition));
 	ow_object_add(&object, "error", run->error);
+	ow_object_add(&object, "changes", run->changes);
 	ow_object_add_bool(&object, "handler_taken", run->handler_taken);
 	ow_object_add_bool(&object, "cancel_requested", run->cancel_requested);
 	ow_object_add_text(&object, "sticky_status", ow_status_name(run->sticky_status));

@@ -122,6 +122,7 @@ read_run(uint64 row, OwRun *run)
 	run->cancel_requested = read_bool(row, EXECUTION_CANCEL_REQUESTED);
 	run->stuck = read_json(row, EXECUTION_STUCK);
 	run->paused = read_json(row, EXECUTION_PAUSED);
+	run->changes = read_json(row, EXECUTION_CHANGES);
 	ow_row_read_token(row, EXECUTION_TOKEN, &run->token);
 	read_outcome(read_json(row, EXECUTION_OUTCOME), &run->outcome);
 }

@@ -141,6 +141,17 @@ next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, 
 	*version = run->version;
 }
 
+/* What a flag is depends on its name, and changes as time goes by. */
+static Jsonb *
+read_flag(void *arg, const OwRun *run, const char *name)
+{
+	const Drive *drive = arg;
+	uint32		choice = string_hash(name, 1024) + (uint32) (drive->now / USECS_PER_SEC);
+	static const char *const values[] = {"true", "false", "null", "1", "2", "-1", "\"x\""};
+
+	return choice % 8 == 7 ? NULL : ow_json_parse(values[choice % 8]);
+}
+
 static int
 max_concurrency(void *arg, const OwRun *run)
 {
@@ -760,6 +771,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 		.evaluate = evaluate,
 		.new_task_token = new_task_token,
 		.next_run = next_run,
+		.read_flag = read_flag,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
 		.may_attempt = may_attempt,

@@ -246,6 +246,7 @@ fuzz_run_describe(const OwRun *run, const FuzzStore *store, const OwDefinition *
 	put_json(&out, "execution error", run->error);
 	put_json(&out, "stuck", run->stuck);
 	put_json(&out, "paused", run->paused);
+	put_json(&out, "changes", run->changes);
 	appendStringInfo(&out, "outcome: %d %s %s %s\n", run->outcome.decided, ow_status_name(run->outcome.status),
 					 run->outcome.error ? run->outcome.error : "none", run->outcome.cause ? run->outcome.cause : "none");
 	put_json(&out, "output", run->outcome.output);

@@ -135,6 +135,7 @@ INSERT INTO probe VALUES
     ('pause_task_queue(text,timestamp with time zone,text,text,regrole)', $$workflow.pause_task_queue('q', owner => 'regress_owner')$$),
     ('resume_task_queue(text,text,regrole)', $$workflow.resume_task_queue('q', owner => 'regress_owner')$$),
     ('set_current(text,integer)', $$workflow.set_current('Order', 1)$$),
+    ('set_flag(text,jsonb,double precision,regrole)', $$workflow.set_flag('f', '1', owner => 'regress_owner')$$),
     ('set_ramp(text,integer,double precision)', $$workflow.set_ramp('Order', NULL, 0)$$),
     ('deprecate(text,integer)', $$workflow.deprecate('Order', 1)$$),
     ('retire(text,integer)', $$workflow.retire('Order', 1)$$),
@@ -386,6 +387,7 @@ INSERT INTO workflow.branch_output SELECT shard_key, run_id, 0, 1, 2, owner, 'Co
 INSERT INTO workflow.activity_task SELECT shard_key, run_id, run_id, owner, 'A', 1 FROM workflow.execution;
 INSERT INTO workflow.task_queue SELECT 'q', owner FROM workflow.execution;
 INSERT INTO workflow.task_queue_key SELECT 'q', owner, 'k' FROM workflow.execution;
+INSERT INTO workflow.flag SELECT owner, 'f', '1', 100, owner FROM workflow.execution;
 INSERT INTO workflow.message SELECT shard_key, run_id, run_id, owner, 'Cancel', '{}', started_by, started_at FROM workflow.execution;
 CREATE FUNCTION pg_temp.rows_of(relation regclass, role text) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
