@@ -12,6 +12,12 @@
 --                       run is doing, and cannot be done in an activity or in REPEATABLE READ
 --   start_delay         the run begins so much later
 --   execution_timeout   the run must close so soon after it began; the sooner of this and TimeoutSeconds counts
+--   run_timeout         each run of the workflow id must close so soon after it began, also one in the place of another
+--                       (Retry, ContinueAsNew); execution_timeout is for all of them together
+--   retry               when a run that failed or timed out is tried again: retriers, as the Retry of a state, or one
+--                       of them, which may leave out ErrorEquals; instead of the definition's own Retry
+--   priority            1 to 5, the lower the sooner, 3 if not given: of its tasks in queues whose definition and
+--                       activity give none, and of the run among those that an executor drives together
 --   memo                kept with the run, for people
 --   request_id          the same one gives the same run, open or closed.  Starts with it queue up; it is known
 --                       for a workflow id or, without one, for the workflow
@@ -25,18 +31,23 @@ CREATE FUNCTION workflow.start(workflow text, input jsonb DEFAULT '{}', workflow
                                version int DEFAULT NULL, id_reuse_policy text DEFAULT 'AllowDuplicate',
                                id_conflict_policy text DEFAULT 'Fail', start_delay interval DEFAULT NULL,
                                execution_timeout interval DEFAULT NULL, memo jsonb DEFAULT NULL,
-                               request_id text DEFAULT NULL, traceparent text DEFAULT NULL) RETURNS uuid
+                               request_id text DEFAULT NULL, traceparent text DEFAULT NULL,
+                               run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL, priority int DEFAULT NULL)
+    RETURNS uuid
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_start';
-COMMENT ON FUNCTION workflow.start(text, jsonb, text, int, text, text, interval, interval, jsonb, text, text) IS
+COMMENT ON FUNCTION workflow.start(text, jsonb, text, int, text, text, interval, interval, jsonb, text, text, interval, jsonb, int) IS
     'Starts a run of a workflow; gives its run id';
 
 -- start_many: starts a run of the current version for each input
 --   inputs        one for each run
 --   workflow_ids  as many, or NULL; a null element stands for the run id
+--   version, execution_timeout, run_timeout, retry, priority  as of start, for each of them
 -- Returns the run ids in the order of the inputs.  Starts all or none.
 -- Raises what start raises; errors about one of them name its index, counted from 1.
-CREATE FUNCTION workflow.start_many(workflow text, inputs jsonb[], workflow_ids text[] DEFAULT NULL) RETURNS SETOF uuid
+CREATE FUNCTION workflow.start_many(workflow text, inputs jsonb[], workflow_ids text[] DEFAULT NULL, version int DEFAULT NULL,
+                                    execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL,
+                                    retry jsonb DEFAULT NULL, priority int DEFAULT NULL) RETURNS SETOF uuid
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_start_many';
-COMMENT ON FUNCTION workflow.start_many(text, jsonb[], text[]) IS 'Starts many runs of a workflow; gives their run ids';
+COMMENT ON FUNCTION workflow.start_many(text, jsonb[], text[], int, interval, interval, jsonb, int) IS 'Starts many runs of a workflow; gives their run ids';

@@ -56,6 +56,8 @@ CREATE TABLE workflow.execution (
     root_run_id      uuid NOT NULL,
     traceparent      text,
     execution_deadline timestamptz,
+    run_attempt      int NOT NULL DEFAULT 1,
+    options          jsonb,
     PRIMARY KEY (shard_key, run_id),
     UNIQUE (shard_key, workflow_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
@@ -66,6 +68,8 @@ COMMENT ON COLUMN workflow.execution.ready IS 'An executor has something to do f
 COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''s activity was running: it runs alone, and is stuck after order_workflow.crash_limit';
 COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row in workflow.timer (it gets one when the run first waits)';
 COMMENT ON COLUMN workflow.execution.execution_deadline IS 'The execution_timeout of the start, for all runs that continue one another';
+COMMENT ON COLUMN workflow.execution.run_attempt IS 'Of the workflow: counts runs that followed one that failed (Retry)';
+COMMENT ON COLUMN workflow.execution.options IS 'As given to workflow.start: {Retry, RetryCounts, RunTimeoutMs, Priority}; null: none of these';
 COMMENT ON COLUMN workflow.execution.traceparent IS 'The W3C trace it was started in; null: it has one of its own';
 COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
 COMMENT ON COLUMN workflow.execution.next_branch_id IS 'One more than there have been branches of Parallel and Map states';

@@ -28,11 +28,14 @@ CREATE TABLE workflow.closed_execution (
     root_run_id   uuid NOT NULL,
     machine       jsonb,
     traceparent   text,
+    run_attempt   int NOT NULL DEFAULT 1,
+    next_run_id   uuid,
     PRIMARY KEY (shard_key, bucket, run_id)
 ) PARTITION BY LIST (bucket);
 CREATE INDEX closed_execution_workflow_id ON workflow.closed_execution (shard_key, workflow_id);
 CREATE INDEX closed_execution_request ON workflow.closed_execution (shard_key, request_id) WHERE request_id IS NOT NULL;
 COMMENT ON TABLE workflow.closed_execution IS 'Closed runs';
+COMMENT ON COLUMN workflow.closed_execution.next_run_id IS 'The run in its place: it was continued as new, or is retried';
 COMMENT ON COLUMN workflow.closed_execution.machine IS 'State needed to run failed compensations again, when there are any';
 
 -- One row per transaction that drove the run: its events side by side, ids counting up from first_event_id.

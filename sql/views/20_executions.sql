@@ -12,14 +12,15 @@ SELECT workflow_id, run_id, workflow, version, status, state,
        NULL::jsonb AS public_error,
        started_at,
        NULL::timestamptz AS closed_at,
-       attempt, owner, started_by, memo, deadline, due_at, stuck, cancel_requested, request_id, root_run_id,
-       shard_key, traceparent, run_paused_at AS paused_at, run_paused_by AS paused_by, run_pause_reason AS pause_reason
+       run_attempt AS attempt, owner, started_by, memo, deadline, due_at, stuck, cancel_requested, request_id, root_run_id,
+       shard_key, traceparent, run_paused_at AS paused_at, run_paused_by AS paused_by, run_pause_reason AS pause_reason,
+       NULL::uuid AS next_run_id
 FROM workflow.readable_execution
 UNION ALL
 SELECT workflow_id, run_id, workflow, version, status, state,
        input, output, error, cause, public_error, started_at, closed_at,
-       NULL, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key,
-       traceparent, NULL, NULL, NULL
+       run_attempt, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key,
+       traceparent, NULL, NULL, NULL, next_run_id
 FROM workflow.readable_closed_execution;
 COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
 COMMENT ON COLUMN workflow.executions.workflow_id IS
@@ -37,7 +38,7 @@ COMMENT ON COLUMN workflow.executions.cause IS 'Internal, as error: who only sta
 COMMENT ON COLUMN workflow.executions.public_error IS 'What customers may be told: {Code, Message}';
 COMMENT ON COLUMN workflow.executions.started_at IS 'When workflow.start was called';
 COMMENT ON COLUMN workflow.executions.closed_at IS 'When it ended; NULL while it is open';
-COMMENT ON COLUMN workflow.executions.attempt IS 'Of the activity that an open run is at';
+COMMENT ON COLUMN workflow.executions.attempt IS 'Counts from 1 the runs that follow one that failed: see Retry of a definition';
 COMMENT ON COLUMN workflow.executions.owner IS 'The role that it runs as: the owner of the workflow';
 COMMENT ON COLUMN workflow.executions.started_by IS 'The role that started it';
 COMMENT ON COLUMN workflow.executions.memo IS 'As given to workflow.start';
@@ -48,6 +49,7 @@ COMMENT ON COLUMN workflow.executions.cancel_requested IS
     'Whether an open run is to be canceled when it gets to its next state';
 COMMENT ON COLUMN workflow.executions.request_id IS 'As given to workflow.start';
 COMMENT ON COLUMN workflow.executions.root_run_id IS 'First run of a line of retries and resets: itself, mostly';
+COMMENT ON COLUMN workflow.executions.next_run_id IS 'The run that goes on in its place: it was continued as new, or is tried again';
 COMMENT ON COLUMN workflow.executions.traceparent IS
     'W3C Trace Context: as given to workflow.start; else the run''s own trace, whose id is the run id';
 COMMENT ON COLUMN workflow.executions.paused_at IS 'When the run was paused; NULL: it is not';

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "api/start_options.h"
 #include "catalog/pg_type_d.h"
 #include "engine/clock.h"
 #include "engine/identity.h"
@@ -51,7 +52,20 @@ enum
 	ARG_EXECUTION_TIMEOUT,
 	ARG_MEMO,
 	ARG_REQUEST_ID,
-	ARG_TRACEPARENT
+	ARG_TRACEPARENT,
+	ARG_RUN_TIMEOUT,
+	ARG_RETRY,
+	ARG_PRIORITY
+};
+
+/* …and of start_many, behind inputs and workflow ids */
+enum
+{
+	ARG_MANY_VERSION = 3,
+	ARG_MANY_EXECUTION_TIMEOUT,
+	ARG_MANY_RUN_TIMEOUT,
+	ARG_MANY_RETRY,
+	ARG_MANY_PRIORITY
 };
 
 typedef enum ReusePolicy
@@ -115,19 +129,6 @@ options_argument(FunctionCallInfo fcinfo, bool choose)
 				 errmsg("id_conflict_policy \"TerminateExisting\" contradicts id_reuse_policy \"RejectDuplicate\""),
 				 errdetail("The run that is terminated has used the workflow id.")));
 	return options;
-}
-
-/* The time an interval after start; an interval that is not positive is an error. */
-static TimestampTz
-add_interval(FunctionCallInfo fcinfo, int argument, const char *name, TimestampTz start)
-{
-	TimestampTz end = ow_api_add_interval(start, PG_GETARG_DATUM(argument));
-
-	if (end <= start)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be greater than zero", name)));
-	return end;
 }
 
 static char *
@@ -284,17 +285,16 @@ name_run(OwNewRun *run)
 	run->workflow_id = ow_api_uuid_text(&run->ref.run_id);
 }
 
-static TimestampTz
-definition_deadline(const OwCompiled *compiled, TimestampTz start)
-{
-	int64		timeout = compiled->definition->timeout_ms;
-
-	return timeout == OW_UNSET ? DT_NOEND : ow_instant_add_ms(start, timeout);
-}
-
 static void
 fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, const StartOptions *options, OwNewRun *run)
 {
+	static const OwStartArguments arguments = {
+		.execution_timeout = ARG_EXECUTION_TIMEOUT,
+		.run_timeout = ARG_RUN_TIMEOUT,
+		.retry = ARG_RETRY,
+		.priority = ARG_PRIORITY
+	};
+	OwStartOptions more;
 	const OwCompiled *checked = compiled;
 
 	memset(run, 0, sizeof(OwNewRun));
@@ -315,18 +315,9 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, const StartOptions
 	run->memo = ow_api_optional_jsonb(fcinfo, ARG_MEMO);
 	run->traceparent = traceparent_argument(fcinfo);
 	run->start_at = PG_ARGISNULL(ARG_START_DELAY) ? run->started_at :
-		add_interval(fcinfo, ARG_START_DELAY, "start_delay", run->started_at);
-	/* the time to close in counts from when it may begin */
-	run->deadline = definition_deadline(compiled, run->start_at);
-	run->execution_deadline = DT_NOEND;
-	if (!PG_ARGISNULL(ARG_EXECUTION_TIMEOUT))
-	{
-		TimestampTz end = add_interval(fcinfo, ARG_EXECUTION_TIMEOUT, "execution_timeout",
-									   run->start_at);
-
-		run->execution_deadline = end;
-		run->deadline = Min(run->deadline, end);
-	}
+		ow_start_add_interval(fcinfo, ARG_START_DELAY, "start_delay", run->started_at);
+	ow_start_options_read(fcinfo, &arguments, &more);
+	ow_start_options_apply(&more, run);
 }
 
 /* The run that an earlier start with the same request id made */
@@ -485,8 +476,9 @@ element_error(void *index)
 }
 
 static void
-fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, bool choose, FunctionCallInfo fcinfo)
+fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, bool choose, const OwStartOptions *options)
 {
+	FunctionCallInfo fcinfo = options->fcinfo;
 	Datum	   *inputs;
 	bool	   *nulls;
 	int			index = 0;
@@ -510,7 +502,7 @@ fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, bool choose, Fu
 		run->workflow_id = ids ? ids[index] : NULL;
 		name_run(run);
 		run->compiled = choose ? choose_version(compiled, run->workflow_id, &checked) : compiled;
-		run->deadline = definition_deadline(run->compiled, now);
+		ow_start_options_apply(options, run);
 		run->input = nulls[index] ? ow_json_empty_object() : DatumGetJsonbP(inputs[index]);
 		check_input(run->compiled, run->input);
 	}
@@ -545,15 +537,17 @@ count_inputs(FunctionCallInfo fcinfo)
 }
 
 static Datum
-start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose)
+start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose, const OwStartArguments *arguments)
 {
+	OwStartOptions options;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			count = count_inputs(fcinfo);
 	OwNewRun   *runs = palloc_extended(sizeof(OwNewRun) * Max(count, 1),
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	prepare(compiled);
-	fill_many(runs, count, compiled, choose, fcinfo);
+	ow_start_options_read(fcinfo, arguments, &options);
+	fill_many(runs, count, compiled, choose, &options);
 	ow_start_runs(runs, count);
 	check_all_inserted(runs, count);
 
@@ -571,12 +565,25 @@ start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose)
 Datum
 ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled)
 {
-	return start_many(fcinfo, compiled, false);
+	static const OwStartArguments none = {0};
+
+	return start_many(fcinfo, compiled, false, &none);
 }
 
-/* start_many(workflow text, inputs jsonb[], workflow_ids text[]) */
+/* start_many(workflow text, inputs jsonb[], workflow_ids text[], version int, …) */
 Datum
 ow_start_many(PG_FUNCTION_ARGS)
 {
-	return start_many(fcinfo, find_definition(ow_api_text(fcinfo, 0, "workflow"), 0), true);
+	static const OwStartArguments arguments = {
+		.execution_timeout = ARG_MANY_EXECUTION_TIMEOUT,
+		.run_timeout = ARG_MANY_RUN_TIMEOUT,
+		.retry = ARG_MANY_RETRY,
+		.priority = ARG_MANY_PRIORITY
+	};
+	int			version = ow_api_version(fcinfo, ARG_MANY_VERSION);
+	const OwCompiled *compiled = find_definition(ow_api_text(fcinfo, ARG_WORKFLOW, "workflow"), version);
+
+	if (version != 0)
+		ow_api_hold_version(compiled);
+	return start_many(fcinfo, compiled, version == 0, &arguments);
 }

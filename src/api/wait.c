@@ -117,13 +117,13 @@ result_row(const OwFoundRun *run)
 
 /* ---- looking ---- */
 
-/* The run waited for, or what followed it by continue-as-new */
+/* The run waited for, or what followed it by continue-as-new or a retry */
 static OwFoundRun *
 look(const Wait *wait)
 {
 	OwFoundRun *run = ow_find_run(&wait->run_id);
 
-	if (run != NULL && !run->open && run->status == OW_STATUS_CONTINUED_AS_NEW)
+	if (run != NULL && run->continued)
 		run = ow_find_continuation(run);
 	if (run == NULL)
 		ereport(ERROR,
@@ -333,7 +333,7 @@ ow_result(PG_FUNCTION_ARGS)
 {
 	OwFoundRun *run = ow_api_run(fcinfo);
 
-	if (!run->open && run->status == OW_STATUS_CONTINUED_AS_NEW)
+	if (run->continued)
 		run = ow_find_continuation(run);
 	if (run->open)
 		ereport(ERROR,

@@ -58,6 +58,10 @@ flush(List *runs)
 	ow_store_close();
 }
 
+/* Of runs, as workflow.start takes them */
+#define DEFAULT_PRIORITY 3
+#define LOWEST_PRIORITY 5
+
 /*
  * A run that crashed the server shares no transaction.  And it goes first: so it is found out before
  * the next of its kind gets to crash the server as well.
@@ -126,6 +130,31 @@ drive_one(OwLoadedRun *loaded, OwChainOptions *options, const OwFailure *stuck)
 	return ow_chain_drive(loaded, options);
 }
 
+/* The lower its priority's number, the sooner a run is driven; of the same one, in the order in which they came. */
+static List *
+in_order_of_priority(List *runs)
+{
+	List	   *ordered = NIL;
+	bool		any = false;
+	ListCell   *cell;
+
+	foreach(cell, runs)
+		any |= ((OwLoadedRun *) lfirst(cell))->run.priority != 0;
+	if (!any)
+		return runs;
+	for (int priority = 1; priority <= LOWEST_PRIORITY; priority++)
+	{
+		foreach(cell, runs)
+		{
+			int			of_run = ((OwLoadedRun *) lfirst(cell))->run.priority;
+
+			if ((of_run == 0 ? DEFAULT_PRIORITY : of_run) == priority)
+				ordered = lappend(ordered, lfirst(cell));
+		}
+	}
+	return ordered;
+}
+
 /* Drives the runs in the current transaction.  What was not done is added to left and alone. */
 static int
 drive_loaded(List *runs, OwChainOptions options, const OwFailure *stuck, OwDriveRest *rest)
@@ -185,7 +214,7 @@ drive(const OwRunRef *refs, int count, OwChainOptions options, const OwFailure *
 	ow_store_open();
 	runs = ow_run_load(refs, count, &rest->contended, options.context);
 	ow_store_close();
-	return drive_loaded(runs, options, stuck, rest);
+	return drive_loaded(in_order_of_priority(runs), options, stuck, rest);
 }
 
 int

@@ -148,12 +148,9 @@ next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, 
 }
 
 static bool
-check_output(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output, OwFailure *failure)
+retry_run(void *arg, const OwRun *run, OwRetryQuestion *question, OwRetryAnswer *answer)
 {
-	OwMismatches mismatches = {0};
-
-	return ow_payload_check(type, output, &mismatches) ||
-		ow_fail(failure, OW_ERROR_INVALID_OUTPUT, "%s", ow_mismatches_text(&mismatches));
+	return ow_run_may_retry(((const Chain *) arg)->loaded, question, answer);
 }
 
 static bool
@@ -710,8 +707,9 @@ one_try(Chain *chain, bool careful)
 		.new_task_token = new_task_token,
 		.next_run = next_run,
 		.read_flag = ow_flag_read,
+		.retry_run = retry_run,
 		.max_concurrency = max_concurrency,
-		.check_output = check_output,
+		.check_output = ow_payload_check_output,
 		.fits = fits,
 		.may_attempt = ow_circuit_may_attempt,
 		.attempt_ended = ow_circuit_attempt_ended,

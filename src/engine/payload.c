@@ -502,3 +502,12 @@ ow_payload_convert(const OwPayloadType *type, const Jsonb *value)
 	fcinfo->args[1].isnull = false;
 	(void) FunctionCallInvoke(fcinfo);
 }
+
+bool
+ow_payload_check_output(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output, OwFailure *failure)
+{
+	OwMismatches mismatches = {0};
+
+	return ow_payload_check(type, output, &mismatches) ||
+		ow_fail(failure, OW_ERROR_INVALID_OUTPUT, "%s", ow_mismatches_text(&mismatches));
+}

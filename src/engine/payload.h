@@ -13,6 +13,7 @@
 #ifndef OW_PAYLOAD_H
 #define OW_PAYLOAD_H
 
+#include "machine/machine.h"
 #include "machine/payload_schema.h"
 
 /*
@@ -27,5 +28,9 @@ extern bool ow_payload_check(const OwPayloadType *type, const Jsonb *value, OwMi
 
 /* Convert to the composite type, if it is one, for what only that finds; errors propagate. */
 extern void ow_payload_convert(const OwPayloadType *type, const Jsonb *value);
+
+/* …as OwHost.check_output */
+extern bool ow_payload_check_output(void *arg, const OwRun *run, const OwPayloadType *type, const Jsonb *output,
+									OwFailure *failure);
 
 #endif							/* OW_PAYLOAD_H */

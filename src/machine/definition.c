@@ -16,6 +16,7 @@ static const OwField top_fields[] = {
 	{"TimeoutSeconds", OW_NUMBER, OW_OPTIONAL},
 	{"Defaults", OW_OBJECT, OW_OPTIONAL},
 	{"Templates", OW_OBJECT, OW_OPTIONAL},
+	{"Retry", OW_ARRAY, OW_OPTIONAL},
 	{"OnError", OW_STRING, OW_OPTIONAL},
 	{"OnCancel", OW_STRING, OW_OPTIONAL},
 	{"OnTimeout", OW_STRING, OW_OPTIONAL},
@@ -292,6 +293,8 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	definition->comment = ow_field_string(source, "Comment");
 	definition->timeout_ms = ow_field_seconds_ms(source, "TimeoutSeconds", 1, "", compiler->problems);
 	definition->public_error = ow_compile_public(compiler, source, "");
+	ow_task_options_init(&definition->retry);
+	ow_read_retriers(&definition->retry, source, "", compiler->problems);
 	definition->input_type = ow_payload_type_compile(source, "Input", "", compiler->problems);
 	definition->output_type = ow_payload_type_compile(source, "Output", "", compiler->problems);
 	compiler->has_templates = ow_field_get(source, "Templates", OW_OBJECT, &compiler->templates);

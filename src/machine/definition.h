@@ -315,6 +315,7 @@ typedef struct OwDefinition
 	int		   *by_name;		/* indexes of the states, sorted as ow_definition_find_state
 								 * searches */
 	int64		timeout_ms;		/* top-level TimeoutSeconds; OW_UNSET */
+	OwTaskOptions retry;		/* top-level Retry: of whole runs */
 	OwTaskOptions defaults;		/* Defaults, without its ResultPath (already spread over the
 								 * states) */
 	int			on_error;		/* state indexes or OW_NO_STATE */
@@ -343,6 +344,12 @@ extern void ow_definition_check_text(const char *text, OwProblems *problems);
 /* Options of an activity's registration, in the same fields as a Task's */
 extern OwTaskOptions *ow_task_options_compile(const Jsonb *source, const char *where, OwProblems *problems);
 extern void ow_task_options_init(OwTaskOptions *options);
+
+/* A Retry alone, an array of retriers or one of them, which may leave out its errors: as the array; NULL: it is wrong */
+extern Jsonb *ow_retry_normalize(const Jsonb *retry, OwProblems *problems);
+
+/* Reads the member "Retry". */
+extern void ow_task_options_read_retry(OwTaskOptions *options, const JsonbValue *source, OwProblems *problems);
 
 /* Each field from the first of the three that sets it: state > defaults > activity (may be NULL) */
 extern void ow_task_options_merge(OwTaskOptions *result, const OwTaskOptions *state,

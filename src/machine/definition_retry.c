@@ -264,6 +264,42 @@ ow_read_retriers(OwTaskOptions *options, const JsonbValue *source, const char *w
 	}
 }
 
+Jsonb *
+ow_retry_normalize(const Jsonb *retry, OwProblems *problems)
+{
+	static const OwField fields[] = {{"Retry", OW_ARRAY, OW_REQUIRED}, {NULL}};
+	static const OwField *const tables[] = {fields, NULL};
+	OwTaskOptions options;
+	JsonbParseState *state = NULL;
+	JsonbValue	value;
+	OwObject	object;
+
+	if (JB_ROOT_IS_OBJECT(retry))
+	{
+		Jsonb	   *one = unconstify(Jsonb *, retry);
+
+		if (!ow_json_member(retry, "ErrorEquals", &value))
+			one = ow_json_with_member(retry, "ErrorEquals", ow_json_from_cstring("[\"" OW_ERROR_ALL "\"]"));
+		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		ow_json_as_value(one, &value);
+		pushJsonbValue(&state, WJB_ELEM, &value);
+		retry = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+	}
+	ow_object_begin(&object);
+	ow_object_add(&object, "Retry", retry);
+	ow_json_as_value(ow_object_end(&object), &value);
+	ow_task_options_init(&options);
+	if (ow_fields_check(&value, "", tables, problems))
+		ow_read_retriers(&options, &value, "", problems);
+	return problems->errors == 0 ? unconstify(Jsonb *, retry) : NULL;
+}
+
+void
+ow_task_options_read_retry(OwTaskOptions *options, const JsonbValue *source, OwProblems *problems)
+{
+	ow_read_retriers(options, source, "", problems);
+}
+
 /* ---- Catch ---- */
 
 static void

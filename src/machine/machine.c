@@ -278,6 +278,7 @@ close_run(OwMachine *machine)
 		ow_object_add_text(&object, "error", outcome->error);
 		ow_object_add_text(&object, "cause", outcome->cause);
 		ow_object_add(&object, "public_error", outcome->public_error);
+		ow_machine_retry_run(machine, &object);
 		ow_machine_record(machine, type, NULL, ow_object_end(&object));
 	}
 	run->status = outcome->status;
@@ -297,6 +298,8 @@ start_run(OwMachine *machine)
 	ow_object_add_text(&object, "workflow", run->workflow);
 	ow_object_add_int(&object, "version", run->version);
 	ow_object_add(&object, "input", run->input);
+	if (run->attempt > 1)
+		ow_object_add_int(&object, "attempt", run->attempt);
 	if (begin_at > machine->now)
 		ow_object_add_text(&object, "begin_at", ow_instant_format(begin_at));
 	ow_machine_record(machine, "WorkflowExecutionStarted", NULL, ow_object_end(&object));

@@ -188,6 +188,7 @@ typedef struct OwOutcome
 	Jsonb	   *next_input;		/* of the run that continues this one; NULL: none does */
 	pg_uuid_t	next_run_id;
 	int			next_version;
+	OwRetryAnswer retry;		/* of the run that has failed: when the next begins */
 } OwOutcome;
 
 /* The materialised state of a run: what the execution row holds */
@@ -201,6 +202,8 @@ typedef struct OwRun
 	char	   *owner;			/* name of the role it runs as; NULL: there is none any more */
 	char	   *traceparent;	/* as given to who started it; NULL */
 	int			version;
+	int			attempt;		/* of the workflow, from 1: a run that fails may be retried */
+	int			priority;		/* of its queued tasks that set none; 0: none either */
 	TimestampTz started_at;
 	TimestampTz deadline;		/* run or execution timeout; DT_NOEND */
 	Jsonb	   *input;
@@ -300,6 +303,9 @@ typedef struct OwHost
 
 	/* The value of a flag for this run; NULL: it has none */
 	Jsonb	   *(*read_flag) (void *arg, const OwRun *run, const char *name);
+
+	/* Shall a run that has failed be tried again?  The question lacks the retriers.  NULL: never */
+	bool		(*retry_run) (void *arg, const OwRun *run, OwRetryQuestion *question, OwRetryAnswer *answer);
 
 	/* How many iterations of a Map may run at a time that sets no limit */
 	int			(*max_concurrency) (void *arg, const OwRun *run);

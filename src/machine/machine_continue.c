@@ -1,9 +1,13 @@
 /*
  * machine_continue.c
- *		ContinueAsNew: closing a run and having another go on in its place, with what is still to be done.
+ *		ContinueAsNew: closing a run and having another go on in its place, with what is still to be done; and trying a
+ *		run that has failed again.
  *
  * The next run has the workflow id, another input, and a history of its own.  Signals that nobody has consumed, and
  * what may have to be undone, go along.  They come to it as messages do, so that its history has them.
+ *
+ * A run that is to be retried has failed, and undone what it did; the next has its input, and begins after the back-off.
+ * What decided that is in the event of its close.
  */
 #include "postgres.h"
 
@@ -49,6 +53,29 @@ ow_machine_continue_as_new(OwMachine *machine, const OwState *state, OwFailure *
 	ow_object_add(&object, "input", input);
 	ow_machine_record(machine, "WorkflowExecutionContinuedAsNew", NULL, ow_object_end(&object));
 	return true;
+}
+
+/* A run that closes may be followed by another attempt. */
+void
+ow_machine_retry_run(OwMachine *machine, OwObject *attributes)
+{
+	const OwHost *host = machine->host;
+	OwRun	   *run = machine->run;
+	OwOutcome  *outcome = &run->outcome;
+	OwFailure	failure = {.error = outcome->error ? outcome->error : "", .cause = outcome->cause, .next_retry_delay_ms = OW_UNSET};
+	OwRetryQuestion question = {.failure = &failure, .attempt = run->attempt, .now = machine->now};
+
+	if ((outcome->status != OW_STATUS_FAILED && outcome->status != OW_STATUS_TIMED_OUT) || host->retry_run == NULL)
+		return;
+	question.random = ow_machine_random(machine);
+	if (!host->retry_run(host->arg, run, &question, &outcome->retry))
+		return;
+	outcome->next_input = run->input;
+	host->next_run(host->arg, run, true, &outcome->next_run_id, &outcome->next_version);
+	ow_object_add_text(attributes, "new_run_id", ow_uuid_to_cstring(&outcome->next_run_id));
+	ow_object_add_int(attributes, "version", outcome->next_version);
+	ow_object_add_text(attributes, "retry_at", ow_instant_format(outcome->retry.at));
+	ow_object_add_int(attributes, "retrier", outcome->retry.retrier);
 }
 
 /* ---- in the next run ---- */

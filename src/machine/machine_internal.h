@@ -156,6 +156,7 @@ extern void ow_machine_ask_circuit_again(OwMachine *machine);
 /* machine_continue.c */
 extern bool ow_machine_continue_as_new(OwMachine *machine, const OwState *state, OwFailure *failure);
 extern void ow_machine_take_over(OwMachine *machine, const OwInput *input);
+extern void ow_machine_retry_run(OwMachine *machine, OwObject *attributes);
 
 /* machine_reset.c */
 extern void ow_machine_reset(OwMachine *machine, const OwInput *input);

@@ -22,7 +22,7 @@
 #include "machine/instant.h"
 #include "machine/machine_internal.h"
 
-/* Of tasks that set none; the lower, the sooner, as in Temporal */
+/* Of tasks that set none, whose run has none; the lower, the sooner, as in Temporal */
 #define DEFAULT_PRIORITY 3
 
 /* Members of what the token keeps */
@@ -132,11 +132,13 @@ make_limits(const OwMachine *machine, const OwTaskOptions *options, TimestampTz 
 {
 	const OwToken *token = machine->token;
 	TimestampTz close_by = ow_token_close_by(token, options);
+	int			of_run = machine->run->priority > 0 ? machine->run->priority : DEFAULT_PRIORITY;
+	int			priority = options->priority == OW_UNSET ? of_run : options->priority;
 	OwObject	object;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "task_queue", options->task_queue);
-	ow_object_add_int(&object, "priority", options->priority == OW_UNSET ? DEFAULT_PRIORITY : options->priority);
+	ow_object_add_int(&object, "priority", priority);
 	ow_object_add_text(&object, "fairness_key", options->fairness_key);
 	if (options->schedule_to_start_ms != OW_UNSET)
 		ow_object_add_text(&object, "start_by",

@@ -152,6 +152,39 @@ find_flag(void *arg, const OwRun *run, const char *name)
 }
 
 static void
+read_retry(const OwHistoryEvent *event, OwRetryAnswer *answer)
+{
+	char	   *retry_at = ow_json_get_string(event->attributes, "retry_at");
+	JsonbValue	retrier;
+	int64		index;
+
+	memset(answer, 0, sizeof(*answer));
+	if (retry_at == NULL)
+		return;
+	if (!ow_json_member(event->attributes, "retrier", &retrier))
+		index = OW_UNSET;		/* of a rejected attempt */
+	else if (!ow_json_value_int64(&retrier, &index) || index < 0)
+		index = OW_MAX_RETRIERS;
+	if (!ow_instant_parse(retry_at, &answer->at) || index >= OW_MAX_RETRIERS ||
+		(index == OW_UNSET && strcmp(event->type, REJECTED) != 0))
+		elog(ERROR, "malformed retry decision in history event %d", event->event_id);
+	answer->retry = true;
+	answer->retrier = index;
+}
+
+/* The run was to be tried again if the event of its close, which is made next, says so. */
+static bool
+find_run_retry(void *arg, const OwRun *run, OwRetryQuestion *question, OwRetryAnswer *answer)
+{
+	const OwHistoryEvent *next = next_event(arg, run);
+
+	if (next == NULL || next->attributes == NULL || ow_json_get_string(next->attributes, "retry_at") == NULL)
+		return false;
+	read_retry(next, answer);
+	return true;
+}
+
+static void
 read_failure(const OwHistoryEvent *event, bool upper_case, OwFailure *failure)
 {
 	memset(failure, 0, sizeof(*failure));
@@ -176,27 +209,6 @@ find_value(void *arg, const OwRun *run, const OwSqlTemplate *template, const OwS
 		return ow_fail(failure, OW_ERROR_QUERY_EVALUATION, "%s was not evaluated", ow_where_subject(template->where));
 	read_failure(list_nth(arg, run->next_event_id - 1), false, failure);
 	return false;
-}
-
-static void
-read_retry(const OwHistoryEvent *event, OwRetryAnswer *answer)
-{
-	char	   *retry_at = ow_json_get_string(event->attributes, "retry_at");
-	JsonbValue	retrier;
-	int64		index;
-
-	memset(answer, 0, sizeof(*answer));
-	if (retry_at == NULL)
-		return;
-	if (!ow_json_member(event->attributes, "retrier", &retrier))
-		index = OW_UNSET;		/* of a rejected attempt */
-	else if (!ow_json_value_int64(&retrier, &index) || index < 0)
-		index = OW_MAX_RETRIERS;
-	if (!ow_instant_parse(retry_at, &answer->at) || index >= OW_MAX_RETRIERS ||
-		(index == OW_UNSET && strcmp(event->type, REJECTED) != 0))
-		elog(ERROR, "malformed retry decision in history event %d", event->event_id);
-	answer->retry = true;
-	answer->retrier = index;
 }
 
 /* An attempt was not made if the event that says so comes next, in the same step. */
@@ -447,6 +459,7 @@ make_host(List *events)
 		.new_task_token = find_task_token,
 		.next_run = find_next_run,
 		.read_flag = find_flag,
+		.retry_run = find_run_retry,
 		.arg = events,
 		.max_concurrency = find_concurrency,
 		.check_output = find_rejection,

@@ -43,7 +43,8 @@ enum
 	FOUND_CAUSE,
 	FOUND_PUBLIC_ERROR,
 	FOUND_XMIN,
-	FOUND_CANCEL_REQUESTED
+	FOUND_CANCEL_REQUESTED,
+	FOUND_CONTINUED
 };
 
 #define COMMON_COLUMNS \
@@ -51,10 +52,11 @@ enum
 	" e.started_at, e.status, e.request_id, e.chain_id"
 #define SELECT_OPEN \
 	"SELECT " COMMON_COLUMNS ", NULL::timestamptz, NULL::jsonb, NULL::text, NULL::text, NULL::jsonb," \
-	"       e.xmin, e.cancel_requested" \
+	"       e.xmin, e.cancel_requested, false" \
 	"  FROM workflow.execution e JOIN workflow.definition d ON d.definition_id = e.definition_id"
 #define SELECT_CLOSED \
-	"SELECT " COMMON_COLUMNS ", e.closed_at, e.output, e.error, e.cause, e.public_error, NULL::xid, false" \
+	"SELECT " COMMON_COLUMNS ", e.closed_at, e.output, e.error, e.cause, e.public_error, NULL::xid, false," \
+	"       e.next_run_id IS NOT NULL" \
 	"  FROM workflow.closed_execution e" \
 	"  JOIN workflow.definition d ON d.definition_id = e.definition_id"
 #define LATEST " ORDER BY e.started_at DESC, e.run_id DESC LIMIT 1"
@@ -205,6 +207,7 @@ read_found(OwFoundRun *run)
 	run->cause = ow_store_text(0, FOUND_CAUSE);
 	run->public_error = ow_store_jsonb(0, FOUND_PUBLIC_ERROR);
 	run->cancel_requested = ow_store_bool(0, FOUND_CANCEL_REQUESTED);
+	run->continued = ow_store_bool(0, FOUND_CONTINUED);
 	run->open = run->closed_at == DT_NOEND;
 	run->uncommitted = run->open && written_here();
 	return run;

@@ -23,6 +23,7 @@ typedef struct OwFoundRun
 	bool		open;
 	bool		uncommitted;	/* open, and written by this very transaction */
 	bool		cancel_requested;
+	bool		continued;		/* closed, and another run goes on in its place */
 	OwStatus	status;
 	TimestampTz started_at;
 	TimestampTz closed_at;		/* DT_NOEND while open */

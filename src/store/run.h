@@ -42,6 +42,7 @@ typedef struct OwLoadedRun
 	char	   *request_id;
 	pg_uuid_t	chain_id;
 	TimestampTz execution_deadline; /* of all runs that continue one another; DT_NOEND */
+	Jsonb	   *options;		/* run_options.h */
 	const OwCompiled *next;		/* what the run that continues this one follows */
 	bool		replaced;		/* on flush: a reset puts another run in its place */
 	bool		ready;			/* on flush: has more to do at once */
@@ -106,6 +107,9 @@ extern List *ow_run_read_history(const OwRunRef *ref, MemoryContext context);
 
 /* The run as a row of workflow.execution */
 extern Datum ow_run_row(const OwLoadedRun *loaded);
+
+/* Shall the run, which has failed, be tried again?  One that could not undo what it did waits for somebody to see to that. */
+extern bool ow_run_may_retry(const OwLoadedRun *loaded, OwRetryQuestion *question, OwRetryAnswer *answer);
 
 /* Bring a closed run with failed compensations back, ready to run them again. */
 extern void ow_run_reopen(const OwRunRef *ref);

@@ -1,6 +1,7 @@
 /*
  * run_continue.c
- *		Runs that continue as new: the next run's row, and what goes along with it.  Also what a reset sends along.
+ *		Runs in whose place another goes on, as they continue as new or are retried: the next run's row, and what goes
+ *		along with it.  Also what a reset sends along.
  *
  * The next run is inserted when the row of the one before has gone, in the same transaction: the workflow id
  * always has one open run.  Signals and compensations go along as messages, by which they come into its history.
@@ -12,6 +13,7 @@
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run_internal.h"
+#include "store/run_options.h"
 #include "store/run_row.h"
 #include "store/start.h"
 #include "test_kit/test_kit.h"
@@ -30,6 +32,11 @@ static OwStatement insert_messages = {
 	.argument_types = "workflow.message[]"
 };
 
+static OwStatement insert_timers = {
+	.sql = "INSERT INTO workflow.timer SELECT * FROM unnest($1)",
+	.argument_types = "workflow.timer[]"
+};
+
 static OwStatement pass_message_on = {
 	.sql =
 	"UPDATE workflow.message SET run_id = $4, sent_at = greatest(sent_at, $5)"
@@ -43,7 +50,7 @@ static OwStatement pass_all_on = {
 	"UPDATE workflow.message m SET run_id = e.run_id"
 	"  FROM workflow.closed_execution c"
 	"  JOIN workflow.execution e ON e.shard_key = c.shard_key AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
-	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND c.status IN ('ContinuedAsNew', 'Terminated')"
+	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND (c.next_run_id IS NOT NULL OR c.status = 'Terminated')"
 	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('Signal', 'Cancel', 'Terminate', 'Pause', 'Resume')"
 	" RETURNING e.run_id, e.owner::oid",
 	.argument_types = "int,uuid,int2"
@@ -76,6 +83,18 @@ closed_at(const OwLoadedRun *loaded)
 	return ((const OwHistoryEvent *) llast(loaded->events))->time;
 }
 
+bool
+ow_run_may_retry(const OwLoadedRun *loaded, OwRetryQuestion *question, OwRetryAnswer *answer)
+{
+	question->close_by = loaded->execution_deadline;
+	if (!ow_run_options_retry(loaded->options, loaded->compiled->definition, question, answer))
+		return false;
+	ow_store_open();
+	answer->retry = !ow_compensations_failed(loaded);
+	ow_store_close();
+	return answer->retry;
+}
+
 /* ---- the run ---- */
 
 static OwLoadedRun *
@@ -85,21 +104,31 @@ next_run(const OwLoadedRun *loaded)
 	const OwDefinition *definition = loaded->next->definition;
 	OwLoadedRun *next = palloc0(sizeof(OwLoadedRun));
 	OwRun	   *it = &next->run;
+	bool		retried = run->outcome.retry.retry;
+	TimestampTz begin_at;
 
 	it->shard_key = run->shard_key;
 	it->run_id = it->root_run_id = run->outcome.next_run_id;
+	it->attempt = 1;
 	it->workflow_id = run->workflow_id;
 	it->started_at = closed_at(loaded);
-	it->deadline = loaded->execution_deadline;
+	if (retried)
+	{
+		it->root_run_id = run->root_run_id;
+		it->attempt = run->attempt + 1;
+	}
+	begin_at = retried ? run->outcome.retry.at : it->started_at;
+	it->deadline = ow_run_options_deadline(loaded->options, begin_at, loaded->execution_deadline);
 	if (definition->timeout_ms != OW_UNSET)
-		it->deadline = Min(it->deadline, ow_instant_add_ms(it->started_at, definition->timeout_ms));
+		it->deadline = Min(it->deadline, ow_instant_add_ms(begin_at, definition->timeout_ms));
 	it->input = run->outcome.next_input;
 	it->traceparent = run->traceparent;
 	it->status = it->sticky_status = OW_STATUS_RUNNING;
 	it->next_event_id = it->next_branch_id = 1;
 	it->token.state = OW_NO_STATE;
 	it->token.phase = OW_PHASE_NEW;
-	it->token.due_at = it->token.entered_at = it->token.scheduled_at = DT_NOEND;
+	it->token.entered_at = it->token.scheduled_at = DT_NOEND;
+	it->token.due_at = begin_at > it->started_at ? begin_at : DT_NOEND;
 	next->ref.shard_key = it->shard_key;
 	next->ref.run_id = it->run_id;
 	next->definition_id = loaded->next->definition_id;
@@ -110,8 +139,21 @@ next_run(const OwLoadedRun *loaded)
 	next->memo = loaded->memo;
 	next->chain_id = loaded->chain_id;
 	next->execution_deadline = loaded->execution_deadline;
-	next->ready = true;
+	next->options = ow_run_options_next(loaded->options, &run->outcome.retry);
+	next->ready = it->token.due_at == DT_NOEND;
 	return next;
+}
+
+/* A run that waits before it begins has the timers of a waiting run. */
+static void
+add_timers(const OwLoadedRun *next, OwRows *timers)
+{
+	if (next->ready)
+		return;
+	ow_rows_add(timers, ow_timer_row(next, "Token", next->run.token.due_at));
+	if (next->run.deadline != DT_NOEND)
+		ow_rows_add(timers, ow_timer_row(next, "Deadline", next->run.deadline));
+	ow_wakeup_at(next->owner, Min(next->run.token.due_at, next->run.deadline));
 }
 
 /* ---- what goes along ---- */
@@ -199,6 +241,7 @@ ow_runs_continue(List *runs)
 {
 	OwRows		rows = {0};
 	OwRows		messages = {0};
+	OwRows		timers = {0};
 	ListCell   *cell;
 
 	foreach(cell, runs)
@@ -210,6 +253,7 @@ ow_runs_continue(List *runs)
 			continue;
 		next = next_run(loaded);
 		ow_rows_add(&rows, ow_run_row(next));
+		add_timers(next, &timers);
 		add_compensations(loaded, next, &messages);
 		pass_messages_on(loaded, next, add_signals(loaded, next, &messages));
 		ow_wakeup_run(next->owner, &next->ref);
@@ -218,6 +262,7 @@ ow_runs_continue(List *runs)
 	}
 	ow_rows_write(&insert_runs, "execution", &rows);
 	ow_rows_write(&insert_messages, "message", &messages);
+	ow_rows_write(&insert_timers, "timer", &timers);
 }
 
 /* ---- after a reset ---- */

@@ -195,6 +195,8 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, EXECUTION_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
 	ow_row_set_text(&row, EXECUTION_TRACEPARENT, run->traceparent);
 	ow_row_set_time(&row, EXECUTION_EXECUTION_DEADLINE, loaded->execution_deadline);
+	ow_row_set(&row, EXECUTION_RUN_ATTEMPT, Int32GetDatum(run->attempt));
+	ow_row_set_json(&row, EXECUTION_OPTIONS, loaded->options);
 	return ow_store_row("execution", row.values, row.nulls);
 }
 
@@ -253,6 +255,9 @@ closed_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, CLOSED_ROOT_RUN_ID, UUIDPGetDatum(&run->root_run_id));
 	ow_row_set_json(&row, CLOSED_MACHINE, machine_json(loaded));
 	ow_row_set_text(&row, CLOSED_TRACEPARENT, run->traceparent);
+	ow_row_set(&row, CLOSED_RUN_ATTEMPT, Int32GetDatum(run->attempt));
+	ow_row_set(&row, CLOSED_NEXT_RUN_ID, UUIDPGetDatum(&run->outcome.next_run_id));
+	row.nulls[CLOSED_NEXT_RUN_ID] = !ow_run_continues(loaded);
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 
@@ -332,8 +337,8 @@ flush_history(List *runs)
 	ow_rows_write(&insert_history, "history_batch", &rows);
 }
 
-static Datum
-timer_row(const OwLoadedRun *loaded, const char *kind, TimestampTz due_at)
+Datum
+ow_timer_row(const OwLoadedRun *loaded, const char *kind, TimestampTz due_at)
 {
 	OwRow		row;
 
@@ -355,7 +360,7 @@ diff_timer(const OwLoadedRun *loaded, const char *kind, TimestampTz stored, Time
 		return;
 	if (wanted != DT_NOEND)
 	{
-		ow_rows_add(rows, timer_row(loaded, kind, wanted));
+		ow_rows_add(rows, ow_timer_row(loaded, kind, wanted));
 		ow_wakeup_at(loaded->owner, wanted);
 	}
 	else

@@ -29,6 +29,9 @@ extern void ow_signals_load(List *runs, MemoryContext context);
 /* Writes signals that have come, and deletes those consumed, and those of runs that have closed. */
 extern void ow_signals_flush(List *runs);
 
+/* A timer of the run as a row of workflow.timer */
+extern Datum ow_timer_row(const OwLoadedRun *loaded, const char *kind, TimestampTz due_at);
+
 /* Does another run continue this one? */
 extern bool ow_run_continues(const OwLoadedRun *loaded);
 

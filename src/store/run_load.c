@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "store/run.h"
 #include "store/run_internal.h"
+#include "store/run_options.h"
 #include "store/run_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -108,6 +109,7 @@ read_run(uint64 row, OwRun *run)
 	run->workflow_id = read_text(row, EXECUTION_WORKFLOW_ID);
 	run->started_at = read_time(row, EXECUTION_STARTED_AT);
 	run->deadline = read_time(row, EXECUTION_DEADLINE);
+	run->attempt = read_int(row, EXECUTION_RUN_ATTEMPT);
 	run->input = read_json(row, EXECUTION_INPUT);
 	run->traceparent = read_text(row, EXECUTION_TRACEPARENT);
 	run->status = ow_status_from_name(read_text(row, EXECUTION_STATUS));
@@ -154,6 +156,8 @@ read_loaded(uint64 row)
 	loaded->stored_event_id = loaded->run.next_event_id;
 	loaded->execution_deadline = read_time(row, EXECUTION_EXECUTION_DEADLINE);
 	loaded->stored_signals = read_int(row, EXECUTION_SIGNALS);
+	loaded->options = read_json(row, EXECUTION_OPTIONS);
+	loaded->run.priority = ow_run_options_priority(loaded->options);
 	return loaded;
 }
 

@@ -45,16 +45,16 @@
 	"shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, deadline," \
 	" deadline_timer, ready, status, phase, attempt, next_event_id, handler_taken, cancel_requested," \
 	" sticky_status, compensation, compensations, due_at, input, memo, request_id, chain_id," \
-	" root_run_id, traceparent, execution_deadline"
+	" root_run_id, traceparent, execution_deadline, run_attempt, options"
 
 /* One run, written straight from parameters: the hot path of start() */
 #define INSERT_ONE \
 	"INSERT INTO workflow.execution (" NEW_COLUMNS ")" \
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1," \
-	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16, $17)"
+	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16, $17, 1, $18)"
 #define INSERT_ONE_TYPES \
 	"int,uuid,text,smallint,int,regrole,regrole,timestamptz,timestamptz,boolean,boolean,timestamptz," \
-	"jsonb,jsonb,text,text,timestamptz"
+	"jsonb,jsonb,text,text,timestamptz,jsonb"
 
 static OwStatement insert_one = {
 	.sql = INSERT_ONE " ON CONFLICT (shard_key, workflow_id) DO NOTHING",
@@ -269,8 +269,8 @@ static void
 insert_directly(OwNewRun *run)
 {
 	const OwCompiled *compiled = run->compiled;
-	Datum		values[17];
-	char		nulls[18] = "                 ";
+	Datum		values[18];
+	char		nulls[19] = "                  ";
 	OwStatement *statement;
 
 	values[0] = Int32GetDatum(run->ref.shard_key);
@@ -290,6 +290,9 @@ insert_directly(OwNewRun *run)
 	values[14] = run->request_id ? CStringGetTextDatum(run->request_id) : (Datum) 0;
 	values[15] = run->traceparent ? CStringGetTextDatum(run->traceparent) : (Datum) 0;
 	values[16] = TimestampTzGetDatum(run->execution_deadline);
+	values[17] = JsonbPGetDatum(run->options);
+	if (run->options == NULL)
+		nulls[17] = 'n';
 	if (run->execution_deadline == DT_NOEND)
 		nulls[16] = 'n';
 	if (run->deadline == DT_NOEND)
@@ -346,6 +349,11 @@ execution_row(const OwNewRun *run)
 		SET(EXECUTION_REQUEST_ID, CStringGetTextDatum(run->request_id));
 	SET(EXECUTION_CHAIN_ID, UUIDPGetDatum(&run->ref.run_id));
 	SET(EXECUTION_ROOT_RUN_ID, UUIDPGetDatum(&run->ref.run_id));
+	if (run->execution_deadline != DT_NOEND)
+		SET(EXECUTION_EXECUTION_DEADLINE, TimestampTzGetDatum(run->execution_deadline));
+	SET(EXECUTION_RUN_ATTEMPT, Int32GetDatum(1));
+	if (run->options != NULL)
+		SET(EXECUTION_OPTIONS, JsonbPGetDatum(run->options));
 #undef SET
 	return ow_store_row("execution", values, nulls);
 }

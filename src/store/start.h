@@ -22,6 +22,7 @@ typedef struct OwNewRun
 	Jsonb	   *memo;			/* may be NULL */
 	char	   *request_id;		/* may be NULL */
 	char	   *traceparent;	/* may be NULL */
+	Jsonb	   *options;		/* run_options.h; may be NULL */
 	bool		inserted;		/* out: false when the workflow id has an open run */
 } OwNewRun;
 

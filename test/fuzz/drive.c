@@ -152,6 +152,18 @@ read_flag(void *arg, const OwRun *run, const char *name)
 	return choice % 8 == 7 ? NULL : ow_json_parse(values[choice % 8]);
 }
 
+/* A run that has failed is tried again, in half of the cases. */
+static bool
+retry_run(void *arg, const OwRun *run, OwRetryQuestion *question, OwRetryAnswer *answer)
+{
+	*answer = (OwRetryAnswer) {
+		.retry = run->next_event_id % 2 == 0,
+		.retrier = 0,
+		.at = question->now + USECS_PER_SEC
+	};
+	return answer->retry;
+}
+
 static int
 max_concurrency(void *arg, const OwRun *run)
 {
@@ -772,6 +784,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 		.new_task_token = new_task_token,
 		.next_run = next_run,
 		.read_flag = read_flag,
+		.retry_run = retry_run,
 		.max_concurrency = max_concurrency,
 		.check_output = check_output,
 		.may_attempt = may_attempt,

@@ -25,6 +25,7 @@ fuzz_run_start(OwRun *run, const OwDefinition *definition, Jsonb *input, Timesta
 	run->workflow = "fuzz";
 	run->owner = "fuzz";
 	run->version = 1;
+	run->attempt = 1;
 	run->started_at = at;
 	run->deadline = definition->timeout_ms == OW_UNSET ? DT_NOEND : ow_instant_add_ms(at, definition->timeout_ms);
 	run->input = input;

@@ -80,7 +80,7 @@ SELECT plan(56);
 
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'half-way, each history leads to the state of its run');
 SELECT results_eq(
-	$$ SELECT due_at, attempt FROM workflow.executions WHERE workflow_id = 'max' $$,
+	$$ SELECT due_at, attempt FROM workflow.readable_execution WHERE workflow_id = 'max' $$,
 	$$ VALUES (timestamptz '2030-01-01 00:00:03+00', 2) $$, 'a run in its back-off tells when it goes on');
 SELECT workflow_test.run() \g /dev/null
 

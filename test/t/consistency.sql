@@ -12,7 +12,7 @@ CREATE FUNCTION pg_temp.stored_state(wanted uuid) RETURNS jsonb LANGUAGE sql AS 
 		CASE WHEN e.phase = 'Closed' THEN jsonb_build_object('status', e.outcome->'Status') ELSE '{}' END
 	FROM workflow.execution e WHERE e.run_id = wanted
 	UNION ALL
-	SELECT to_jsonb(c) - '{closed_at,events,output,error,cause,public_error,machine}'::text[] ||
+	SELECT to_jsonb(c) - '{closed_at,events,output,error,cause,public_error,machine,next_run_id}'::text[] ||
 		jsonb_build_object(
 			'phase', 'Closed', 'next_event_id', c.events + 1,
 			'outcome', jsonb_strip_nulls(jsonb_build_object('Status', c.status, 'Error', c.error,

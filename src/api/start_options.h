@@ -1,0 +1,37 @@
+/*
+ * start_options.h
+ *		What the functions that start runs say of them beyond the definition.
+ */
+#ifndef OW_START_OPTIONS_H
+#define OW_START_OPTIONS_H
+
+#include "api/api.h"
+#include "store/start.h"
+
+/* Positions of arguments; one that the function has not is 0 */
+typedef struct OwStartArguments
+{
+	int			execution_timeout;
+	int			run_timeout;
+	int			retry;
+	int			priority;
+} OwStartArguments;
+
+typedef struct OwStartOptions
+{
+	FunctionCallInfo fcinfo;
+	const OwStartArguments *arguments;
+	Jsonb	   *retry;			/* NULL */
+	int			priority;		/* 0 */
+} OwStartOptions;
+
+/* Reads and checks what is the same for all runs of the call. */
+extern void ow_start_options_read(FunctionCallInfo fcinfo, const OwStartArguments *arguments, OwStartOptions *options);
+
+/* Sets the run's options and deadlines; start_at is known. */
+extern void ow_start_options_apply(const OwStartOptions *options, OwNewRun *run);
+
+/* The time an interval after start; an interval that is not positive is an error. */
+extern TimestampTz ow_start_add_interval(FunctionCallInfo fcinfo, int argument, const char *name, TimestampTz start);
+
+#endif							/* OW_START_OPTIONS_H */
