@@ -7,7 +7,9 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
+#include "common/hashfn.h"
 #include "engine/identity.h"
 #include "miscadmin.h"
 #include "settings.h"
@@ -15,6 +17,7 @@
 #include "store/epoch.h"
 #include "store/store.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 static OwStatement claim = {
 	.sql =
@@ -38,7 +41,8 @@ static OwStatement compare = {
 	.sql =
 	"SELECT coalesce((SELECT system_identifier = $1 AND database_oid = $2 AND instance = $3"
 	"                   FROM workflow.engine_identity),"
-	"                NOT EXISTS (SELECT FROM workflow.execution))",
+	"                NOT EXISTS (SELECT FROM workflow.execution)),"
+	"       EXISTS (SELECT FROM workflow.engine_identity)",
 	.argument_types = "int8,int8,text"
 };
 
@@ -78,14 +82,63 @@ ow_identity_claim(void)
 		ow_epoch_changed();
 }
 
+/*
+ * The table whose claim is known to be for this cluster, under the name that this server has, until the relation cache
+ * says that the table has changed.
+ */
+static Oid	ours_in = InvalidOid;
+static uint64 ours_as;
+static Oid	compared_in = InvalidOid;
+static uint64 changes;
+
+static void
+claim_changed(Datum arg, Oid relation)
+{
+	if (OidIsValid(relation) && relation != compared_in)
+		return;
+	ours_in = InvalidOid;
+	changes++;
+}
+
+static uint64
+instance_hash(void)
+{
+	return ow_instance ? hash_bytes_extended((const unsigned char *) ow_instance, strlen(ow_instance), 0) : 0;
+}
+
+static void
+watch_claim(void)
+{
+	static bool watching = false;
+
+	if (!watching)
+		CacheRegisterRelcacheCallback(claim_changed, (Datum) 0);
+	watching = true;
+}
+
+/* Asked with each poll and answer: what is known is not looked up again. */
 bool
 ow_identity_is_foreign(void)
 {
+	Oid			table = ow_store_relation("engine_identity");
 	bool		matches = true;
+	uint64		seen = changes;
 
+	if (OidIsValid(table) && ours_in == table && ours_as == instance_hash())
+		return false;
+	watch_claim();
+	compared_in = table;
 	ow_store_open();
 	if (execute_with_identity(&compare) > 0)
+	{
 		matches = ow_store_bool(0, 1);
+		/* a transaction-long snapshot may be older than what an invalidation has told */
+		if (matches && ow_store_bool(0, 2) && seen == changes && !IsolationUsesXactSnapshot())
+		{
+			ours_in = table;
+			ours_as = instance_hash();
+		}
+	}
 	ow_store_close();
 	return !matches;
 }

@@ -23,9 +23,10 @@
 #define EVENTS_PER_ROW 1000
 
 /*
- * What is new is inserted by one statement per table.  What is there is updated and deleted row by row,
- * each by its key: the plan of a join with the rows at hand, made while a table was small, would go
- * through all of it for each batch when it has grown.
+ * One statement per table, however many rows.  What is there must be found by its key, whatever the planner believes
+ * of the tables: a join with the rows at hand, planned while a table was small, would go through all of it when it has
+ * grown.  So rows are looked up by key to be updated at the place where they were found, which nothing else but the
+ * place leads to; and for those that go there is an index scan for the shard keys, as in run_task.c.
  */
 static OwStatement insert_history = {
 	.sql =
@@ -42,8 +43,9 @@ static OwStatement write_timers = {
 
 static OwStatement delete_timers = {
 	.sql =
-	"DELETE FROM workflow.timer WHERE shard_key = $1 AND run_id = $2 AND kind = $3",
-	.argument_types = "int,uuid,text"
+	"DELETE FROM workflow.timer"
+	" WHERE shard_key = ANY ($1) AND ((run_id, kind) IN (SELECT unnest($2), unnest($3))) IS TRUE",
+	.argument_types = "int[],uuid[],text[]"
 };
 
 static OwStatement keep_undeliverable = {
@@ -56,11 +58,12 @@ static OwStatement keep_undeliverable = {
 
 static OwStatement delete_messages = {
 	.sql =
-	"DELETE FROM workflow.message WHERE shard_key = $1 AND run_id = $2 AND message_id = $3",
-	.argument_types = "int,uuid,uuid"
+	"DELETE FROM workflow.message"
+	" WHERE shard_key = ANY ($1) AND ((run_id, message_id) IN (SELECT unnest($2), unnest($3))) IS TRUE",
+	.argument_types = "int[],uuid[],uuid[]"
 };
 
-#define UPDATE_RUN(documents) \
+#define UPDATE_RUNS(documents) \
 	"UPDATE workflow.execution e" \
 	"   SET definition_id = n.definition_id, deadline = n.deadline, deadline_timer = n.deadline_timer," \
 	"       ready = n.ready, crashes = n.crashes, status = n.status, state = n.state, phase = n.phase," \
@@ -73,24 +76,26 @@ static OwStatement delete_messages = {
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
 	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck," \
 	"       paused = n.paused, changes = n.changes" \
-	"  FROM (SELECT ($3).*) AS n" \
-	" WHERE e.shard_key = $1 AND e.run_id = $2"
+	"  FROM unnest($1) AS n," \
+	"       LATERAL (SELECT r.ctid AS place FROM workflow.execution r" \
+	"                 WHERE r.shard_key = n.shard_key AND r.run_id = n.run_id OFFSET 0) AS found" \
+	" WHERE e.ctid = found.place"
 
 static OwStatement update_runs = {
-	.sql = UPDATE_RUN(" data = n.data, kept = n.kept, variables = n.variables,"),
-	.argument_types = "int,uuid,workflow.execution"
+	.sql = UPDATE_RUNS(" data = n.data, kept = n.kept, variables = n.variables,"),
+	.argument_types = "workflow.execution[]"
 };
 
 /* Without the documents, which may be large: a Map over many items is written back often. */
 static OwStatement update_progress = {
-	.sql = UPDATE_RUN(""),
-	.argument_types = "int,uuid,workflow.execution"
+	.sql = UPDATE_RUNS(""),
+	.argument_types = "workflow.execution[]"
 };
 
 static OwStatement delete_runs = {
 	.sql =
-	"DELETE FROM workflow.execution WHERE shard_key = $1 AND run_id = $2",
-	.argument_types = "int,uuid"
+	"DELETE FROM workflow.execution WHERE shard_key = ANY ($1) AND (run_id IN (SELECT unnest($2))) IS TRUE",
+	.argument_types = "int[],uuid[]"
 };
 
 static OwStatement insert_run = {
@@ -396,7 +401,7 @@ flush_timers(List *runs)
 				   wants_deadline_timer(loaded) ? loaded->run.deadline : DT_NOEND, &rows, gone);
 	}
 	ow_rows_write(&write_timers, "timer", &rows);
-	ow_rows_execute_each(&delete_timers, gone, 3);
+	(void) ow_rows_execute_keys(&delete_timers, gone, (Oid[]) {INT4OID, UUIDOID, TEXTOID}, 3);
 }
 
 static void
@@ -434,14 +439,14 @@ flush_messages(List *runs)
 		}
 	}
 	ow_rows_execute_each(&keep_undeliverable, late, 3);
-	ow_rows_execute_each(&delete_messages, gone, 3);
+	(void) ow_rows_execute_keys(&delete_messages, gone, (Oid[]) {INT4OID, UUIDOID, UUIDOID}, 3);
 }
 
 static void
 flush_runs(List *runs)
 {
-	OwRows		open[3] = {{0}};
-	OwRows		progress[3] = {{0}};
+	OwRows		open = {0};
+	OwRows		progress = {0};
 	OwRows		closed = {0};
 	OwRows		gone[2] = {{0}};
 	ListCell   *cell;
@@ -452,21 +457,17 @@ flush_runs(List *runs)
 
 		if (!is_closed(loaded))
 		{
-			OwRows	   *rows = documents_stored(loaded) ? progress : open;
-
-			ow_rows_add(&rows[0], Int32GetDatum(loaded->run.shard_key));
-			ow_rows_add(&rows[1], UUIDPGetDatum(&loaded->run.run_id));
-			ow_rows_add(&rows[2], ow_run_row(loaded));
+			ow_rows_add(documents_stored(loaded) ? &progress : &open, ow_run_row(loaded));
 			continue;
 		}
 		ow_rows_add(&closed, closed_row(loaded));
 		ow_rows_add(&gone[0], Int32GetDatum(loaded->run.shard_key));
 		ow_rows_add(&gone[1], UUIDPGetDatum(&loaded->run.run_id));
 	}
-	ow_rows_execute_each(&update_runs, open, 3);
-	ow_rows_execute_each(&update_progress, progress, 3);
+	ow_rows_write(&update_runs, "execution", &open);
+	ow_rows_write(&update_progress, "execution", &progress);
 	ow_rows_write(&insert_closed, "closed_execution", &closed);
-	ow_rows_execute_each(&delete_runs, gone, 2);
+	(void) ow_rows_execute_keys(&delete_runs, gone, (Oid[]) {INT4OID, UUIDOID}, 2);
 	ow_runs_continue(runs);
 }
 

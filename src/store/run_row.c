@@ -160,6 +160,19 @@ ow_rows_write(OwStatement *statement, const char *table, const OwRows *rows)
 	ow_store_execute(statement, &argument, NULL);
 }
 
+uint64
+ow_rows_execute_keys(OwStatement *statement, const OwRows *keys, const Oid *types, int count)
+{
+	Datum		values[4];
+
+	Assert(count <= (int) lengthof(values));
+	if (keys[0].count == 0)
+		return 0;
+	for (int i = 0; i < count; i++)
+		values[i] = ow_rows_array(&keys[i], types[i]);
+	return ow_store_execute(statement, values, NULL);
+}
+
 void
 ow_rows_execute_each(OwStatement *statement, const OwRows *arguments, int count)
 {

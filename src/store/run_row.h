@@ -44,6 +44,9 @@ extern Datum ow_rows_array(const OwRows *rows, Oid type);
 /* Executes the statement, whose one argument is an array of the table's rows, unless there are none. */
 extern void ow_rows_write(OwStatement *statement, const char *table, const OwRows *rows);
 
+/* Executes the statement with these columns of the keys as arrays, unless there are none; how many rows it has found. */
+extern uint64 ow_rows_execute_keys(OwStatement *statement, const OwRows *keys, const Oid *types, int count);
+
 /* Executes the statement for each row, with its arguments from as many arrays. */
 extern void ow_rows_execute_each(OwStatement *statement, const OwRows *arguments, int count);
 

@@ -15,6 +15,7 @@
 #include "store/run_row.h"
 #include "store/start.h"
 #include "store/task.h"
+#include "store/task_queue.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
@@ -40,24 +41,6 @@ static OwStatement read_leases = {
 static OwStatement write_tasks = {
 	.sql = "INSERT INTO workflow.activity_task SELECT * FROM unnest($1)",
 	.argument_types = "workflow.activity_task[]"
-};
-
-/* Whoever takes tasks may be updating the row: that is not waited for. */
-static OwStatement note_queues = {
-	.sql =
-	"INSERT INTO workflow.task_queue (task_queue, owner)"
-	" SELECT DISTINCT t.task_queue, t.owner FROM unnest($1) AS t"
-	"  WHERE t.task_queue IS NOT NULL"
-	"    AND NOT EXISTS (SELECT FROM workflow.task_queue q WHERE q.task_queue = t.task_queue AND q.owner = t.owner)"
-	"  ORDER BY 1, 2"
-	" ON CONFLICT DO NOTHING",
-	.argument_types = "workflow.activity_task[]"
-};
-
-/* Tasks with fairness keys are taken under control, even if there are no settings. */
-static OwStatement note_keys = {
-	.sql = "UPDATE workflow.task_queue SET has_keys = true WHERE task_queue = $1 AND owner = $2 AND NOT has_keys",
-	.argument_types = "text,regrole"
 };
 
 /*
@@ -383,15 +366,14 @@ has_task(const List *tasks, const pg_uuid_t *task_token)
 	return find_in_order(tasks, task_token) != NULL;
 }
 
-/* What has been queued: rows of tasks, new and changed, and of their queues those with fairness keys */
+/* What has been queued: rows of new tasks, and the queues of those and of changed ones */
 typedef struct Queued
 {
 	OwRows		tasks;
-	OwRows		changed;
-	OwRows		keyed_queues;	/* and their owners */
-	OwRows		keyed_owners;
-	const char *last_keyed;		/* the same queue and owner are not noted for each task */
+	OwQueueUses uses;
+	const char *last_queue;		/* the same queue and owner are not looked up for each task */
 	Oid			last_owner;
+	bool		last_keyed;
 } Queued;
 
 /* Wakes somebody who waits for a task of the queue. */
@@ -399,15 +381,16 @@ static void
 note_queued(Queued *queued, const Jsonb *limits, Oid owner)
 {
 	char	   *task_queue = ow_json_get_string(limits, "task_queue");
+	bool		keyed = ow_json_get_string(limits, "fairness_key") != NULL;
 
 	ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
-	if (ow_json_get_string(limits, "fairness_key") == NULL ||
-		(queued->last_keyed != NULL && strcmp(queued->last_keyed, task_queue) == 0 && queued->last_owner == owner))
+	if (queued->last_queue != NULL && strcmp(queued->last_queue, task_queue) == 0 && queued->last_owner == owner &&
+		queued->last_keyed == keyed)
 		return;
-	ow_rows_add(&queued->keyed_queues, CStringGetTextDatum(task_queue));
-	ow_rows_add(&queued->keyed_owners, ObjectIdGetDatum(owner));
-	queued->last_keyed = task_queue;
+	ow_queue_use(&queued->uses, task_queue, owner, keyed);
+	queued->last_queue = task_queue;
 	queued->last_owner = owner;
+	queued->last_keyed = keyed;
 }
 
 /* The row that the task has is changed as its token was. */
@@ -422,7 +405,6 @@ change_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued)
 	values[3] = BoolGetDatum(ow_token_is_paused(token));
 	if (ow_store_execute(&update_task, values, NULL) == 0 || !ow_store_bool(0, 1))
 		return;
-	ow_rows_add(&queued->changed, values[2]);
 	ow_wakeup_return(ow_task_queue_key(ow_json_get_string(ow_token_limits(token), "task_queue")));
 	note_queued(queued, ow_token_limits(token), loaded->owner);
 }
@@ -520,34 +502,22 @@ forget_leases(uint64 count, GoneRows *gone)
 	}
 }
 
-/* How many have gone; of deleted tasks, their rows are there to be read. */
-static uint64
-delete_rows(OwStatement *statement, const OwRows *keys, int count)
-{
-	static const Oid types[] = {INT4OID, UUIDOID, TEXTOID};
-	Datum		values[lengthof(types)];
-
-	if (keys[0].count == 0)
-		return 0;
-	for (int i = 0; i < count; i++)
-		values[i] = ow_rows_array(&keys[i], types[i]);
-	return ow_store_execute(statement, values, NULL);
-}
-
 /* The tasks go first: after that nobody takes them, or beats, any more. */
 static void
 delete_gone(GoneRows *gone)
 {
-	forget_leases(delete_rows(&delete_tasks, gone->tasks, 2), gone);
-	(void) delete_rows(&delete_heartbeats, gone->heartbeats, 2);
-	(void) delete_rows(&delete_timers, gone->timers, 3);
+	static const Oid types[] = {INT4OID, UUIDOID, TEXTOID};
+
+	/* of deleted tasks, their rows are there to be read */
+	forget_leases(ow_rows_execute_keys(&delete_tasks, gone->tasks, types, 2), gone);
+	(void) ow_rows_execute_keys(&delete_heartbeats, gone->heartbeats, types, 2);
+	(void) ow_rows_execute_keys(&delete_timers, gone->timers, types, 3);
 }
 
 void
 ow_tasks_flush(List *runs)
 {
 	Queued		queued = {0};
-	OwRows		keyed[2];
 	GoneRows	gone;
 	ListCell   *cell;
 
@@ -555,10 +525,6 @@ ow_tasks_flush(List *runs)
 	foreach(cell, runs)
 		flush_tasks(lfirst(cell), &queued, &gone);
 	delete_gone(&gone);
-	ow_rows_write(&note_queues, "activity_task", &queued.tasks);
-	ow_rows_write(&note_queues, "activity_task", &queued.changed);
-	keyed[0] = queued.keyed_queues;
-	keyed[1] = queued.keyed_owners;
-	ow_rows_execute_each(&note_keys, keyed, 2);
+	ow_queues_note(&queued.uses);
 	ow_rows_write(&write_tasks, "activity_task", &queued.tasks);
 }

@@ -30,6 +30,7 @@ SELECT workflow.engine_status(), (SELECT count(*) FROM workflow.engine_identity)
 
 -- A copy is told by its claim
 UPDATE workflow.engine_identity SET database_oid = 1;
+\c -
 SELECT workflow.start('one') IS NOT NULL AS started;
 SELECT workflow.engine_status();
 \c regress
