@@ -51,10 +51,11 @@ BEGIN
     status := run.status;
     state := run.state;
     since := coalesce(run.entered_at, run.started_at);
-    -- a lease is a timer of its own until the run is looked at next
+    -- of a lease the run does not know until it is looked at next
     until := least(run.due_at, run.deadline,
-                   (SELECT min(l.due_at) FROM workflow.readable_timer l
-                    WHERE l.shard_key = run.shard_key AND l.run_id = run.run_id AND l.kind LIKE 'Task:%'));
+                   (SELECT min(t.lease_until) FROM workflow.readable_task t
+                    WHERE t.shard_key = run.shard_key AND t.run_id = run.run_id AND t.paused_at IS NULL
+                      AND t.run_status <> 'Paused'));
     SELECT p.activity, CASE WHEN p.worker IS NULL THEN format('a worker of task queue "%s", to do', p.task_queue)
                             ELSE format('worker "%s", to answer for', p.worker) END, ': ' || p.problem, p.started_at
     INTO activity, worker, problem, taken_at

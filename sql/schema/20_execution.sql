@@ -170,6 +170,7 @@ CREATE TABLE workflow.activity_task (
     traceparent       text,
     epoch             bigint,
     claim             smallint NOT NULL DEFAULT 0,
+    lease_until       timestamptz,
     PRIMARY KEY (shard_key, task_token)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX activity_task_available ON workflow.activity_task (task_queue, priority, queued_at)
@@ -177,6 +178,7 @@ CREATE INDEX activity_task_available ON workflow.activity_task (task_queue, prio
 CREATE INDEX activity_task_keyed ON workflow.activity_task (task_queue, owner, priority, fairness_key, queued_at)
     WHERE worker IS NULL AND task_queue IS NOT NULL AND fairness_key IS NOT NULL AND paused_at IS NULL;
 CREATE INDEX activity_task_controlled ON workflow.activity_task (task_queue, owner, fairness_key) WHERE controlled;
+CREATE INDEX activity_task_lease ON workflow.activity_task (owner, lease_until) WHERE lease_until IS NOT NULL;
 COMMENT ON TABLE workflow.activity_task IS 'Attempts that wait for an answer to their task token';
 COMMENT ON COLUMN workflow.activity_task.task_queue IS 'Of those done by programs outside; null: the token was given away by a SQL activity';
 COMMENT ON COLUMN workflow.activity_task.priority IS 'The lower, the sooner it is taken';
@@ -193,6 +195,8 @@ COMMENT ON COLUMN workflow.activity_task.epoch IS
     'When it was taken, by promotions and restores: the token given then is good in the same epoch only';
 COMMENT ON COLUMN workflow.activity_task.claim IS
     'Changes when the task is put back (release_tasks), and is part of the token that is handed out';
+COMMENT ON COLUMN workflow.activity_task.lease_until IS
+    'When the run must be looked at because of whoever has taken the task; null: nobody has, or it has been looked at since';
 
 -- Heartbeats of tasks that programs outside work on: narrow, without an index but the key, so that updates are HOT.
 CREATE TABLE workflow.activity_heartbeat (
@@ -206,8 +210,8 @@ CREATE TABLE workflow.activity_heartbeat (
 COMMENT ON TABLE workflow.activity_heartbeat IS 'Last heartbeats of tasks that programs outside work on';
 COMMENT ON COLUMN workflow.activity_heartbeat.claim IS 'Of the task, for whoever took it then';
 
--- A run has at most one row per kind: Token (the first due of its tokens' timers), Deadline (its timeout), and
--- Task:token for the lease of a task that somebody has taken, until the run is looked at next.
+-- A run has at most one row per kind: Token (the first due of its tokens' timers) and Deadline (its timeout).  That the
+-- lease of a task is over is found by the task's own row (lease_until).
 CREATE TABLE workflow.timer (
     shard_key int NOT NULL,
     run_id    uuid NOT NULL,

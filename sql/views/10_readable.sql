@@ -84,8 +84,9 @@ COMMENT ON VIEW workflow.readable_compensation IS 'Compensations of the runs the
 CREATE VIEW workflow.readable_task WITH (security_barrier) AS
 SELECT r.workflow_id, r.workflow, t.shard_key, t.run_id, t.branch_id, t.owner, t.activity, t.attempt, t.task_queue,
        t.priority, t.state, t.compensation, t.queued_at, t.paused_at, t.worker, t.started_at, t.fairness_key, t.epoch,
-       t.claim::int, CASE WHEN h.claim = t.claim THEN h.beat_at END AS beat_at
-FROM workflow.readable_run r
+       t.claim::int, CASE WHEN h.claim = t.claim THEN h.beat_at END AS beat_at, t.lease_until,
+       r.status AS run_status
+FROM workflow.readable_execution r
 JOIN workflow.activity_task t ON t.shard_key = r.shard_key AND t.run_id = r.run_id AND t.task_queue IS NOT NULL
 LEFT JOIN workflow.activity_heartbeat h ON h.shard_key = t.shard_key AND h.task_token = t.task_token;
 COMMENT ON VIEW workflow.readable_task IS 'Tasks in task queues, of the runs the current user may read';

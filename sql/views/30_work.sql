@@ -128,8 +128,7 @@ COMMENT ON COLUMN workflow.pending_activities.shard_key IS
 -- One row in the table stands for the first of a run's timers, whichever of its tokens that is.
 CREATE VIEW workflow.timers WITH (security_invoker) AS
 SELECT workflow_id, run_id, workflow,
-       CASE WHEN kind = 'Deadline' THEN 'Deadline' WHEN kind LIKE 'Task:%' THEN 'Lease'
-            WHEN phase IN ('New', 'Enter') THEN 'StartDelay' ELSE phase END AS kind,
+       CASE WHEN kind = 'Deadline' THEN 'Deadline' WHEN phase IN ('New', 'Enter') THEN 'StartDelay' ELSE phase END AS kind,
        CASE WHEN kind <> 'Deadline' THEN state END AS state,
        NULL::int AS branch_id,
        CASE WHEN kind = 'Deadline' THEN started_at ELSE coalesce(entered_at, started_at) END AS since,
@@ -139,7 +138,11 @@ WHERE kind <> 'Token' OR phase <> 'Branches'
 UNION ALL
 SELECT workflow_id, run_id, workflow, phase, state, branch_id, entered_at, due_at, owner, shard_key
 FROM workflow.readable_branch
-WHERE due_at IS NOT NULL AND run_status <> 'Paused';
+WHERE due_at IS NOT NULL AND run_status <> 'Paused'
+UNION ALL
+SELECT workflow_id, run_id, workflow, 'Lease', state, branch_id, started_at, lease_until, owner, shard_key
+FROM workflow.readable_task
+WHERE lease_until IS NOT NULL AND paused_at IS NULL AND run_status <> 'Paused';
 COMMENT ON VIEW workflow.timers IS 'When open runs go on by themselves; a paused one does not';
 COMMENT ON COLUMN workflow.timers.workflow_id IS 'Of the run';
 COMMENT ON COLUMN workflow.timers.run_id IS 'The run';

@@ -171,6 +171,7 @@ take_or_wait(OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
 	MemoryContext previous;
 	volatile bool taken;
 
+	request->waits = until != DT_NOBEGIN;
 	if (take(request, result))
 		return true;
 	if (until == DT_NOBEGIN)

@@ -45,7 +45,7 @@ has_something_to_write(const OwLoadedRun *loaded, bool was_ready)
 	int			branch;
 
 	return loaded->events != NIL || loaded->messages != NIL || loaded->ready != was_ready ||
-		loaded->lease_timers != NIL || ow_run_next_timer(&loaded->run, &branch) != loaded->stored_due_at;
+		loaded->due_leases != NIL || ow_run_next_timer(&loaded->run, &branch) != loaded->stored_due_at;
 }
 
 static void

@@ -33,15 +33,22 @@ static OwStatement find_ready = {
 
 static OwStatement find_due = {
 	.sql =
-	"SELECT t.shard_key, t.run_id, t.due_at"
-	"  FROM workflow.timer t"
-	" WHERE t.owner = $1 AND t.due_at >= $2 AND t.due_at <= $3 ORDER BY t.due_at LIMIT $4",
+	"SELECT due.*"
+	"  FROM ((SELECT t.shard_key, t.run_id, t.due_at FROM workflow.timer t"
+	"          WHERE t.owner = $1 AND t.due_at >= $2 AND t.due_at <= $3 ORDER BY t.due_at LIMIT $4)"
+	"        UNION ALL"
+	"        (SELECT l.shard_key, l.run_id, l.lease_until FROM workflow.activity_task l"
+	"          WHERE l.owner = $1 AND l.lease_until >= $2 AND l.lease_until <= $3 ORDER BY l.lease_until LIMIT $4)) AS due"
+	" ORDER BY due.due_at LIMIT $4",
 	.argument_types = "regrole,timestamptz,timestamptz,int"
 };
 
 static OwStatement find_next_due = {
 	.sql =
-	"SELECT t.due_at FROM workflow.timer t WHERE t.owner = $1 AND t.due_at > $2 ORDER BY t.due_at LIMIT 1",
+	"SELECT least((SELECT t.due_at FROM workflow.timer t"
+	"               WHERE t.owner = $1 AND t.due_at > $2 ORDER BY t.due_at LIMIT 1),"
+	"             (SELECT l.lease_until FROM workflow.activity_task l"
+	"               WHERE l.owner = $1 AND l.lease_until > $2 ORDER BY l.lease_until LIMIT 1))",
 	.argument_types = "regrole,timestamptz"
 };
 
@@ -50,7 +57,8 @@ static OwStatement find_owners = {
 	"SELECT w.owner::oid,"
 	"       EXISTS (SELECT FROM workflow.execution e WHERE e.owner = w.owner AND e.ready)"
 	"       OR EXISTS (SELECT FROM workflow.message m WHERE m.owner = w.owner),"
-	"       (SELECT min(t.due_at) FROM workflow.timer t WHERE t.owner = w.owner)"
+	"       least((SELECT min(t.due_at) FROM workflow.timer t WHERE t.owner = w.owner),"
+	"             (SELECT min(l.lease_until) FROM workflow.activity_task l WHERE l.owner = w.owner))"
 	"  FROM (SELECT DISTINCT owner FROM workflow.workflow_type) AS w",
 	.argument_types = ""
 };

@@ -5,7 +5,7 @@
  * That is for the task's own row to say, as taking it was: the run, which does not know who has the task, is neither
  * told nor locked, and its attempt goes on.  The claim, which is part of the token that is handed out, moves on,
  * so that whoever had the task is refused.  Its last heartbeat becomes nobody's, and is told to the next one as that
- * of an attempt before; its lease's timer is left to whoever takes the task next, or to the run.
+ * of an attempt before.
  *
  * Tasks that somebody has locked, who is just answering, heard of, or taking the task away, are left alone: waiting
  * for them here, in any order, could be waiting for each other.
@@ -45,7 +45,8 @@ static OwStatement put_back = {
 	.sql =
 	"WITH released AS ("
 	" UPDATE workflow.activity_task t"
-	"    SET worker = NULL, started_at = NULL, epoch = NULL, controlled = NULL, claim = t.claim % 255 + 1,"
+	"    SET worker = NULL, started_at = NULL, epoch = NULL, controlled = NULL, lease_until = NULL,"
+	"        claim = t.claim % 255 + 1,"
 	"        last_failure = coalesce((SELECT coalesce(t.last_failure, '{}') || jsonb_build_object('HeartbeatDetails', h.details)"
 	"                                   FROM workflow.activity_heartbeat h"
 	"                                  WHERE h.shard_key = t.shard_key AND h.task_token = t.task_token AND h.details IS NOT NULL),"

@@ -57,7 +57,7 @@ typedef struct OwLoadedRun
 	int			stored_compensation;	/* run.last_compensation when loaded */
 	int			stored_branch_id;	/* next_branch_id when loaded */
 	List	   *stored_tasks;	/* of pg_uuid_t *: task tokens that have rows */
-	List	   *lease_timers;	/* of pg_uuid_t *: those whose lease has a timer of its own */
+	List	   *due_leases;		/* of pg_uuid_t *: those whose lease may be over now, by their rows */
 	int			stored_event_id;	/* next_event_id when loaded */
 	List	   *events;			/* of OwHistoryEvent *, still to be written */
 } OwLoadedRun;

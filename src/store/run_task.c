@@ -3,12 +3,12 @@
  *		Attempts that somebody else answers for: a row for each while it waits, and the lease on it.
  *
  * Whoever takes a task, and beats, writes rows that are not the run's (task.c): so the lease is read each
- * time that the run is loaded.  Its timer, a row of its own when the task was taken, becomes part of the run's
- * then.
+ * time that the run is loaded, and its end is among the run's timers from then on.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "engine/clock.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/run_internal.h"
@@ -23,19 +23,18 @@
 static OwStatement read_leases = {
 	.sql =
 	"SELECT t.run_id, t.task_token, t.started_at, h.beat_at, h.details,"
-	"       EXISTS (SELECT FROM workflow.timer w WHERE w.shard_key = t.shard_key AND w.run_id = t.run_id"
-	"                AND w.kind = 'Task:' || t.task_token::text),"
+	"       t.lease_until <= $3,"
 	"       (SELECT w.due_at FROM workflow.timer w WHERE w.shard_key = t.shard_key AND w.run_id = t.run_id"
 	"         AND w.kind = 'Token'),"
 	"       t.worker IS NULL, t.claim::int"
 	"  FROM unnest($1, $2) AS wanted (shard_key, task_token),"
-	"       LATERAL (SELECT r.shard_key, r.run_id, r.task_token, r.started_at, r.worker, r.claim"
+	"       LATERAL (SELECT r.shard_key, r.run_id, r.task_token, r.started_at, r.worker, r.claim, r.lease_until"
 	"                  FROM workflow.activity_task r"
 	"                 WHERE r.shard_key = wanted.shard_key AND r.task_token = wanted.task_token"
 	"                   AND (r.worker IS NOT NULL OR r.claim > 0) OFFSET 0) AS t"
 	"       LEFT JOIN LATERAL (SELECT b.beat_at, b.details FROM workflow.activity_heartbeat b"
 	"                           WHERE b.shard_key = t.shard_key AND b.task_token = t.task_token OFFSET 0) AS h ON true",
-	.argument_types = "int[],uuid[]"
+	.argument_types = "int[],uuid[],timestamptz"
 };
 
 static OwStatement write_tasks = {
@@ -74,7 +73,7 @@ static OwStatement delete_tasks = {
 	.sql =
 	"DELETE FROM workflow.activity_task"
 	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE"
-	" RETURNING task_token, run_id, worker IS NOT NULL OR claim > 0, CASE WHEN controlled THEN task_queue END",
+	" RETURNING task_token, worker IS NOT NULL OR claim > 0, CASE WHEN controlled THEN task_queue END",
 	.argument_types = "int[],uuid[]"
 };
 
@@ -85,11 +84,12 @@ static OwStatement delete_heartbeats = {
 	.argument_types = "int[],uuid[]"
 };
 
-static OwStatement delete_timers = {
+/* The run has been looked at: what is to come of the lease is in its own timer from then on. */
+static OwStatement end_leases = {
 	.sql =
-	"DELETE FROM workflow.timer"
-	" WHERE shard_key = ANY ($1) AND ((run_id, kind) IN (SELECT unnest($2), unnest($3))) IS TRUE",
-	.argument_types = "int[],uuid[],text[]"
+	"UPDATE workflow.activity_task SET lease_until = NULL"
+	" WHERE shard_key = ANY ($1) AND (task_token IN (SELECT unnest($2))) IS TRUE",
+	.argument_types = "int[],uuid[]"
 };
 
 /* ---- loading ---- */
@@ -159,7 +159,7 @@ take_lease(List *runs, uint64 row)
 		lease->beat_at = DT_NOBEGIN;
 	lease->details = ow_store_jsonb(row, 5);
 	if (ow_store_bool(row, 6))
-		loaded->lease_timers = lappend(loaded->lease_timers, task_token);
+		loaded->due_leases = lappend(loaded->due_leases, task_token);
 	loaded->stored_due_at = ow_store_time(row, 7);
 	lease->released = ow_store_bool(row, 8);
 	lease->claim = ow_store_int(row, 9);
@@ -173,7 +173,7 @@ load_leases(List *runs, MemoryContext context)
 	int32	   *keys;
 	pg_uuid_t  *task_tokens;
 	int			count = 0;
-	Datum		values[2];
+	Datum		values[3];
 	uint64		rows;
 	MemoryContext previous;
 	ListCell   *cell;
@@ -189,6 +189,7 @@ load_leases(List *runs, MemoryContext context)
 	}
 	values[0] = ow_store_int_array(keys, count);
 	values[1] = ow_store_uuid_array(task_tokens, count);
+	values[2] = TimestampTzGetDatum(ow_clock_now());
 	rows = ow_store_execute(&read_leases, values, NULL);
 	previous = MemoryContextSwitchTo(context);
 	for (uint64 row = 0; row < rows; row++)
@@ -438,7 +439,7 @@ typedef struct GoneRows
 {
 	OwRows		tasks[2];		/* shard_key, task_token */
 	OwRows		heartbeats[2];	/* shard_key, task_token */
-	OwRows		timers[3];		/* shard_key, run_id, kind */
+	OwRows		leases[2];		/* that are over, though their tasks are not: shard_key, task_token */
 } GoneRows;
 
 static void
@@ -446,14 +447,6 @@ forget_task(const pg_uuid_t *task_token, OwRows *rows)
 {
 	ow_rows_add(&rows[0], Int32GetDatum(ow_task_token_shard_key(task_token)));
 	ow_rows_add(&rows[1], UUIDPGetDatum(task_token));
-}
-
-static void
-forget_timer(const pg_uuid_t *run_id, const pg_uuid_t *task_token, OwRows *rows)
-{
-	ow_rows_add(&rows[0], Int32GetDatum(ow_task_token_shard_key(task_token)));
-	ow_rows_add(&rows[1], UUIDPGetDatum(run_id));
-	ow_rows_add(&rows[2], CStringGetTextDatum(ow_task_timer_kind(task_token)));
 }
 
 static void
@@ -472,11 +465,10 @@ flush_tasks(const OwLoadedRun *loaded, Queued *queued, GoneRows *gone)
 		if (!has_task(waiting, lfirst(cell)))
 			forget_task(lfirst(cell), gone->tasks);
 	}
-	/* the run's own timer stands for it from now on */
-	foreach(cell, loaded->lease_timers)
+	foreach(cell, loaded->due_leases)
 	{
 		if (has_task(waiting, lfirst(cell)))
-			forget_timer(&loaded->run.run_id, lfirst(cell), gone->timers);
+			forget_task(lfirst(cell), gone->leases);
 	}
 }
 
@@ -487,18 +479,15 @@ forget_leases(uint64 count, GoneRows *gone)
 	for (uint64 row = 0; row < count; row++)
 	{
 		pg_uuid_t  *task_token = palloc(sizeof(pg_uuid_t));
-		pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
-		char	   *controlled_queue = ow_store_text(row, 4);
+		char	   *controlled_queue = ow_store_text(row, 3);
 
-		if (!ow_store_bool(row, 3))
+		if (!ow_store_bool(row, 2))
 			continue;
 		/* another one may be in flight now */
 		if (controlled_queue != NULL)
 			ow_wakeup_some_waiters(ow_task_queue_key(controlled_queue), 1);
 		*task_token = ow_store_uuid(row, 1);
-		*run_id = ow_store_uuid(row, 2);
 		forget_task(task_token, gone->heartbeats);
-		forget_timer(run_id, task_token, gone->timers);
 	}
 }
 
@@ -506,12 +495,12 @@ forget_leases(uint64 count, GoneRows *gone)
 static void
 delete_gone(GoneRows *gone)
 {
-	static const Oid types[] = {INT4OID, UUIDOID, TEXTOID};
+	static const Oid types[] = {INT4OID, UUIDOID};
 
 	/* of deleted tasks, their rows are there to be read */
 	forget_leases(ow_rows_execute_keys(&delete_tasks, gone->tasks, types, 2), gone);
 	(void) ow_rows_execute_keys(&delete_heartbeats, gone->heartbeats, types, 2);
-	(void) ow_rows_execute_keys(&delete_timers, gone->timers, types, 3);
+	(void) ow_rows_execute_keys(&end_leases, gone->leases, types, 2);
 }
 
 void

@@ -25,6 +25,8 @@ typedef struct OwTaskRequest
 	int			max_tasks;
 	bool		woken;			/* there is, or was, something new in the queue */
 	bool		look_first;		/* there may well be nothing: do not lock for that */
+	bool		waits;			/* if there is nothing, the transaction goes on, and must not keep
+								 * locks */
 	TimestampTz again_at;		/* out: nothing was found, but something may be then; DT_NOEND */
 } OwTaskRequest;
 
@@ -98,8 +100,5 @@ extern void ow_task_grant(Oid grantee, const char *task_queue, Oid owner, bool g
 
 /* What those wait for who want a task of this queue: see wakeup.h */
 extern uint32 ow_task_queue_key(const char *task_queue);
-
-/* Of the timer that the lease of a task has until its run is looked at */
-extern char *ow_task_timer_kind(const pg_uuid_t *task_token);
 
 #endif							/* OW_TASK_H */

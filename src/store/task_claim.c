@@ -3,8 +3,8 @@
  *		Taking tasks of programs outside from their queue.
  *
  * Finding and taking are two statements, however many tasks there are: the first locks what it finds, and skips
- * what others have locked.  The run is not touched.  A taken task gets a timer, by which the run is looked at
- * when the lease is over, unless it has been answered.
+ * what others have locked.  The run is not touched.  A taken task says until when the lease is, and the run is looked at
+ * then, unless it has been answered.
  *
  * What has been taken leaves its entry in the index until vacuum removes it, which an old snapshot may put off
  * for hours.  So that nobody walks over those again and again, a backend remembers how far it has come: for each
@@ -29,6 +29,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
 
@@ -68,24 +69,18 @@ static OwStatement is_available_further_on = {
 /* The rows are locked, so they are where they were found. */
 static OwStatement take_tasks = {
 	.sql =
-	"UPDATE workflow.activity_task SET worker = $2, started_at = $3, controlled = nullif($4, false), epoch = $5"
-	" WHERE ctid = ANY ($1)",
+	"UPDATE workflow.activity_task t"
+	"   SET worker = $2, started_at = $3, controlled = nullif($4, false), epoch = $5, lease_until = " LEASE_UNTIL("$3")
+	" WHERE t.ctid = ANY ($1)",
 	.argument_types = "tid[],text,timestamptz,bool,int8"
 };
 
 static OwStatement take_task = {
 	.sql =
-	"UPDATE workflow.activity_task t SET worker = $3, started_at = $4, epoch = $5 WHERE shard_key = $1 AND task_token = $2"
-	" RETURNING $4 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ")",
+	"UPDATE workflow.activity_task t"
+	"   SET worker = $3, started_at = $4, epoch = $5, lease_until = " LEASE_UNTIL("$4")
+	" WHERE shard_key = $1 AND task_token = $2 RETURNING lease_until",
 	.argument_types = "int,uuid,text,timestamptz,int8"
-};
-
-/* Of a task that was put back there may be one still. */
-static OwStatement write_timers = {
-	.sql =
-	"INSERT INTO workflow.timer SELECT * FROM unnest($1)"
-	" ON CONFLICT (shard_key, run_id, kind) DO UPDATE SET due_at = excluded.due_at",
-	.argument_types = "workflow.timer[]"
 };
 
 /* Who has granted whom what; and whose tasks there are, controlled or not, which saves a statement */
@@ -356,7 +351,8 @@ find_from(Positions *positions, uint32 queue_key, bool anywhere, int max_tasks, 
 	{
 		move_positions(positions, SPI_tuptable, count, count < (uint64) max_tasks, begun);
 		positions->used_at = begun;
-		positions->moved = any_moved = true;
+		if (count > 0)
+			positions->moved = any_moved = true;
 	}
 	return count;
 }
@@ -443,27 +439,6 @@ ow_task_is_available(OwTaskRequest *request)
 
 /* ---- taking ---- */
 
-char *
-ow_task_timer_kind(const pg_uuid_t *task_token)
-{
-	return psprintf("Task:%s", ow_uuid_to_cstring(task_token));
-}
-
-static Datum
-lease_timer(int32 shard_key, const pg_uuid_t *run_id, const pg_uuid_t *task_token, Oid owner, TimestampTz due_at)
-{
-	OwRow		row;
-
-	memset(&row, 0, sizeof(row));
-	ow_row_set(&row, TIMER_SHARD_KEY, Int32GetDatum(shard_key));
-	ow_row_set(&row, TIMER_RUN_ID, UUIDPGetDatum(run_id));
-	ow_row_set_text(&row, TIMER_KIND, ow_task_timer_kind(task_token));
-	ow_row_set(&row, TIMER_OWNER, ObjectIdGetDatum(owner));
-	ow_row_set_time(&row, TIMER_DUE_AT, due_at);
-	ow_wakeup_at(owner, due_at);
-	return ow_store_row("timer", row.values, row.nulls);
-}
-
 /* Marks what was found as taken; the leases are from now on. */
 static void
 take_found(const OwTaskRequest *request, Datum *rows, int count, bool controlled, TimestampTz now)
@@ -484,7 +459,6 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 				  OwTaskReceiver receive, void *arg)
 {
 	Datum	   *rows = palloc(sizeof(Datum) * count);
-	OwRows		timers = {0};
 	uint32		queue_key = ow_task_queue_key(request->task_queue);
 
 	for (int row = 0; row < count; row++)
@@ -496,10 +470,7 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 		for (int i = 0; i < FOUND_COLUMNS; i++)
 			values[i] = SPI_getbinval(found->vals[row], found->tupdesc, i + 1, &nulls[i]);
 		rows[row] = values[FOUND_ROW];
-		ow_rows_add(&timers, lease_timer(DatumGetInt32(values[FOUND_SHARD_KEY]), DatumGetUUIDP(values[POLL_RUN_ID]),
-										 DatumGetUUIDP(values[POLL_TASK_TOKEN]),
-										 DatumGetObjectId(values[FOUND_OWNER]),
-										 DatumGetTimestampTz(values[FOUND_LEASE_UNTIL])));
+		ow_wakeup_at(DatumGetObjectId(values[FOUND_OWNER]), DatumGetTimestampTz(values[FOUND_LEASE_UNTIL]));
 		ow_wakeup_tasks(DatumGetObjectId(values[FOUND_OWNER]), queue_key, 0, 1);
 		ow_task_headers(values, nulls);
 		handed_out = *DatumGetUUIDP(values[POLL_TASK_TOKEN]);
@@ -508,10 +479,9 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 		receive(arg, values, nulls);
 	}
 	take_found(request, rows, count, controlled, now);
-	ow_rows_write(&write_timers, "timer", &timers);
 }
 
-/* Takes tasks of owners who control nothing. */
+/* Takes tasks of owners who control nothing; the store is open. */
 static int
 take_uncontrolled(OwTaskRequest *request, OwAvailable available, int max_tasks, OwTaskReceiver receive, void *arg)
 {
@@ -527,6 +497,65 @@ take_uncontrolled(OwTaskRequest *request, OwAvailable available, int max_tasks, 
 	return (int) count;
 }
 
+static int
+open_and_take(OwTaskRequest *request, const OwAvailable *available, int max_tasks, OwTaskReceiver receive, void *arg)
+{
+	int			taken;
+
+	ow_store_open();
+	taken = take_uncontrolled(request, *available, max_tasks, receive, arg);
+	ow_store_close();
+	return taken;
+}
+
+int
+ow_task_take_or_let_go(OwTaskTaker take, OwTaskRequest *request, const OwAvailable *available, int max_tasks,
+					   OwTaskReceiver receive, void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile int taken = 0;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		taken = take(request, available, max_tasks, receive, arg);
+		if (taken > 0)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	return taken;
+}
+
+/*
+ * A search locks rows that it does not give, which somebody else took when it had begun: whoever took them would wait with
+ * his answers for as long as this one waits for tasks.
+ */
+static int
+take_others(OwTaskRequest *request, const OwAvailable *available, int max_tasks, OwTaskReceiver receive, void *arg)
+{
+	return request->waits ?
+		ow_task_take_or_let_go(open_and_take, request, available, max_tasks, receive, arg) :
+		open_and_take(request, available, max_tasks, receive, arg);
+}
+
 /* Takes tasks of owners some of whom control theirs, and some do not: by turns the ones or the others first. */
 static int
 take_both(OwTaskRequest *request, const OwAvailable *available, OwTaskReceiver receive, void *arg)
@@ -537,9 +566,7 @@ take_both(OwTaskRequest *request, const OwAvailable *available, OwTaskReceiver r
 	controlled_first = !controlled_first;
 	if (controlled_first)
 		taken = ow_task_take_controlled(request, available, request->max_tasks, receive, arg);
-	ow_store_open();
-	taken += take_uncontrolled(request, *available, request->max_tasks - taken, receive, arg);
-	ow_store_close();
+	taken += take_others(request, available, request->max_tasks - taken, receive, arg);
 	if (!controlled_first && taken < request->max_tasks)
 		taken += ow_task_take_controlled(request, available, request->max_tasks - taken, receive, arg);
 	return taken;
@@ -550,16 +577,20 @@ ow_task_take(OwTaskRequest *request, OwTaskReceiver receive, void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	OwAvailable available;
+	bool		at_once;
 	int			taken = 0;
 
 	request->again_at = DT_NOEND;
 	ow_store_open();
 	read_available(request, &available, caller);
-	if (available.controlled == NIL)
+	at_once = available.controlled == NIL && !request->waits;
+	if (at_once)
 		taken = take_uncontrolled(request, available, request->max_tasks, receive, arg);
 	ow_store_close();
-	if (available.controlled == NIL)
+	if (at_once)
 		return taken;
+	if (available.controlled == NIL)
+		return take_others(request, &available, request->max_tasks, receive, arg);
 	if (available.others == NIL)
 		return ow_task_take_controlled(request, &available, request->max_tasks, receive, arg);
 	return take_both(request, &available, receive, arg);
@@ -568,7 +599,6 @@ ow_task_take(OwTaskRequest *request, OwTaskReceiver receive, void *arg)
 void
 ow_task_take_one(const OwTaskInQueue *task, const char *worker)
 {
-	OwRows		timers = {0};
 	TimestampTz now = ow_clock_now();
 	Datum		values[5] = {
 		Int32GetDatum(task->run.shard_key), UUIDPGetDatum(&task->task_token), CStringGetTextDatum(worker),
@@ -577,8 +607,6 @@ ow_task_take_one(const OwTaskInQueue *task, const char *worker)
 
 	ow_store_open();
 	if (ow_store_execute(&take_task, values, NULL) > 0)
-		ow_rows_add(&timers, lease_timer(task->run.shard_key, &task->run.run_id, &task->task_token, task->owner,
-										 ow_store_time(0, 1)));
-	ow_rows_write(&write_timers, "timer", &timers);
+		ow_wakeup_at(task->owner, ow_store_time(0, 1));
 	ow_store_close();
 }

@@ -16,10 +16,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "engine/clock.h"
 #include "store/task_internal.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 static TimestampTz
@@ -255,10 +253,6 @@ int
 ow_task_take_controlled(OwTaskRequest *request, const OwAvailable *available, int max_tasks, OwTaskReceiver receive,
 						void *arg)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile int taken = 0;
-
 	if (receive == NULL || request->look_first)
 	{
 		bool		found = look(request, available);
@@ -266,30 +260,5 @@ ow_task_take_controlled(OwTaskRequest *request, const OwAvailable *available, in
 		if (!found || receive == NULL)
 			return found ? 1 : 0;
 	}
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		taken = take_locked(request, available, max_tasks, receive, arg);
-		if (taken > 0)
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		ReThrowError(error);
-	}
-	PG_END_TRY();
-	return taken;
+	return ow_task_take_or_let_go(take_locked, request, available, max_tasks, receive, arg);
 }

@@ -10,6 +10,9 @@
 
 #define MS(column) "make_interval(secs => t." column " / 1000.0)"
 
+/* Of whoever takes the task then */
+#define LEASE_UNTIL(taken_at) taken_at " + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ")"
+
 /* The tasks of one queue that a role may take: $1 queue, $2 activities, $3 owners, $4 role, $5 runs or
  * task tokens */
 #define OW_AVAILABLE \
@@ -26,7 +29,7 @@
 	" t.last_failure->'HeartbeatDetails' AS details, nullif(t.last_failure - 'HeartbeatDetails', '{}') AS failure, t.scheduled_at," \
 	" least(t.close_by, $6 + " MS("start_to_close_ms") ") AS deadline, t.idempotency_key, t.compensates, t.fairness_key," \
 	" t.traceparent," \
-	" t.shard_key, t.owner::oid, $6 + least(" MS("start_to_close_ms") ", " MS("heartbeat_ms") ") AS lease_until," \
+	" t.shard_key, t.owner::oid, " LEASE_UNTIL("$6") " AS lease_until," \
 	" t.priority, t.queued_at, t.ctid AS row_id, t.claim::int"
 #define OW_FOUND_TYPES OW_AVAILABLE_TYPES ",timestamptz,int"
 
@@ -59,6 +62,14 @@ extern void ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found
  * look again. */
 extern int	ow_task_take_controlled(OwTaskRequest *request, const OwAvailable *available, int max_tasks,
 									OwTaskReceiver receive, void *arg);
+
+/* Takes tasks, having opened the store itself; how many */
+typedef int (*OwTaskTaker) (OwTaskRequest *request, const OwAvailable *available, int max_tasks, OwTaskReceiver receive,
+							void *arg);
+
+/* Takes tasks in a subtransaction that is rolled back, with its locks, if there are none. */
+extern int	ow_task_take_or_let_go(OwTaskTaker take, OwTaskRequest *request, const OwAvailable *available,
+								   int max_tasks, OwTaskReceiver receive, void *arg);
 
 extern Datum ow_task_oid_array(const List *oids);
 

@@ -36,8 +36,10 @@ static OwStatement find_work = {
 	"SELECT mine.shard_key, mine.run_id,"
 	"       e.ready OR EXISTS (SELECT FROM workflow.message m"
 	"                           WHERE m.shard_key = mine.shard_key AND m.run_id = mine.run_id),"
-	"       (SELECT min(t.due_at) FROM workflow.timer t"
-	"         WHERE t.shard_key = mine.shard_key AND t.run_id = mine.run_id)"
+	"       least((SELECT min(t.due_at) FROM workflow.timer t"
+	"               WHERE t.shard_key = mine.shard_key AND t.run_id = mine.run_id),"
+	"             (SELECT min(l.lease_until) FROM workflow.activity_task l"
+	"               WHERE l.shard_key = mine.shard_key AND l.run_id = mine.run_id))"
 	"  FROM unnest($1, $2) WITH ORDINALITY AS mine (shard_key, run_id, n)"
 	"  JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id"
 	" ORDER BY mine.n",
