@@ -58,6 +58,7 @@ CREATE TABLE workflow.execution (
     execution_deadline timestamptz,
     run_attempt      int NOT NULL DEFAULT 1,
     options          jsonb,
+    schedule         jsonb,
     PRIMARY KEY (shard_key, run_id),
     UNIQUE (shard_key, workflow_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
@@ -71,6 +72,7 @@ COMMENT ON COLUMN workflow.execution.execution_deadline IS 'The execution_timeou
 COMMENT ON COLUMN workflow.execution.run_attempt IS 'Of the workflow: counts runs that followed one that failed (Retry)';
 COMMENT ON COLUMN workflow.execution.options IS 'As given to workflow.start: {Retry, RetryCounts, RunTimeoutMs, Priority}; null: none of these';
 COMMENT ON COLUMN workflow.execution.traceparent IS 'The W3C trace it was started in; null: it has one of its own';
+COMMENT ON COLUMN workflow.execution.schedule IS 'Of the schedule that started it: {Name, ScheduledTime}';
 COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
 COMMENT ON COLUMN workflow.execution.next_branch_id IS 'One more than there have been branches of Parallel and Map states';
 COMMENT ON COLUMN workflow.execution.transitions IS 'States entered since the token last waited or ran an activity; see order_workflow.transition_limit';
@@ -232,14 +234,14 @@ CREATE TABLE workflow.message (
     kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations', 'Pause', 'Resume',
                                              'ActivityCompleted', 'ActivityFailed', 'Heartbeat',
                                              'PauseActivity', 'ResumeActivity', 'ResetActivity',
-                                             'UpdateActivityOptions', 'Signal', 'Compensations')),
+                                             'UpdateActivityOptions', 'Signal', 'Compensations', 'ScheduledRunClosed')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,
     PRIMARY KEY (shard_key, run_id, message_id)
 );
 CREATE INDEX message_unread ON workflow.message (owner, run_id);
-COMMENT ON TABLE workflow.message IS 'Requests on their way to an open run';
+COMMENT ON TABLE workflow.message IS 'Requests on their way to an open run, or to a schedule';
 
 -- Signals that a run has taken in, and no Await state has consumed.
 CREATE TABLE workflow.signal (

@@ -30,6 +30,7 @@ CREATE TABLE workflow.closed_execution (
     traceparent   text,
     run_attempt   int NOT NULL DEFAULT 1,
     next_run_id   uuid,
+    schedule      jsonb,
     PRIMARY KEY (shard_key, bucket, run_id)
 ) PARTITION BY LIST (bucket);
 CREATE INDEX closed_execution_workflow_id ON workflow.closed_execution (shard_key, workflow_id);

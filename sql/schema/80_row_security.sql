@@ -55,6 +55,8 @@ BEGIN
                      ('workflow.drained_worker', format(mine, 'role')),
                      ('workflow.task_queue', format(mine, 'owner')),
                      ('workflow.task_queue_key', format(mine, 'owner')),
+                     ('workflow.schedule', format(mine, 'owner')),
+                     ('workflow.schedule_action', format(mine, 'owner')),
                      ('workflow.timer', format(mine, 'owner')),
                      ('workflow.message', format(mine, 'owner')),
                      ('workflow.signal', format(mine, 'owner')),

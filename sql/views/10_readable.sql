@@ -19,7 +19,7 @@ SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workfl
        coalesce(e.traceparent, concat('00-', replace(e.run_id::text, '-', ''), '-',
                                       right(replace(e.run_id::text, '-', ''), 16), '-01')) AS traceparent,
        CASE WHEN may.see_all OR may.see_own THEN e.input END AS input,
-       CASE WHEN may.see_all OR may.see_own THEN e.memo END AS memo,
+       CASE WHEN may.see_all OR may.see_own THEN e.memo END AS memo, e.schedule,
        CASE WHEN may.see_all AND e.phase IN ('Callback', 'Queued', 'CompensateQueued') THEN e.task_token END AS task_token,
        CASE WHEN may.see_all THEN e.last_failure
             WHEN v.reader THEN e.last_failure - '{Cause,Details}'::text[] END AS last_failure,
@@ -44,7 +44,7 @@ SELECT c.shard_key, c.bucket, c.run_id, c.workflow_id, c.definition_id, d.workfl
                                       right(replace(c.run_id::text, '-', ''), 16), '-01')) AS traceparent, c.machine IS NOT NULL AS compensations_failed,
        CASE WHEN may.see_all OR may.see_own THEN c.input END AS input,
        CASE WHEN may.see_all OR may.see_own THEN c.output END AS output,
-       CASE WHEN may.see_all OR may.see_own THEN c.memo END AS memo,
+       CASE WHEN may.see_all OR may.see_own THEN c.memo END AS memo, c.schedule,
        CASE WHEN may.see_all OR v.reader THEN c.error END AS error,
        CASE WHEN may.see_all THEN c.cause END AS cause,
        NOT may.see_all AS redacted

@@ -14,13 +14,13 @@ SELECT workflow_id, run_id, workflow, version, status, state,
        NULL::timestamptz AS closed_at,
        run_attempt AS attempt, owner, started_by, memo, deadline, due_at, stuck, cancel_requested, request_id, root_run_id,
        shard_key, traceparent, run_paused_at AS paused_at, run_paused_by AS paused_by, run_pause_reason AS pause_reason,
-       NULL::uuid AS next_run_id
+       NULL::uuid AS next_run_id, schedule
 FROM workflow.readable_execution
 UNION ALL
 SELECT workflow_id, run_id, workflow, version, status, state,
        input, output, error, cause, public_error, started_at, closed_at,
        run_attempt, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key,
-       traceparent, NULL, NULL, NULL, next_run_id
+       traceparent, NULL, NULL, NULL, next_run_id, schedule
 FROM workflow.readable_closed_execution;
 COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
 COMMENT ON COLUMN workflow.executions.workflow_id IS
@@ -55,6 +55,7 @@ COMMENT ON COLUMN workflow.executions.traceparent IS
 COMMENT ON COLUMN workflow.executions.paused_at IS 'When the run was paused; NULL: it is not';
 COMMENT ON COLUMN workflow.executions.paused_by IS 'The role that paused it';
 COMMENT ON COLUMN workflow.executions.pause_reason IS 'As given to workflow.pause';
+COMMENT ON COLUMN workflow.executions.schedule IS 'Of the schedule that started it: {Name, ScheduledTime}';
 COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- A run that no transition has touched has no batch yet, but it has been started.  Tokens of tasks in queues are not

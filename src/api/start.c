@@ -26,6 +26,7 @@
 #include "machine/traceparent.h"
 #include "miscadmin.h"
 #include "settings.h"
+#include "store/schedule.h"
 #include "store/start.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -314,6 +315,7 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, const StartOptions
 	check_input(compiled, run->input);
 	run->memo = ow_api_optional_jsonb(fcinfo, ARG_MEMO);
 	run->traceparent = traceparent_argument(fcinfo);
+	run->schedule = ow_schedule_starting();
 	run->start_at = PG_ARGISNULL(ARG_START_DELAY) ? run->started_at :
 		ow_start_add_interval(fcinfo, ARG_START_DELAY, "start_delay", run->started_at);
 	ow_start_options_read(fcinfo, &arguments, &more);

@@ -16,6 +16,7 @@
 #include "engine/chain.h"
 #include "engine/engine.h"
 #include "engine/guard.h"
+#include "engine/schedule.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "storage/ipc.h"
@@ -376,7 +377,7 @@ ow_engine_run_batch(const OwRunRef *refs, int count)
 		before_shmem_exit(charge_at_exit, (Datum) 0);
 	registered = true;
 	memcpy(todo.refs, refs, sizeof(OwRunRef) * count);
-	todo.count = count;
+	todo.count = ow_schedules_run(todo.refs, count);
 	while (todo.count > 0)
 	{
 		RefList		left = {.refs = palloc(sizeof(OwRunRef) * todo.count)};

@@ -201,6 +201,7 @@ typedef struct OwRun
 	char	   *workflow;		/* name of the workflow type */
 	char	   *owner;			/* name of the role it runs as; NULL: there is none any more */
 	char	   *traceparent;	/* as given to who started it; NULL */
+	Jsonb	   *schedule;		/* that started it: {Name, ScheduledTime}; NULL */
 	int			version;
 	int			attempt;		/* of the workflow, from 1: a run that fails may be retried */
 	int			priority;		/* of its queued tasks that set none; 0: none either */

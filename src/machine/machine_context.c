@@ -53,6 +53,7 @@ execution_context(const OwRun *run, const char *inner)
 	ow_object_add_int(&object, "HistoryLength", run->next_event_id - 1);
 	ow_object_add_bool(&object, "ContinueAsNewSuggested", run->next_event_id > LONG_HISTORY);
 	ow_object_add(&object, "Error", run->error);
+	ow_object_add(&object, "Schedule", run->schedule);
 	return ow_object_end(&object);
 }
 

@@ -59,7 +59,7 @@ static OwStatement find_owners = {
 	"       OR EXISTS (SELECT FROM workflow.message m WHERE m.owner = w.owner),"
 	"       least((SELECT min(t.due_at) FROM workflow.timer t WHERE t.owner = w.owner),"
 	"             (SELECT min(l.lease_until) FROM workflow.activity_task l WHERE l.owner = w.owner))"
-	"  FROM (SELECT DISTINCT owner FROM workflow.workflow_type) AS w",
+	"  FROM (SELECT owner FROM workflow.workflow_type UNION SELECT owner FROM workflow.schedule) AS w",
 	.argument_types = ""
 };
 

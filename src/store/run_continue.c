@@ -123,6 +123,7 @@ next_run(const OwLoadedRun *loaded)
 		it->deadline = Min(it->deadline, ow_instant_add_ms(begin_at, definition->timeout_ms));
 	it->input = run->outcome.next_input;
 	it->traceparent = run->traceparent;
+	it->schedule = run->schedule;
 	it->status = it->sticky_status = OW_STATUS_RUNNING;
 	it->next_event_id = it->next_branch_id = 1;
 	it->token.state = OW_NO_STATE;

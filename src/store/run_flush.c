@@ -13,6 +13,7 @@
 #include "store/run.h"
 #include "store/run_internal.h"
 #include "store/run_row.h"
+#include "store/schedule.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -202,6 +203,7 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set_time(&row, EXECUTION_EXECUTION_DEADLINE, loaded->execution_deadline);
 	ow_row_set(&row, EXECUTION_RUN_ATTEMPT, Int32GetDatum(run->attempt));
 	ow_row_set_json(&row, EXECUTION_OPTIONS, loaded->options);
+	ow_row_set_json(&row, EXECUTION_SCHEDULE, run->schedule);
 	return ow_store_row("execution", row.values, row.nulls);
 }
 
@@ -263,6 +265,7 @@ closed_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, CLOSED_RUN_ATTEMPT, Int32GetDatum(run->attempt));
 	ow_row_set(&row, CLOSED_NEXT_RUN_ID, UUIDPGetDatum(&run->outcome.next_run_id));
 	row.nulls[CLOSED_NEXT_RUN_ID] = !ow_run_continues(loaded);
+	ow_row_set_json(&row, CLOSED_SCHEDULE, run->schedule);
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 
@@ -509,7 +512,11 @@ ow_run_flush(List *runs)
 		const OwLoadedRun *loaded = lfirst(cell);
 
 		if (is_closed(loaded))
+		{
 			ow_wakeup_waiters(ow_wakeup_key(loaded->run.workflow_id));
+			if (loaded->run.schedule != NULL && !ow_run_has_successor(loaded))
+				ow_schedule_run_closed(loaded->run.schedule);
+		}
 		else if (loaded->ready)
 			ow_wakeup_run(loaded->owner, &loaded->ref);
 	}

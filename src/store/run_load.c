@@ -112,6 +112,7 @@ read_run(uint64 row, OwRun *run)
 	run->attempt = read_int(row, EXECUTION_RUN_ATTEMPT);
 	run->input = read_json(row, EXECUTION_INPUT);
 	run->traceparent = read_text(row, EXECUTION_TRACEPARENT);
+	run->schedule = read_json(row, EXECUTION_SCHEDULE);
 	run->status = ow_status_from_name(read_text(row, EXECUTION_STATUS));
 	run->next_event_id = read_int(row, EXECUTION_NEXT_EVENT_ID);
 	run->next_branch_id = read_int(row, EXECUTION_NEXT_BRANCH_ID);

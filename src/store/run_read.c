@@ -18,11 +18,11 @@
 static OwStatement read_started = {
 	.sql =
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, deadline, input, memo, request_id, chain_id,"
-	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END, traceparent, execution_deadline, run_attempt, options"
+	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END, traceparent, execution_deadline, run_attempt, options, schedule"
 	"  FROM workflow.execution WHERE shard_key = $1 AND run_id = $3"
 	" UNION ALL "
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, NULL, input, memo, request_id, chain_id,"
-	"       root_run_id, NULL, traceparent, NULL, run_attempt, NULL"
+	"       root_run_id, NULL, traceparent, NULL, run_attempt, NULL, schedule"
 	"  FROM workflow.closed_execution WHERE shard_key = $1 AND bucket = $2 AND run_id = $3",
 	.argument_types = "int,int2,uuid"
 };
@@ -83,6 +83,7 @@ ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 	run->attempt = ow_store_int(0, 15);
 	loaded->options = ow_store_jsonb(0, 16);
 	run->priority = ow_run_options_priority(loaded->options);
+	run->schedule = ow_store_jsonb(0, 17);
 	run->token.entered_at = run->token.scheduled_at = DT_NOEND;
 	MemoryContextSwitchTo(previous);
 	return loaded;

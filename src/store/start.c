@@ -45,16 +45,16 @@
 	"shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, deadline," \
 	" deadline_timer, ready, status, phase, attempt, next_event_id, handler_taken, cancel_requested," \
 	" sticky_status, compensation, compensations, due_at, input, memo, request_id, chain_id," \
-	" root_run_id, traceparent, execution_deadline, run_attempt, options"
+	" root_run_id, traceparent, execution_deadline, run_attempt, options, schedule"
 
 /* One run, written straight from parameters: the hot path of start() */
 #define INSERT_ONE \
 	"INSERT INTO workflow.execution (" NEW_COLUMNS ")" \
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1," \
-	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16, $17, 1, $18)"
+	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16, $17, 1, $18, $19)"
 #define INSERT_ONE_TYPES \
 	"int,uuid,text,smallint,int,regrole,regrole,timestamptz,timestamptz,boolean,boolean,timestamptz," \
-	"jsonb,jsonb,text,text,timestamptz,jsonb"
+	"jsonb,jsonb,text,text,timestamptz,jsonb,jsonb"
 
 static OwStatement insert_one = {
 	.sql = INSERT_ONE " ON CONFLICT (shard_key, workflow_id) DO NOTHING",
@@ -269,8 +269,8 @@ static void
 insert_directly(OwNewRun *run)
 {
 	const OwCompiled *compiled = run->compiled;
-	Datum		values[18];
-	char		nulls[19] = "                  ";
+	Datum		values[19];
+	char		nulls[20] = "                   ";
 	OwStatement *statement;
 
 	values[0] = Int32GetDatum(run->ref.shard_key);
@@ -291,10 +291,13 @@ insert_directly(OwNewRun *run)
 	values[15] = run->traceparent ? CStringGetTextDatum(run->traceparent) : (Datum) 0;
 	values[16] = TimestampTzGetDatum(run->execution_deadline);
 	values[17] = JsonbPGetDatum(run->options);
-	if (run->options == NULL)
-		nulls[17] = 'n';
+	values[18] = JsonbPGetDatum(run->schedule);
 	if (run->execution_deadline == DT_NOEND)
 		nulls[16] = 'n';
+	if (run->options == NULL)
+		nulls[17] = 'n';
+	if (run->schedule == NULL)
+		nulls[18] = 'n';
 	if (run->deadline == DT_NOEND)
 		nulls[8] = 'n';
 	if (!is_delayed(run))

@@ -23,6 +23,7 @@ typedef struct OwNewRun
 	char	   *request_id;		/* may be NULL */
 	char	   *traceparent;	/* may be NULL */
 	Jsonb	   *options;		/* run_options.h; may be NULL */
+	Jsonb	   *schedule;		/* may be NULL */
 	bool		inserted;		/* out: false when the workflow id has an open run */
 } OwNewRun;
 

@@ -12,9 +12,11 @@
 
 #include "engine/batch.h"
 #include "engine/clock.h"
+#include "engine/schedule.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "store/schedule.h"
 #include "store/store.h"
 #include "test_kit/kit_internal.h"
 #include "utils/builtins.h"
@@ -34,14 +36,16 @@ static OwTestKit *kit = NULL;
 static OwStatement find_work = {
 	.sql =
 	"SELECT mine.shard_key, mine.run_id,"
-	"       e.ready OR EXISTS (SELECT FROM workflow.message m"
+	"       coalesce(e.ready, false) OR EXISTS (SELECT FROM workflow.message m"
 	"                           WHERE m.shard_key = mine.shard_key AND m.run_id = mine.run_id),"
 	"       least((SELECT min(t.due_at) FROM workflow.timer t"
 	"               WHERE t.shard_key = mine.shard_key AND t.run_id = mine.run_id),"
 	"             (SELECT min(l.lease_until) FROM workflow.activity_task l"
 	"               WHERE l.shard_key = mine.shard_key AND l.run_id = mine.run_id))"
 	"  FROM unnest($1, $2) WITH ORDINALITY AS mine (shard_key, run_id, n)"
-	"  JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id"
+	"  LEFT JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id"
+	" WHERE e.run_id IS NOT NULL OR EXISTS (SELECT FROM workflow.schedule s"
+	"                                        WHERE s.shard_key = mine.shard_key AND s.schedule_id = mine.run_id)"
 	" ORDER BY mine.n",
 	.argument_types = "int[],uuid[]"
 };
@@ -168,10 +172,11 @@ execute_command(OwTestKit *current)
 }
 
 /*
- * The runs that have something to do now; *next is the earliest timer after now.
+ * The runs and schedules that have something to do now; *next is the earliest timer after now.  Schedules go on for ever, so
+ * without an end the clock does not move for them.
  */
 static List *
-find_runs_to_drive(OwTestKit *current, TimestampTz *next)
+find_runs_to_drive(OwTestKit *current, TimestampTz until, TimestampTz *next)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	int			count = list_length(current->runs);
@@ -197,18 +202,17 @@ find_runs_to_drive(OwTestKit *current, TimestampTz *next)
 	for (uint64 row = 0; row < found; row++)
 	{
 		TimestampTz due_at = ow_store_time(row, 4);
+		OwRunRef	ref = {.shard_key = ow_store_int(row, 1), .run_id = ow_store_uuid(row, 2)};
 
 		if (ow_store_bool(row, 3) || due_at <= ow_clock_now())
 		{
 			MemoryContext previous = MemoryContextSwitchTo(caller);
-			OwRunRef   *ref = palloc(sizeof(OwRunRef));
 
-			ref->shard_key = ow_store_int(row, 1);
-			ref->run_id = ow_store_uuid(row, 2);
-			result = lappend(result, ref);
+			result = lappend(result, memcpy(palloc(sizeof(ref)), &ref, sizeof(ref)));
 			MemoryContextSwitchTo(previous);
+			continue;
 		}
-		else
+		if (until != DT_NOEND || !ow_schedule_is_ref(&ref))
 			*next = Min(*next, due_at);
 	}
 	ow_store_close();
@@ -221,10 +225,18 @@ drive_runs(List *runs, MemoryContext context)
 	OwRunRef   *refs = palloc(sizeof(OwRunRef) * list_length(runs));
 	OwDriveRest rest;
 	ListCell   *cell;
+	int			count = 0;
 
 	foreach(cell, runs)
-		refs[foreach_current_index(cell)] = *(OwRunRef *) lfirst(cell);
-	return ow_engine_drive(refs, list_length(runs), context, &rest);
+	{
+		OwRunRef   *ref = lfirst(cell);
+
+		if (ow_schedule_is_ref(ref))
+			(void) ow_schedule_drive(ref, true, NULL);
+		else
+			refs[count++] = *ref;
+	}
+	return count > 0 ? ow_engine_drive(refs, count, context, &rest) : 0;
 }
 
 /* Drives until idle or until the clock has got there; returns how often a run moved. */
@@ -243,7 +255,7 @@ run_until(OwTestKit *current, TimestampTz until)
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(context);
-		runs = find_runs_to_drive(current, &next);
+		runs = find_runs_to_drive(current, until, &next);
 		if (runs != NIL)
 		{
 			moved += drive_runs(runs, context);

@@ -97,6 +97,7 @@ SET ROLE regress_starter;
 SELECT workflow.start('Order', '{"card": "1234"}', 'order') AS run \gset
 SET ROLE regress_owner;
 SELECT workflow.start_batch('cancel', 'true') AS batch \gset
+SELECT workflow.put_schedule(true, 'nightly', 'Order', NULL, '{"card": "1234"}', '@daily', 'Skip', '1 d', '0', NULL, NULL, NULL, NULL, NULL, NULL, true);
 RESET ROLE;
 
 CREATE TEMPORARY TABLE probe (function text, call text);
@@ -253,6 +254,29 @@ INSERT INTO probe VALUES
     ('apply_operation(text,uuid,jsonb,text,text)', $$workflow.apply_operation('cancel', $run, '{}', NULL, NULL)$$),
     ('continuing_run(uuid)', $$workflow.continuing_run($run)$$),
     ('unfinished_batches()', $$* FROM workflow.unfinished_batches()$$),
+    ('create_schedule(text,text,text,jsonb,text,interval,interval,boolean,text,integer,timestamp with time zone,timestamp with time zone,integer,jsonb,interval)',
+     $$workflow.create_schedule('mine', '@daily', 'Order')$$),
+    ('update_schedule(text,text,text,jsonb,text,interval,interval,text,integer,timestamp with time zone,timestamp with time zone,integer,jsonb,interval)',
+     $$workflow.update_schedule('nightly', jitter => '1 s')$$),
+    ('put_schedule(boolean,text,text,integer,jsonb,text,text,interval,interval,text,timestamp with time zone,timestamp with time zone,integer,jsonb,interval,boolean)',
+     $$workflow.put_schedule(true, 'mine', 'Order', NULL, '{}', '@daily', 'Skip', '1 d', '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$),
+    ('delete_schedule(text)', $$workflow.delete_schedule('nightly')$$),
+    ('remove_schedule(text)', $$workflow.remove_schedule('nightly')$$),
+    ('pause_schedule(text,text)', $$workflow.pause_schedule('nightly')$$),
+    ('resume_schedule(text)', $$workflow.resume_schedule('nightly')$$),
+    ('trigger_schedule(text,text)', $$workflow.trigger_schedule('nightly')$$),
+    ('backfill_schedule(text,timestamp with time zone,timestamp with time zone,text)',
+     $$workflow.backfill_schedule('nightly', '2020-01-01', '2020-01-02')$$),
+    ('schedule_tick(text)', $$workflow.schedule_tick('nightly')$$),
+    ('schedule_job(text)', $$workflow.schedule_job('nightly')$$),
+    ('schedule_job_name(text)', $$workflow.schedule_job_name('nightly')$$),
+    ('install_schedule(text)', $$workflow.install_schedule('nightly')$$),
+    ('install_schedules()', $$* FROM workflow.install_schedules()$$),
+    ('has_schedule_job(text,regrole)', $$workflow.has_schedule_job('nightly', 'regress_owner')$$),
+    ('sees_pg_cron()', $$workflow.sees_pg_cron()$$),
+    ('pg_cron_database()', $$workflow.pg_cron_database()$$),
+    ('cron_times(text,timestamp with time zone,integer)', $$* FROM workflow.cron_times('@daily')$$),
+    ('cron_fields(text)', $$workflow.cron_fields('@daily')$$),
     -- These are not to be called in a transaction.
     ('run_batch_operation(uuid)', NULL),
     ('run_batch_operations()', NULL),

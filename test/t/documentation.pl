@@ -116,11 +116,15 @@ sub play
 	return;
 }
 
+# As the page about schedules says
+my @pg_cron = ("shared_preload_libraries = 'order_workflow, pg_cron'", "cron.database_name = 'shop'",
+	'cron.use_background_workers = on');
+
 # A cluster with the superuser of the pages
 sub start_cluster
 {
-	my ($name) = @_;
-	my $node = new_cluster($name, 'client_min_messages = notice');
+	my ($name, @settings) = @_;
+	my $node = new_cluster($name, 'client_min_messages = notice', @settings);
 
 	$node->safe_psql('postgres', q{SELECT 'CREATE ROLE postgres LOGIN SUPERUSER' WHERE to_regrole('postgres') IS NULL \gexec});
 	return $node;
@@ -141,7 +145,7 @@ sub work
 	return;
 }
 
-is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language operations workers versions reference architecture))),
+is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language operations workers versions schedules reference architecture))),
 	'', 'links lead to headings');
 
 my @start = examples('README.md', 'Getting started', 'Activities');
@@ -156,9 +160,9 @@ SKIP:
 }
 $node->stop;
 
-foreach my $page (@ARGV ? @ARGV : qw(language operations workers versions))
+foreach my $page (@ARGV ? @ARGV : qw(language operations workers versions schedules))
 {
-	$node = start_cluster($page);
+	$node = start_cluster($page, $page eq 'schedules' ? @pg_cron : ());
 	play($node, @start, examples("doc/$page.md"));
 	$node->stop;
 }
