@@ -28,6 +28,10 @@
 #define ERRCODE_OW_VERSION_RETIRED			MAKE_SQLSTATE('O','W','0','2','0')
 #define ERRCODE_OW_VERSION_IN_USE			MAKE_SQLSTATE('O','W','0','2','1')
 #define ERRCODE_OW_BATCH_NOT_FOUND			MAKE_SQLSTATE('O','W','0','3','0')
+#define ERRCODE_OW_UPDATE_NOT_DECLARED		MAKE_SQLSTATE('O','W','0','4','1')
+#define ERRCODE_OW_UPDATE_REJECTED			MAKE_SQLSTATE('O','W','0','4','2')
+#define ERRCODE_OW_UPDATE_FAILED			MAKE_SQLSTATE('O','W','0','4','3')
+#define ERRCODE_OW_UPDATE_NOT_FOUND			MAKE_SQLSTATE('O','W','0','4','4')
 
 /* OW1xx: how an execution ended, raised to those who ask for its result */
 #define ERRCODE_OW_WORKFLOW_FAILED			MAKE_SQLSTATE('O','W','1','0','1')

@@ -171,7 +171,7 @@ COMMENT ON FUNCTION workflow.retry_label(jsonb) IS 'A Retry of a definition, as 
 CREATE FUNCTION workflow.awaited_label(awaited jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN concat_ws(' ',
-        coalesce('signal ' || (awaited->>'Signal'),
+        coalesce('signal ' || (awaited->>'Signal'), 'update ' || (awaited->>'Update'),
                  'after ' || coalesce(workflow.expression_label(awaited->>'AfterSeconds'), awaited->>'AfterSecondsPath') || ' s',
                  'at ' || coalesce(workflow.expression_label(awaited->>'At'), awaited->>'AtPath')),
         'where ' || workflow.choice_label(CASE jsonb_typeof(awaited->'Condition')

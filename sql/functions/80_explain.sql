@@ -22,6 +22,7 @@ DECLARE
     worker   text;
     problem  text; -- why that may take long
     taken_at timestamptz; -- when the worker took its task
+    awaited  jsonb; -- what an Await state waits for
     held     text; -- the pause of a task queue, or of a fairness key, that keeps workers from the task
     put_off  text;
     circuit  text; -- of the activity's circuit breaker, unless that is closed
@@ -121,6 +122,10 @@ BEGIN
                         ELSE 'an executor, which will start'
                     END;
     ELSE
+        IF run.phase = 'Await' THEN
+            SELECT coalesce(s.state->'Any', s.state->'All') INTO awaited
+            FROM workflow.definition_state(run.definition, run.state) s (state);
+        END IF;
         failure := concat_ws(': ', format('"%s", after attempt %s failed', activity, run.attempt),
                              run.last_failure->>'Error', run.last_failure->>'Cause');
         put_off := format('the next attempt of activity "%s", which its circuit breaker has put off', activity);
@@ -154,7 +159,8 @@ BEGIN
             CASE WHEN run.paused_at IS NOT NULL OR branches.paused > 0 THEN 'workflow.resume_activity()' END,
             CASE WHEN held IS NOT NULL THEN 'workflow.resume_task_queue()' END,
             CASE WHEN run.phase IN ('Callback', 'Queued', 'CompensateQueued') OR branches.asked THEN 'workflow.complete_activity()' END,
-            CASE WHEN run.phase = 'Await' THEN 'workflow.signal()' END,
+            CASE WHEN awaited @? '$[*].Signal' THEN 'workflow.signal()' END,
+            CASE WHEN awaited @? '$[*].Update' THEN 'workflow.update()' END,
             CASE WHEN until IS NOT NULL THEN 'time' END,
             CASE WHEN NOT run.cancel_requested THEN 'workflow.cancel()' END));
     END IF;

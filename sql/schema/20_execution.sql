@@ -25,6 +25,7 @@ CREATE TABLE workflow.execution (
     compensations    int NOT NULL,
     signals          int NOT NULL DEFAULT 0,
     signal_requests  boolean NOT NULL DEFAULT false,
+    updates          boolean NOT NULL DEFAULT false,
     -- its token, in the same columns as that of a branch
     state            text,
     phase            text NOT NULL,
@@ -44,6 +45,7 @@ CREATE TABLE workflow.execution (
     visits           jsonb,
     variables        jsonb,
     control          jsonb,
+    updated          jsonb,
     error            jsonb,
     outcome          jsonb,
     stuck            jsonb,
@@ -83,6 +85,8 @@ COMMENT ON COLUMN workflow.execution.changes IS 'What Version states have chosen
 COMMENT ON COLUMN workflow.execution.paused IS 'Who has paused the run: {paused_at, paused_by, reason}; null: nobody';
 COMMENT ON COLUMN workflow.execution.signals IS 'How many signals are buffered';
 COMMENT ON COLUMN workflow.execution.signal_requests IS 'Signals with a request id have come: see workflow.signal_request';
+COMMENT ON COLUMN workflow.execution.updates IS 'Updates have been sent: see workflow.update_request';
+COMMENT ON COLUMN workflow.execution.updated IS 'Variables that updates have set while its state is at work: they are in variables when that is left';
 COMMENT ON COLUMN workflow.execution.control IS 'What operators have asked of its task: {paused_at, paused_by, reason, pauses, options, reset, reset_heartbeat}; null: nothing';
 COMMENT ON COLUMN workflow.execution.compensations IS 'How many compensations have been recorded, those dropped again included: the sequence of the last';
 
@@ -234,7 +238,7 @@ CREATE TABLE workflow.message (
     kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations', 'Pause', 'Resume',
                                              'ActivityCompleted', 'ActivityFailed', 'Heartbeat',
                                              'PauseActivity', 'ResumeActivity', 'ResetActivity',
-                                             'UpdateActivityOptions', 'Signal', 'Compensations', 'ScheduledRunClosed')),
+                                             'UpdateActivityOptions', 'Signal', 'Update', 'Compensations', 'ScheduledRunClosed')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,
@@ -253,10 +257,12 @@ CREATE TABLE workflow.signal (
     payload    jsonb NOT NULL,
     sent_at    timestamptz NOT NULL,
     sent_by    text,
+    update_id  text,
     PRIMARY KEY (shard_key, run_id, event_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
-COMMENT ON TABLE workflow.signal IS 'Signals that wait in their run for an Await state';
-COMMENT ON COLUMN workflow.signal.event_id IS 'Of its WorkflowExecutionSignaled: signals are consumed in this order';
+COMMENT ON TABLE workflow.signal IS 'Signals, and updates, that wait in their run for an Await state';
+COMMENT ON COLUMN workflow.signal.event_id IS 'Of its WorkflowExecutionSignaled, or WorkflowExecutionUpdateAccepted: they are consumed in this order';
+COMMENT ON COLUMN workflow.signal.update_id IS 'It is an update; null: a signal';
 
 -- Signals whose run had closed when they were committed, and was not continued.
 CREATE TABLE workflow.undeliverable_signal (
@@ -280,6 +286,30 @@ CREATE TABLE workflow.signal_request (
     PRIMARY KEY (shard_key, chain_id, request_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE workflow.signal_request IS 'Request ids of signals that have been sent';
+
+-- Updates that have been sent, by their ids, and what came of them, while the chain of runs that they were sent to is
+-- open.  Of those that were accepted, history keeps the rest.
+CREATE TABLE workflow.update_request (
+    shard_key  int NOT NULL,
+    chain_id   uuid NOT NULL,
+    update_id  text NOT NULL,
+    run_id     uuid NOT NULL,
+    owner      regrole NOT NULL,
+    update     text NOT NULL,
+    status     text NOT NULL CHECK (status IN ('Sent', 'Accepted', 'Completed', 'Rejected', 'Failed')),
+    event_id   int,
+    payload    jsonb NOT NULL,
+    result     jsonb,
+    failure    jsonb,
+    sent_at    timestamptz NOT NULL,
+    sent_by    regrole NOT NULL,
+    settled_at timestamptz,
+    PRIMARY KEY (shard_key, chain_id, update_id)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE workflow.update_request IS 'Updates that have been sent, and what came of them, while their chain of runs is open';
+COMMENT ON COLUMN workflow.update_request.run_id IS 'The run it was sent to, or that accepted it';
+COMMENT ON COLUMN workflow.update_request.event_id IS 'Of its WorkflowExecutionUpdateAccepted; null: it was not accepted, or not yet';
+COMMENT ON COLUMN workflow.update_request.settled_at IS 'When it was completed, rejected, or failed';
 
 -- Large documents, such as the items of a Map, are loaded with each transaction of their run.
 DO $$

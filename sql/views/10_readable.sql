@@ -181,7 +181,7 @@ CREATE VIEW workflow.readable_signal WITH (security_barrier) AS
 SELECT r.workflow_id, r.workflow, s.shard_key, s.run_id, s.event_id, s.owner, s.signal, 'Buffered' AS status, s.sent_at,
        CASE WHEN NOT r.redacted THEN s.payload END AS payload
 FROM workflow.readable_execution r
-JOIN workflow.signal s ON s.shard_key = r.shard_key AND s.run_id = r.run_id
+JOIN workflow.signal s ON s.shard_key = r.shard_key AND s.run_id = r.run_id AND s.update_id IS NULL
 UNION ALL
 SELECT r.workflow_id, r.workflow, m.shard_key, m.run_id, NULL, m.owner, m.payload->>'signal', 'Sent', m.sent_at,
        CASE WHEN NOT r.redacted THEN m.payload->'payload' END
@@ -193,6 +193,16 @@ SELECT r.workflow_id, r.workflow, u.shard_key, u.run_id, NULL, u.owner, u.payloa
 FROM workflow.readable_closed_execution r
 JOIN workflow.undeliverable_signal u ON u.shard_key = r.shard_key AND u.run_id = r.run_id;
 COMMENT ON VIEW workflow.readable_signal IS 'Signals to the runs the current user may read';
+
+CREATE VIEW workflow.readable_update WITH (security_barrier) AS
+SELECT r.workflow_id, r.workflow, u.shard_key, u.run_id, u.update_id, u.owner, u.update, u.status, u.event_id, u.sent_at,
+       u.sent_by, u.settled_at, CASE WHEN NOT r.redacted THEN u.payload END AS payload,
+       CASE WHEN NOT r.redacted THEN u.result END AS result, CASE WHEN NOT r.redacted THEN u.failure END AS failure
+FROM (SELECT e.workflow_id, e.workflow, e.shard_key, e.run_id, e.redacted FROM workflow.readable_execution e
+      UNION ALL
+      SELECT c.workflow_id, c.workflow, c.shard_key, c.run_id, c.redacted FROM workflow.readable_closed_execution c) r
+JOIN workflow.update_request u ON u.shard_key = r.shard_key AND u.run_id = r.run_id;
+COMMENT ON VIEW workflow.readable_update IS 'Updates of the runs the current user may read';
 
 -- Definitions and activities are no secrets of a run: whoever may do anything with them reads them whole.
 CREATE VIEW workflow.readable_definition WITH (security_barrier) AS

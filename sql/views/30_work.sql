@@ -157,6 +157,30 @@ COMMENT ON COLUMN workflow.timers.due_at IS 'When it ends';
 COMMENT ON COLUMN workflow.timers.owner IS 'The role that the run runs as';
 COMMENT ON COLUMN workflow.timers.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
+CREATE VIEW workflow.updates WITH (security_invoker) AS
+SELECT workflow_id, run_id, workflow, update, update_id, status, event_id, sent_at, sent_by, settled_at, payload, result,
+       failure->>'Error' AS error, failure->>'Cause' AS cause, failure->'Public' AS public_error, owner, shard_key
+FROM workflow.readable_update;
+COMMENT ON VIEW workflow.updates IS 'Updates of runs that are open, or continue as new; those of others are in workflow.history';
+COMMENT ON COLUMN workflow.updates.workflow_id IS 'Of the run';
+COMMENT ON COLUMN workflow.updates.run_id IS 'The run it was sent to, or that accepted it';
+COMMENT ON COLUMN workflow.updates.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.updates.update IS 'Its name, as the definition declares it';
+COMMENT ON COLUMN workflow.updates.update_id IS 'The id that it counts once by, as its sender gave it or was given';
+COMMENT ON COLUMN workflow.updates.status IS
+    'Sent: the run has not taken it in yet; Accepted: an Await state will take it; Completed; Rejected; Failed: no state will take it, or that failed';
+COMMENT ON COLUMN workflow.updates.event_id IS 'Of its WorkflowExecutionUpdateAccepted in workflow.history';
+COMMENT ON COLUMN workflow.updates.sent_at IS 'When it was sent';
+COMMENT ON COLUMN workflow.updates.sent_by IS 'The role that sent it';
+COMMENT ON COLUMN workflow.updates.settled_at IS 'When it was completed, rejected, or failed';
+COMMENT ON COLUMN workflow.updates.payload IS 'What was sent with it';
+COMMENT ON COLUMN workflow.updates.result IS 'What its sender gets, when it has completed';
+COMMENT ON COLUMN workflow.updates.error IS 'Why it was rejected, or failed';
+COMMENT ON COLUMN workflow.updates.cause IS 'The same, for people';
+COMMENT ON COLUMN workflow.updates.public_error IS 'What its sender is told of that, as the definition has it';
+COMMENT ON COLUMN workflow.updates.owner IS 'The role that the run runs as';
+COMMENT ON COLUMN workflow.updates.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
+
 CREATE VIEW workflow.signals WITH (security_invoker) AS
 SELECT workflow_id, run_id, workflow, signal, status, event_id, sent_at, payload, owner, shard_key
 FROM workflow.readable_signal;

@@ -213,7 +213,7 @@ drive_outside(AnswerRange *range, MemoryContext context)
 
 		MemoryContextSwitchTo(context);
 		refs = palloc(sizeof(OwRunRef) * range->count);
-		ow_engine_drive_outside(refs, distinct_runs(range, refs), context, hand_over_all, range, &rest);
+		ow_engine_drive_outside(refs, distinct_runs(range, refs), false, context, hand_over_all, range, &rest);
 		unsettle_rest(range);
 		ReleaseCurrentSubTransaction();
 	}
@@ -277,8 +277,8 @@ store(OwAnswer *answer)
 		ow_wakeup_run(answer->owner, &answer->run);
 }
 
-static bool
-may_drive(void)
+bool
+ow_engine_may_drive(void)
 {
 	return ow_activity_current(NULL) == NULL && ow_chain_evaluating() == NULL && !IsolationUsesXactSnapshot() &&
 		!ow_identity_is_foreign();
@@ -287,7 +287,7 @@ may_drive(void)
 void
 ow_engine_answer(OwAnswer *answers, int count)
 {
-	bool		drive = may_drive();
+	bool		drive = ow_engine_may_drive();
 	OwAnswer  **ordered;
 
 	if (count == 0)

@@ -27,4 +27,7 @@ typedef struct OwAnswer
  */
 extern void ow_engine_answer(OwAnswer *answers, int count);
 
+/* May this session, at this moment, drive runs of others? */
+extern bool ow_engine_may_drive(void);
+
 #endif							/* OW_ENGINE_ANSWER_H */

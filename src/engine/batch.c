@@ -226,9 +226,10 @@ ow_engine_drive(const OwRunRef *refs, int count, MemoryContext context, OwDriveR
 }
 
 void
-ow_engine_drive_outside(const OwRunRef *refs, int count, MemoryContext context, OwLoadedHook hook, void *arg,
-						OwDriveRest *rest)
+ow_engine_drive_outside(const OwRunRef *refs, int count, bool evaluates, MemoryContext context, OwLoadedHook hook,
+						void *arg, OwDriveRest *rest)
 {
+	OwChainOptions options = {.context = context, .outside = true, .evaluates = evaluates};
 	List	   *runs;
 
 	memset(rest, 0, sizeof(*rest));
@@ -236,7 +237,7 @@ ow_engine_drive_outside(const OwRunRef *refs, int count, MemoryContext context, 
 	runs = ow_run_load_waiting(refs, count, context);
 	ow_store_close();
 	hook(runs, arg);
-	(void) drive_loaded(runs, (OwChainOptions) {.context = context,.outside = true}, NULL, rest);
+	(void) drive_loaded(runs, options, NULL, rest);
 }
 
 static void

@@ -24,9 +24,9 @@ typedef void (*OwLoadedHook) (List *runs, void *arg);
 
 /*
  * The same from any session, as far as no code of their owners runs.  Runs that others have locked are waited for,
- * in the order given.
+ * in the order given.  evaluates: SQL expressions too, if the session is the owner's.
  */
-extern void ow_engine_drive_outside(const OwRunRef *refs, int count, MemoryContext context, OwLoadedHook hook, void *arg,
-									OwDriveRest *rest);
+extern void ow_engine_drive_outside(const OwRunRef *refs, int count, bool evaluates, MemoryContext context,
+									OwLoadedHook hook, void *arg, OwDriveRest *rest);
 
 #endif							/* OW_BATCH_H */

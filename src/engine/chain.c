@@ -481,7 +481,8 @@ take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFail
 static void
 take_signal(const OwMessage *message, OwInput *input)
 {
-	input->signal = ow_json_get_string(message->payload, "signal");
+	input->signal = ow_json_get_string(message->payload, message->kind == OW_INPUT_UPDATE ? "update" : "signal");
+	input->update_id = ow_json_get_string(message->payload, "update_id");
 	input->details = ow_json_get(message->payload, "payload");
 	input->request_id = ow_json_get_string(message->payload, "request_id");
 	input->sent_at = message->sent_at;
@@ -522,8 +523,9 @@ feed_message(Chain *chain, const OwMessage *message)
 	};
 	OwFailure	failure;
 
-	if (message->kind == OW_INPUT_SIGNAL)
+	if (message->kind == OW_INPUT_SIGNAL || message->kind == OW_INPUT_UPDATE)
 		take_signal(message, &input);
+	loaded->updates |= message->kind == OW_INPUT_UPDATE;
 	if (message->kind == OW_INPUT_COMPENSATIONS)
 		input.details = ow_json_get(message->payload, "compensations");
 	if (is_control(message))
@@ -583,6 +585,9 @@ feed_waiting(Chain *chain)
 	{
 		OwMessage  *message = lfirst(cell);
 
+		/* an update finds the variables that the first states have set */
+		if (message->kind == OW_INPUT_UPDATE && run->token.phase == OW_PHASE_NEW && step(chain, &input) == OW_STEP_CLOSED)
+			return OW_STEP_CLOSED;
 		message->taken = true;
 		if (feed_message(chain, message) == OW_STEP_CLOSED)
 			return OW_STEP_CLOSED;
@@ -734,18 +739,6 @@ one_try(Chain *chain, bool careful)
 	return result;
 }
 
-/* May anything else than JSONPath be evaluated between the run's activities, or has it crashed the server? */
-static bool
-needs_its_owner(const OwLoadedRun *loaded)
-{
-	const OwDefinition *definition = loaded->compiled->definition;
-
-	for (int i = 0; i < definition->nstates; i++)
-		if (definition->states[i].sql != NULL)
-			return true;
-	return definition->output_type != NULL || loaded->crashes > 0;
-}
-
 /*
  * Drive the run.  Called in a transaction, outside a store section, with the run's row locked.  After
  * it, loaded->events holds what history gains.
@@ -765,7 +758,7 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	int			outcomes = ow_breaker_mark();
 	TryResult	result;
 
-	if (options->outside && needs_its_owner(loaded))
+	if (options->outside && !ow_chain_may_drive_outside(loaded, options->evaluates))
 	{
 		MemoryContextSwitchTo(previous);
 		return OW_CHAIN_ALONE;

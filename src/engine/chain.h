@@ -19,11 +19,15 @@ typedef struct OwChainOptions
 	MemoryContext context;		/* the batch's: what the machine makes lives here until the flush */
 	bool		shared;			/* other runs share the transaction */
 	bool		outside;		/* not in a session of the owner: nothing of his is run here */
+	bool		evaluates;		/* outside: SQL expressions, if the session is the owner's */
 	TimestampTz stop_at;		/* start no further activity after this real time; DT_NOEND: never */
 	const OwFailure *stuck;		/* do nothing but leave the run stuck for this reason; NULL */
 } OwChainOptions;
 
 extern OwChainResult ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options);
+
+/* May the run be driven outside?  evaluates: as above */
+extern bool ow_chain_may_drive_outside(const OwLoadedRun *loaded, bool evaluates);
 
 /* The run one of whose expressions is being evaluated; NULL */
 extern const OwRun *ow_chain_evaluating(void);

@@ -8,7 +8,7 @@
  *		replay it up to the event: the state of the new run
  *		terminate the run, if it is open; its row goes
  *		insert the new run, with its part of the history and what hangs on it
- *		send it the signals that the other had after the event
+ *		send it the signals and updates that the other had after the event
  *
  * Nothing of anybody's code runs: the new run is ready, and an executor of its owner drives it.
  */

@@ -53,7 +53,7 @@ ow_engine_terminate(const OwRunRef *ref, const char *reason, const char *request
 	message->sent_at = ow_clock_now();
 	message->payload = ow_json_empty_object();
 	message->handed_over = true;
-	ow_engine_drive_outside(ref, 1, context, hand_over, message, &rest);
+	ow_engine_drive_outside(ref, 1, false, context, hand_over, message, &rest);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 }

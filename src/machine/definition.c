@@ -23,7 +23,7 @@ static const OwField top_fields[] = {
 	{"Public", OW_OBJECT, OW_OPTIONAL},
 	{"Signals", OW_OBJECT, OW_OPTIONAL},
 	{"Queries", OW_OBJECT, OW_OPTIONAL},
-	{"Updates", OW_NOT_YET, OW_OPTIONAL},
+	{"Updates", OW_OBJECT, OW_OPTIONAL},
 	{"SearchAttributes", OW_NOT_YET, OW_OPTIONAL},
 	{"Metrics", OW_NOT_YET, OW_OPTIONAL},
 	{"Redact", OW_NOT_YET, OW_OPTIONAL},
@@ -301,6 +301,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	compile_defaults(compiler, source);
 	ow_compile_signals(compiler, source);
 	ow_compile_queries(compiler, source);
+	ow_compile_updates(compiler, source);
 	ow_compile_machines(compiler, source);
 	definition->on_error = ow_compile_target(compiler, source, "OnError", "");
 	definition->on_cancel = ow_compile_target(compiler, source, "OnCancel", "");
@@ -308,6 +309,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	ow_variables_check(compiler);
 	check_templates(compiler);
 	check_compensations(compiler);
+	ow_check_updates(compiler);
 	ow_graph_check(compiler);
 }
 

@@ -165,10 +165,19 @@ typedef struct OwMoment
 	const char *field;			/* the name of the field that has the path */
 } OwMoment;
 
-/* One of the things that an Await state waits for: a signal, or a moment */
+/* What is made for a caller; one of the two is set */
+typedef struct OwProjection
+{
+	OwTemplate *template;		/* its member "Result" */
+	OwSqlTemplate *sql;
+} OwProjection;
+
+/* One of the things that an Await state waits for: a signal, an update, or a moment */
 typedef struct OwAwaited
 {
-	char	   *signal;			/* NULL: the moment */
+	char	   *signal;			/* the name of the signal or update; NULL: the moment */
+	bool		is_update;
+	OwProjection *answer;		/* of an update, over the payload; NULL: null */
 	OwMoment	moment;
 	OwChoiceRule *condition;	/* over the payload; NULL: any */
 	OwSqlTemplate *sql_condition;	/* the same in SQL */
@@ -178,13 +187,6 @@ typedef struct OwAwaited
 	OwSqlTemplate *sql_assign;	/* SQL: NULL: none */
 	int			next;			/* OW_NO_STATE: all are awaited */
 } OwAwaited;
-
-/* What is made for a caller; one of the two is set */
-typedef struct OwProjection
-{
-	OwTemplate *template;		/* its member "Result" */
-	OwSqlTemplate *sql;
-} OwProjection;
 
 /* What can be asked of runs of the definition */
 typedef struct OwQueryType
@@ -202,6 +204,23 @@ typedef struct OwChangeVersion
 	int			version;
 	int			next;
 } OwChangeVersion;
+
+/* An update that runs of the definition can be sent; its members are over the payload */
+typedef struct OwUpdateType
+{
+	char	   *name;
+	OwPayloadType *payload;		/* NULL: any */
+	OwChoiceRule *condition;	/* else it is rejected; NULL: none */
+	OwSqlTemplate *sql_condition;
+	char	   *error;			/* of a rejection; NULL */
+	char	   *cause;
+	OwPublicError *public_error;
+	bool		sql;			/* its language */
+	bool		handled;		/* where it comes; else an Await state takes it */
+	OwTemplate *assign;			/* NULL: none */
+	OwSqlTemplate *sql_assign;
+	OwProjection *result;		/* NULL: null */
+} OwUpdateType;
 
 /* A signal that runs of the definition can be sent */
 typedef struct OwSignalType
@@ -328,6 +347,8 @@ typedef struct OwDefinition
 	OwSignalType *signals;
 	int			nqueries;
 	OwQueryType *queries;
+	int			nupdates;
+	OwUpdateType *updates;
 	int			nactivities;	/* distinct names of activities used, compensations included */
 	char	  **activities;
 } OwDefinition;
@@ -377,6 +398,10 @@ extern const char *ow_definition_nearest_signal(const OwDefinition *definition, 
 
 /* The query of that name; NULL: it is not declared */
 extern const OwQueryType *ow_definition_find_query(const OwDefinition *definition, const char *name);
+
+/* The same of updates */
+extern const OwUpdateType *ow_definition_find_update(const OwDefinition *definition, const char *name);
+extern const char *ow_definition_nearest_update(const OwDefinition *definition, const char *name);
 
 /* Where a run begins */
 extern int	ow_definition_start(const OwDefinition *definition);

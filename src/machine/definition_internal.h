@@ -135,6 +135,13 @@ extern void ow_compile_transition(OwCompiler *compiler, OwState *state, const Js
 extern void ow_compile_queries(OwCompiler *compiler, const JsonbValue *source);
 extern OwProjection *ow_compile_projection(OwCompiler *compiler, const JsonbValue *source, int names, const char *where);
 extern bool ow_is_remark(const char *name);
+extern const OwField ow_result_fields[];
+extern const OwField ow_sql_result_fields[];
+
+/* definition_update.c: updates; a state that takes one; and, when all are known, those that nothing takes */
+extern void ow_compile_updates(OwCompiler *compiler, const JsonbValue *source);
+extern void ow_check_awaited_update(OwCompiler *compiler, const char *name, const char *where);
+extern void ow_check_updates(OwCompiler *compiler);
 
 /* definition_wait.c: Wait and Await, and the signals that are declared */
 extern void ow_compile_signals(OwCompiler *compiler, const JsonbValue *source);

@@ -10,14 +10,14 @@
 #include "machine/definition_internal.h"
 #include "machine/json.h"
 
-static const OwField result_fields[] = {
+const OwField ow_result_fields[] = {
 	{"Result", OW_ANY, OW_OPTIONAL},
 	{"Result.$", OW_STRING, OW_OPTIONAL},
 	{NULL}
 };
-static const OwField *const result_tables[] = {result_fields, NULL};
+static const OwField *const result_tables[] = {ow_result_fields, NULL};
 
-static const OwField sql_result_fields[] = {
+const OwField ow_sql_result_fields[] = {
 	{"Result", OW_ANY, OW_OPTIONAL},
 	{"Result.$", OW_JSONPATH_ONLY, OW_OPTIONAL},
 	{NULL}
@@ -27,8 +27,8 @@ static const OwField query_fields[] = {
 	{"QueryLanguage", OW_STRING, OW_OPTIONAL},
 	{NULL}
 };
-static const OwField *const query_tables[] = {query_fields, result_fields, NULL};
-static const OwField *const sql_query_tables[] = {query_fields, sql_result_fields, NULL};
+static const OwField *const query_tables[] = {query_fields, ow_result_fields, NULL};
+static const OwField *const sql_query_tables[] = {query_fields, ow_sql_result_fields, NULL};
 
 bool
 ow_is_remark(const char *name)

@@ -1,6 +1,6 @@
 /*
  * definition_wait.c
- *		Compiles states that wait: Wait, for a moment; Await, for signals and moments.
+ *		Compiles states that wait: Wait, for a moment; Await, for signals, updates and moments.
  */
 #include "postgres.h"
 
@@ -145,6 +145,14 @@ static const OwField awaited_signal_fields[] = {
 	{NULL}
 };
 
+static const OwField awaited_update_fields[] = {
+	{"Update", OW_STRING, OW_REQUIRED},
+	{"Condition", OW_OBJECT, OW_OPTIONAL},
+	{"ResultPath", OW_STRING, OW_OPTIONAL},
+	{"Assign", OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+
 static const OwField awaited_moment_fields[] = {
 	{"AfterSeconds", OW_NUMBER, OW_OPTIONAL},
 	{"AfterSecondsPath", OW_STRING, OW_OPTIONAL},
@@ -156,6 +164,13 @@ static const OwField awaited_moment_fields[] = {
 
 static const OwField sql_awaited_signal_fields[] = {
 	{"Signal", OW_STRING, OW_REQUIRED},
+	{"Condition", OW_STRING | OW_BOOLEAN, OW_OPTIONAL},
+	{"Assign", OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+
+static const OwField sql_awaited_update_fields[] = {
+	{"Update", OW_STRING, OW_REQUIRED},
 	{"Condition", OW_STRING | OW_BOOLEAN, OW_OPTIONAL},
 	{"Assign", OW_OBJECT, OW_OPTIONAL},
 	{NULL}
@@ -182,24 +197,31 @@ static const OwField sql_any_fields[] = {
 
 static const OwField *const any_moment_tables[] = {awaited_moment_fields, any_fields, NULL};
 static const OwField *const any_signal_tables[] = {awaited_signal_fields, any_fields, NULL};
+static const OwField *const any_update_tables[] = {awaited_update_fields, ow_result_fields, any_fields, NULL};
 static const OwField *const all_moment_tables[] = {awaited_moment_fields, NULL};
 static const OwField *const all_signal_tables[] = {awaited_signal_fields, NULL};
+static const OwField *const all_update_tables[] = {awaited_update_fields, ow_result_fields, NULL};
 static const OwField *const sql_any_moment_tables[] = {sql_awaited_moment_fields, sql_any_fields, NULL};
 static const OwField *const sql_any_signal_tables[] = {sql_awaited_signal_fields, sql_any_fields, NULL};
+static const OwField *const sql_any_update_tables[] = {sql_awaited_update_fields, ow_sql_result_fields, sql_any_fields, NULL};
 static const OwField *const sql_all_moment_tables[] = {sql_awaited_moment_fields, NULL};
 static const OwField *const sql_all_signal_tables[] = {sql_awaited_signal_fields, NULL};
+
+static const OwField *const sql_all_update_tables[] = {sql_awaited_update_fields, ow_sql_result_fields, NULL};
 
 static bool
 check_awaited(OwCompiler *compiler, const JsonbValue *source, bool any, const char *where)
 {
 	/* by language, form, and what is awaited */
-	static const OwField *const *const tables[2][2][2] = {
-		{{all_moment_tables, all_signal_tables}, {any_moment_tables, any_signal_tables}},
-		{{sql_all_moment_tables, sql_all_signal_tables}, {sql_any_moment_tables, sql_any_signal_tables}}
+	static const OwField *const *const tables[2][2][3] = {
+		{{all_moment_tables, all_signal_tables, all_update_tables}, {any_moment_tables, any_signal_tables, any_update_tables}},
+		{{sql_all_moment_tables, sql_all_signal_tables, sql_all_update_tables},
+		{sql_any_moment_tables, sql_any_signal_tables, sql_any_update_tables}}
 	};
-	bool		signal = ow_json_value_is_object(source) && ow_field_is_present(source, "Signal");
+	bool		object = ow_json_value_is_object(source);
+	int			kind = object && ow_field_is_present(source, "Signal") ? 1 : object && ow_field_is_present(source, "Update") ? 2 : 0;
 
-	return ow_fields_check(source, where, tables[compiler->sql][any][signal], compiler->problems);
+	return ow_fields_check(source, where, tables[compiler->sql][any][kind], compiler->problems);
 }
 
 static void
@@ -207,9 +229,14 @@ compile_awaited_signal(OwCompiler *compiler, OwAwaited *awaited, const JsonbValu
 {
 	JsonbValue	condition;
 
-	awaited->signal = ow_field_string(source, "Signal");
-	if (awaited->signal != NULL)
+	awaited->is_update = !ow_field_is_present(source, "Signal");
+	awaited->signal = ow_field_string(source, awaited->is_update ? "Update" : "Signal");
+	if (awaited->signal != NULL && awaited->is_update)
+		ow_check_awaited_update(compiler, awaited->signal, where);
+	else if (awaited->signal != NULL)
 		check_declared(compiler, awaited->signal, where);
+	if (awaited->is_update)
+		awaited->answer = ow_compile_projection(compiler, source, OW_SQL_RESULT, where);
 	if (compiler->sql)
 		awaited->sql_condition = ow_compile_sql_condition(compiler, source, OW_SQL_RESULT, where);
 	else if (ow_field_get(source, "Condition", OW_OBJECT, &condition))
@@ -227,7 +254,7 @@ compile_awaited(OwCompiler *compiler, OwAwaited *awaited, const JsonbValue *sour
 	awaited->moment.ms = OW_UNSET;
 	if (!check_awaited(compiler, source, any, where))
 		return;
-	if (ow_field_is_present(source, "Signal"))
+	if (ow_field_is_present(source, "Signal") || ow_field_is_present(source, "Update"))
 		compile_awaited_signal(compiler, awaited, source, where);
 	else
 		compile_moment(compiler, &awaited->moment, source, await_moment, where);

@@ -43,6 +43,8 @@ typedef struct OwFailure
 /* Ours */
 #define OW_ERROR_INVALID_INPUT "OW.InvalidInput"
 #define OW_ERROR_INVALID_OUTPUT "OW.InvalidOutput"
+#define OW_ERROR_UPDATE_REJECTED "OW.UpdateRejected"
+#define OW_ERROR_UPDATE_DROPPED "OW.UpdateDropped"
 #define OW_ERROR_CANCELED "OW.Canceled"
 #define OW_ERROR_NO_LEASE "OW.NoLease"
 #define OW_ERROR_TRANSITION_LIMIT "OW.TransitionLimitExceeded"

@@ -42,6 +42,7 @@ ow_machine_go(OwMachine *machine, int state, Jsonb *data)
 	OwToken    *token = machine->token;
 
 	Assert(state != OW_NO_STATE);
+	ow_machine_take_updated(machine);
 	memset(token->retry_counts, 0, sizeof(token->retry_counts));
 	token->state = state;
 	token->phase = OW_PHASE_ENTER;
@@ -253,6 +254,7 @@ close_run(OwMachine *machine)
 	const char *type = NULL;
 	OwObject	object;
 
+	ow_machine_drop_updates(machine);
 	switch (outcome->status)
 	{
 		case OW_STATUS_COMPLETED:
@@ -675,6 +677,9 @@ apply_input(OwMachine *machine, const OwInput *input)
 			break;
 		case OW_INPUT_SIGNAL:
 			ow_machine_signal(machine, input);
+			break;
+		case OW_INPUT_UPDATE:
+			ow_machine_update(machine, input);
 			break;
 		case OW_INPUT_COMPENSATIONS:
 			ow_machine_take_over(machine, input);

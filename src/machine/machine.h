@@ -173,8 +173,32 @@ typedef struct OwBufferedSignal
 	Jsonb	   *payload;		/* JSON null: none */
 	TimestampTz sent_at;
 	char	   *sent_by;		/* may be NULL */
+	char	   *update_id;		/* it is an update, accepted by that event; NULL: a signal */
+	bool		answered;		/* the update has completed */
 	bool		stored;			/* has a row already */
 } OwBufferedSignal;
+
+typedef enum OwUpdateStatus
+{
+	OW_UPDATE_ACCEPTED,			/* and buffered */
+	OW_UPDATE_COMPLETED,
+	OW_UPDATE_REJECTED,
+	OW_UPDATE_FAILED			/* it was accepted, and then … */
+} OwUpdateStatus;
+
+extern const char *ow_update_status_name(OwUpdateStatus status);
+
+/* What has become of an update */
+typedef struct OwUpdateOutcome
+{
+	const OwBufferedSignal *update;
+	char	   *update_id;		/* its */
+	OwUpdateStatus status;
+	int			event_id;		/* of its WorkflowExecutionUpdateAccepted; 0: rejected */
+	TimestampTz time;
+	Jsonb	   *result;			/* COMPLETED */
+	Jsonb	   *failure;		/* REJECTED, FAILED: {Error, Cause, Public} */
+} OwUpdateOutcome;
 
 /* How the run will close once its remaining compensations have run */
 typedef struct OwOutcome
@@ -217,6 +241,8 @@ typedef struct OwRun
 	List	   *queued;			/* of OwQueuedTask *, handed to task queues since it was loaded */
 	List	   *signals;		/* of OwBufferedSignal *, in the order in which they came */
 	List	   *consumed_signals;	/* of the event ids of those that had a row: it goes */
+	List	   *update_outcomes;	/* of OwUpdateOutcome *, since it was loaded */
+	Jsonb	   *updated;		/* variables from updates, until the state is left; NULL: none */
 	bool		signal_requests;	/* signals with a request id have come */
 	int			next_branch_id; /* from 1 */
 	int			next_event_id;	/* from 1 */
@@ -389,6 +415,7 @@ typedef enum OwInputKind
 	OW_INPUT_PAUSE,				/* an operator holds the whole run */
 	OW_INPUT_RESUME,
 	OW_INPUT_SIGNAL,
+	OW_INPUT_UPDATE,
 	OW_INPUT_COMPENSATIONS,		/* of the run that this one continues */
 	OW_INPUT_PAUSE_ACTIVITY,	/* these four are an operator's, and about the branch's activity */
 	OW_INPUT_RESUME_ACTIVITY,
@@ -406,18 +433,19 @@ typedef struct OwInput
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
 	const char *reason;			/* CANCEL, TERMINATE, PAUSE, RESUME, PAUSE_ACTIVITY; may be NULL */
-	const char *requested_by;	/* CANCEL, TERMINATE, PAUSE, RESUME, RETRY*, SIGNAL, of activities;
-								 * may be NULL */
+	const char *requested_by;	/* CANCEL, TERMINATE, PAUSE, RESUME, RETRY*, SIGNAL, UPDATE, of
+								 * activities; may be NULL */
 	const Jsonb *request;		/* of activities: {keep_paused, reset_heartbeat, options} */
 	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
 	const OwRetryAnswer *recorded_retry;
 	/* Replay: what a task token's answer was limited by, instead of asking the task's options */
 	const Jsonb *recorded_limits;
-	Jsonb	   *details;		/* HEARTBEAT, and the payload of a SIGNAL; may be NULL.
+	Jsonb	   *details;		/* HEARTBEAT, and the payload of a SIGNAL or UPDATE; may be NULL.
 								 * COMPENSATIONS: an array of them */
-	const char *signal;			/* SIGNAL: its name */
+	const char *signal;			/* SIGNAL, UPDATE: its name */
+	const char *update_id;		/* UPDATE */
 	const char *request_id;		/* SIGNAL; may be NULL */
-	TimestampTz sent_at;		/* SIGNAL */
+	TimestampTz sent_at;		/* SIGNAL, UPDATE */
 	const pg_uuid_t *new_run_id;	/* RESET: the run's own; TERMINATE: of the run that a reset
 									 * puts in its place; may be NULL */
 	TimestampTz deadline;		/* RESET: the run's; DT_NOEND */

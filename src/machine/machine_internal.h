@@ -76,9 +76,14 @@ extern bool ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *r
 							  OwFailure *failure);
 
 extern bool ow_machine_take_assigned(OwMachine *machine, Jsonb *assigned, OwFailure *failure);
+extern bool ow_machine_check_variables(const Jsonb *variables, OwFailure *failure);
 
 /* machine_sql.c: fields of SQL states; a failure is States.QueryEvaluationError */
 extern bool ow_machine_evaluate(OwMachine *machine, const OwSqlTemplate *template, Jsonb **value, OwFailure *failure);
+extern bool ow_machine_sql_evaluate(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope scope, Jsonb **value,
+									OwFailure *failure);
+extern bool ow_machine_sql_condition(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope scope, bool *matches,
+									 OwFailure *failure);
 extern bool ow_machine_evaluate_number(OwMachine *machine, const OwSqlTemplate *template, double low, double high,
 									   bool whole, double *number, OwFailure *failure);
 extern bool ow_machine_evaluate_text(OwMachine *machine, const OwSqlTemplate *template, const char **text,
@@ -184,12 +189,20 @@ extern bool ow_token_forgets_heartbeat(const OwToken *token);
 
 /* machine_query.c: of the run as a whole, whatever it does */
 extern Jsonb *ow_machine_run_data(const OwRun *run);
-extern Jsonb *ow_machine_run_variables(const OwRun *run);
 extern void ow_machine_run_scope(OwMachine *machine, const Jsonb *data, OwScope *scope);
 extern void ow_machine_run_sql_scope(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope *scope);
 
 /* machine_change.c */
 extern void ow_machine_enter_version(OwMachine *machine, const OwState *state);
+
+/* machine_update.c */
+extern void ow_machine_update(OwMachine *machine, const OwInput *input);
+extern bool ow_machine_answer_update(OwMachine *machine, const OwAwaited *awaited, OwBufferedSignal *update,
+									 OwFailure *failure);
+extern void ow_machine_fail_update(OwMachine *machine, OwBufferedSignal *update, const OwFailure *failure);
+extern void ow_machine_drop_updates(OwMachine *machine);
+extern Jsonb *ow_machine_run_variables(const OwRun *run);
+extern void ow_machine_take_updated(OwMachine *machine);
 
 /* machine_compensate.c */
 extern bool ow_machine_record_compensation(OwMachine *machine, const OwState *state, Jsonb *output, Jsonb *result,

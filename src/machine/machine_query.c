@@ -42,12 +42,6 @@ ow_machine_run_scope(OwMachine *machine, const Jsonb *data, OwScope *scope)
 	scope->random = ow_machine_random(machine);
 }
 
-Jsonb *
-ow_machine_run_variables(const OwRun *run)
-{
-	return run->token.variables;
-}
-
 void
 ow_machine_run_sql_scope(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope *scope)
 {

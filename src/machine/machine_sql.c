@@ -37,8 +37,9 @@ record_marker(OwMachine *machine, const OwSqlTemplate *template, const Jsonb *va
 }
 
 /* Evaluates a field with its state's input and what else the scope has. */
-static bool
-evaluate(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope scope, Jsonb **value, OwFailure *failure)
+bool
+ow_machine_sql_evaluate(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope scope, Jsonb **value,
+						OwFailure *failure)
 {
 	bool		done;
 
@@ -49,8 +50,9 @@ evaluate(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope scope, Js
 	}
 	if (scope.input == NULL)
 		scope.input = machine->token->data;
-	scope.vars = ow_machine_variables(machine);
-	if (template->uses_context)
+	if (scope.vars == NULL)
+		scope.vars = ow_machine_variables(machine);
+	if (template->uses_context && scope.context == NULL)
 		scope.context = ow_machine_context(machine, template->context_member, template->context_inner);
 	done = machine->host->evaluate(machine->host->arg, machine->run, template, &scope, value, failure);
 	record_marker(machine, template, done ? *value : NULL, failure);
@@ -60,7 +62,7 @@ evaluate(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope scope, Js
 bool
 ow_machine_evaluate(OwMachine *machine, const OwSqlTemplate *template, Jsonb **value, OwFailure *failure)
 {
-	return evaluate(machine, template, (OwSqlScope) {NULL}, value, failure);
+	return ow_machine_sql_evaluate(machine, template, (OwSqlScope) {NULL}, value, failure);
 }
 
 /* ---- values of a type ---- */
@@ -134,20 +136,27 @@ ow_machine_evaluate_time(OwMachine *machine, const OwMoment *moment, TimestampTz
 
 /* NULL does not match, as in WHERE. */
 bool
-ow_machine_evaluate_condition(OwMachine *machine, const OwSqlTemplate *template, const Jsonb *result, bool *matches,
-							  OwFailure *failure)
+ow_machine_sql_condition(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope scope, bool *matches,
+						 OwFailure *failure)
 {
 	JsonbValue	value;
 	Jsonb	   *json;
 
 	*matches = false;
-	if (!evaluate(machine, template, (OwSqlScope) {.result = result}, &json, failure))
+	if (!ow_machine_sql_evaluate(machine, template, scope, &json, failure))
 		return false;
 	ow_json_as_value(json, &value);
 	if (value.type != jbvBool && value.type != jbvNull)
 		return refuse_value(template, "true or false", &value, failure);
 	*matches = value.type == jbvBool && value.val.boolean;
 	return true;
+}
+
+bool
+ow_machine_evaluate_condition(OwMachine *machine, const OwSqlTemplate *template, const Jsonb *result, bool *matches,
+							  OwFailure *failure)
+{
+	return ow_machine_sql_condition(machine, template, (OwSqlScope) {.result = result}, matches, failure);
 }
 
 /* ---- items ---- */
@@ -203,7 +212,7 @@ assign(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope scope, OwFa
 {
 	Jsonb	   *assigned = NULL;
 
-	if (template != NULL && !evaluate(machine, template, scope, &assigned, failure))
+	if (template != NULL && !ow_machine_sql_evaluate(machine, template, scope, &assigned, failure))
 		return false;
 	return ow_machine_take_assigned(machine, assigned, failure);
 }
@@ -216,7 +225,7 @@ assign_and_output(OwMachine *machine, const OwSqlTemplate *assigned, const OwSql
 	if (!assign(machine, assigned, scope, failure))
 		return false;
 	*output = otherwise;
-	return template == NULL || evaluate(machine, template, scope, output, failure);
+	return template == NULL || ow_machine_sql_evaluate(machine, template, scope, output, failure);
 }
 
 /* Of a state that has a result, or with NULL of one that has none */
@@ -382,7 +391,7 @@ ow_machine_sql_compensation(OwMachine *machine, const OwState *state, Jsonb *res
 	const OwSqlTemplate *template = state->compensation->arguments;
 
 	*input = machine->task_input;
-	return template == NULL || evaluate(machine, template, (OwSqlScope) {.result = result}, input, failure);
+	return template == NULL || ow_machine_sql_evaluate(machine, template, (OwSqlScope) {.result = result}, input, failure);
 }
 
 /* ---- a stored result ---- */

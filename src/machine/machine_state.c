@@ -56,6 +56,14 @@ ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFail
 	return *input != NULL;
 }
 
+bool
+ow_machine_check_variables(const Jsonb *variables, OwFailure *failure)
+{
+	return VARSIZE(variables) <= MAX_VARIABLES_SIZE ||
+		ow_fail(failure, OW_ERROR_DATA_LIMIT, "the variables take more than %d MiB",
+				MAX_VARIABLES_SIZE / (1024 * 1024));
+}
+
 /*
  * What the variables will be when the state is left: those assigned now (NULL: none) and the others as
  * they are.  Until then all expressions of the state see the old ones.
@@ -63,15 +71,14 @@ ow_machine_input(OwMachine *machine, const OwState *state, Jsonb **input, OwFail
 bool
 ow_machine_take_assigned(OwMachine *machine, Jsonb *assigned, OwFailure *failure)
 {
-	Jsonb	   *variables = machine->token->variables;
+	Jsonb	   *variables = machine->branch ? machine->token->variables : ow_machine_run_variables(machine->run);
 
 	machine->assigned = variables;
 	if (assigned == NULL)
 		return true;
 	assigned = variables == NULL ? assigned : ow_json_merged(variables, assigned);
-	if (VARSIZE(assigned) > MAX_VARIABLES_SIZE)
-		return ow_fail(failure, OW_ERROR_DATA_LIMIT, "the variables take more than %d MiB",
-					   MAX_VARIABLES_SIZE / (1024 * 1024));
+	if (!ow_machine_check_variables(assigned, failure))
+		return false;
 	machine->assigned = JB_ROOT_COUNT(assigned) == 0 ? NULL : assigned;
 	return true;
 }
@@ -99,6 +106,8 @@ ow_machine_keep_assigned(OwMachine *machine)
 	machine->token->variables = machine->assigned;
 	if (machine->branch != NULL)
 		machine->branch->visible = NULL;
+	else
+		machine->run->updated = NULL;
 }
 
 /*

@@ -1,9 +1,9 @@
 /*
  * machine_wait.c
- *		States that wait: Wait, for a moment; Await, for signals and moments.
+ *		States that wait: Wait, for a moment; Await, for signals, updates and moments.
  *
  * Signals are kept in the order in which they came, by run->signals, until an Await state consumes them.  A token
- * that awaits keeps
+ * that awaits keeps (updates that no handler completes are as signals here)
  *
  *		{"due": {"1": "2030-01-31T12:00:00Z"},	when what is awaited second comes, a moment
  *		 "seen": 17,				the event of the last signal that was looked at
@@ -255,7 +255,8 @@ find_awaited(OwMachine *machine, const OwState *state, const OwBufferedSignal *s
 		const OwAwaited *awaited = &state->awaited[i];
 		bool		matches;
 
-		if (awaited->signal == NULL || strcmp(awaited->signal, signal->name) != 0 || is_done(machine->token, i))
+		if (awaited->signal == NULL || awaited->is_update != (signal->update_id != NULL) ||
+			strcmp(awaited->signal, signal->name) != 0 || is_done(machine->token, i))
 			continue;
 		if (!fulfils(machine, awaited, signal, &matches, failure))
 			return false;
@@ -270,8 +271,8 @@ find_awaited(OwMachine *machine, const OwState *state, const OwBufferedSignal *s
 
 /* What the state puts out once this has come, with its payload (NULL: a moment); its Assign is evaluated. */
 static bool
-awaited_output(OwMachine *machine, const OwState *state, const OwAwaited *awaited, Jsonb *payload, Jsonb **output,
-			   OwFailure *failure)
+evaluate_output(OwMachine *machine, const OwState *state, const OwAwaited *awaited, Jsonb *payload, Jsonb **output,
+				OwFailure *failure)
 {
 	Jsonb	   *input;
 
@@ -287,13 +288,23 @@ awaited_output(OwMachine *machine, const OwState *state, const OwAwaited *awaite
 	return *output != NULL;
 }
 
+/* The same; whoever sent an update has its result now. */
+static bool
+awaited_output(OwMachine *machine, const OwState *state, const OwAwaited *awaited, OwBufferedSignal *signal,
+			   Jsonb **output, OwFailure *failure)
+{
+	return evaluate_output(machine, state, awaited, signal ? signal->payload : NULL, output, failure) &&
+		(!awaited->is_update || ow_machine_answer_update(machine, awaited, signal, failure));
+}
+
 /* Any: leaves the state by the branch of what has come. */
 static bool
-take_branch(OwMachine *machine, const OwState *state, const OwAwaited *awaited, Jsonb *payload, OwFailure *failure)
+take_branch(OwMachine *machine, const OwState *state, const OwAwaited *awaited, OwBufferedSignal *signal,
+			OwFailure *failure)
 {
 	Jsonb	   *output;
 
-	if (!awaited_output(machine, state, awaited, payload, &output, failure) ||
+	if (!awaited_output(machine, state, awaited, signal, &output, failure) ||
 		!ow_machine_apply_output_path(machine, state, output, &output, failure))
 		return false;
 	ow_machine_cancel_timers(machine);
@@ -329,13 +340,14 @@ leave_all(OwMachine *machine, const OwState *state, OwFailure *failure)
 
 /* All: notes what has come, and leaves the state when nothing is left to be awaited. */
 static bool
-note_arrival(OwMachine *machine, const OwState *state, int index, Jsonb *payload, OwFailure *failure)
+note_arrival(OwMachine *machine, const OwState *state, int index, OwBufferedSignal *signal, OwFailure *failure)
 {
 	const OwAwaited *awaited = &state->awaited[index];
+	Jsonb	   *payload = signal ? signal->payload : NULL;
 	OwToken    *token = machine->token;
 	Jsonb	   *output;
 
-	if (!awaited_output(machine, state, awaited, payload, &output, failure))
+	if (!awaited_output(machine, state, awaited, signal, &output, failure))
 		return false;
 	ow_machine_keep_assigned(machine);
 	keep_of(token, "done", index, ow_json_bool(true));
@@ -346,15 +358,18 @@ note_arrival(OwMachine *machine, const OwState *state, int index, Jsonb *payload
 	return !all_done(token, state) || leave_all(machine, state, failure);
 }
 
-/* Something awaited has come. */
+/* Something awaited has come: a signal or update, or a moment (NULL). */
 static void
-arrive(OwMachine *machine, const OwState *state, int index, Jsonb *payload)
+arrive(OwMachine *machine, const OwState *state, int index, OwBufferedSignal *signal)
 {
 	OwFailure	failure;
 
-	if (!(state->await_all ? note_arrival(machine, state, index, payload, &failure) :
-		  take_branch(machine, state, &state->awaited[index], payload, &failure)))
-		ow_machine_fail(machine, &failure);
+	if (state->await_all ? note_arrival(machine, state, index, signal, &failure) :
+		take_branch(machine, state, &state->awaited[index], signal, &failure))
+		return;
+	if (signal != NULL)
+		ow_machine_fail_update(machine, signal, &failure);
+	ow_machine_fail(machine, &failure);
 }
 
 static void
@@ -366,9 +381,8 @@ fire_timer(OwMachine *machine, const OwState *state, int index)
 }
 
 static void
-consume_signal(OwMachine *machine, const OwState *state, int index, OwBufferedSignal *signal)
+record_consumed(OwMachine *machine, const OwState *state, int index, const OwBufferedSignal *signal)
 {
-	OwRun	   *run = machine->run;
 	OwObject	object;
 
 	ow_object_begin(&object);
@@ -376,11 +390,22 @@ consume_signal(OwMachine *machine, const OwState *state, int index, OwBufferedSi
 	ow_object_add_int(&object, "signal_event_id", signal->event_id);
 	ow_object_add_int(&object, "index", index);
 	ow_machine_record(machine, "SignalConsumed", state->name, ow_object_end(&object));
+}
+
+/* Of an update its answer will tell. */
+static void
+consume_signal(OwMachine *machine, const OwState *state, int index, OwBufferedSignal *signal)
+{
+	OwRun	   *run = machine->run;
+
+	signal->answered = false;
+	if (signal->update_id == NULL)
+		record_consumed(machine, state, index, signal);
 	run->signals = list_delete_ptr(run->signals, signal);
 	if (signal->stored)
 		run->consumed_signals = lappend_int(run->consumed_signals, signal->event_id);
 	ow_machine_not_idle(machine);
-	arrive(machine, state, index, signal->payload);
+	arrive(machine, state, index, signal);
 }
 
 /* The first signal that the token has not looked at; NULL */
@@ -467,7 +492,7 @@ void
 ow_machine_signal(OwMachine *machine, const OwInput *input)
 {
 	OwRun	   *run = machine->run;
-	OwBufferedSignal *signal = palloc(sizeof(OwBufferedSignal));
+	OwBufferedSignal *signal = palloc0(sizeof(OwBufferedSignal));
 	OwObject	object;
 
 	ow_object_begin(&object);
@@ -499,7 +524,8 @@ ow_machine_awaits_alike(const OwState *state, const OwState *other)
 		const char *signal = state->awaited[i].signal;
 		const char *wanted = other->awaited[i].signal;
 
-		if ((signal == NULL) != (wanted == NULL) || (signal != NULL && strcmp(signal, wanted) != 0))
+		if ((signal == NULL) != (wanted == NULL) || (signal != NULL && strcmp(signal, wanted) != 0) ||
+			state->awaited[i].is_update != other->awaited[i].is_update)
 			return false;
 	}
 	return true;

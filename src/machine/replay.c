@@ -19,7 +19,7 @@
  *		WorkflowTaskFailed					the shell could not go on
  *		WorkflowTaskScheduled				an operator retried the stuck run
  *		CompensationRetryRequested
- *		WorkflowExecutionSignaled, CompensationsCarriedOver
+ *		WorkflowExecutionSignaled, WorkflowExecutionUpdateAccepted, CompensationsCarriedOver
  *		TransitionLimitReached
  *		WorkflowExecutionReset				what follows is another run's, which begins here
  *
@@ -296,6 +296,7 @@ static const struct
 	{"WorkflowTaskScheduled", OW_INPUT_RETRY},
 	{"CompensationRetryRequested", OW_INPUT_RETRY_COMPENSATIONS},
 	{"WorkflowExecutionSignaled", OW_INPUT_SIGNAL},
+	{"WorkflowExecutionUpdateAccepted", OW_INPUT_UPDATE},
 	{"CompensationsCarriedOver", OW_INPUT_COMPENSATIONS},
 	{"ActivityTaskPaused", OW_INPUT_PAUSE_ACTIVITY},
 	{"ActivityTaskUnpaused", OW_INPUT_RESUME_ACTIVITY},
@@ -322,17 +323,24 @@ find_input_kind(const OwHistoryEvent *event, OwInputKind *kind)
 	return false;
 }
 
+static bool
+is_sent(const OwInput *input)
+{
+	return input->kind == OW_INPUT_SIGNAL || input->kind == OW_INPUT_UPDATE;
+}
+
 static void
 read_signal(const OwHistoryEvent *event, OwInput *input)
 {
 	char	   *sent_at = ow_json_get_string(event->attributes, "sent_at");
 
-	if (input->kind != OW_INPUT_SIGNAL)
+	if (!is_sent(input))
 		return;
-	input->signal = ow_json_get_string(event->attributes, "signal");
+	input->signal = ow_json_get_string(event->attributes, input->kind == OW_INPUT_UPDATE ? "update" : "signal");
 	input->request_id = ow_json_get_string(event->attributes, "request_id");
-	if (input->signal == NULL || sent_at == NULL || !ow_instant_parse(sent_at, &input->sent_at))
-		elog(ERROR, "malformed signal in history event %d", event->event_id);
+	input->update_id = ow_json_get_string(event->attributes, "update_id");
+	if (input->signal == NULL || (input->kind == OW_INPUT_UPDATE && input->update_id == NULL) || sent_at == NULL || !ow_instant_parse(sent_at, &input->sent_at))
+		elog(ERROR, "malformed signal or update in history event %d", event->event_id);
 }
 
 /* Of a reset, in either of the two runs */
@@ -367,7 +375,7 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 		input->result = ow_json_get(event->attributes, "result");
 	input->request = event->attributes;
 	input->recorded_limits = ow_json_get(event->attributes, "limits");
-	input->details = ow_json_get(event->attributes, input->kind == OW_INPUT_SIGNAL ? "payload" :
+	input->details = ow_json_get(event->attributes, is_sent(input) ? "payload" :
 								 input->kind == OW_INPUT_COMPENSATIONS ? "compensations" : "details");
 	read_signal(event, input);
 	if (input->kind == OW_INPUT_RESET || input->kind == OW_INPUT_TERMINATE)

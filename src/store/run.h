@@ -46,6 +46,7 @@ typedef struct OwLoadedRun
 	const OwCompiled *next;		/* what the run that continues this one follows */
 	bool		replaced;		/* on flush: a reset puts another run in its place */
 	bool		ready;			/* on flush: has more to do at once */
+	bool		updates;		/* updates have been sent: their rows are the chain's */
 	int			crashes;		/* server crashes while its activity ran */
 	List	   *messages;		/* of OwMessage *, in the order sent */
 	int			stored_signals; /* how many signals are buffered in rows */

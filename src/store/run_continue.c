@@ -51,9 +51,17 @@ static OwStatement pass_all_on = {
 	"  FROM workflow.closed_execution c"
 	"  JOIN workflow.execution e ON e.shard_key = c.shard_key AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
 	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND (c.next_run_id IS NOT NULL OR c.status = 'Terminated')"
-	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('Signal', 'Cancel', 'Terminate', 'Pause', 'Resume')"
+	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('Signal', 'Update', 'Cancel', 'Terminate', 'Pause', 'Resume')"
 	" RETURNING e.run_id, e.owner::oid",
 	.argument_types = "int,uuid,int2"
+};
+
+static OwStatement forget_result = {
+	.sql =
+	"UPDATE workflow.update_request"
+	"   SET status = 'Sent', run_id = $4, event_id = NULL, result = NULL, failure = NULL, settled_at = NULL"
+	" WHERE shard_key = $1 AND chain_id = $2 AND update_id = $3",
+	.argument_types = "int,uuid,text,uuid"
 };
 
 bool
@@ -72,9 +80,9 @@ ow_run_has_successor(const OwLoadedRun *loaded)
 bool
 ow_message_goes_along(const OwMessage *message)
 {
-	return !message->taken && (message->kind == OW_INPUT_SIGNAL || message->kind == OW_INPUT_CANCEL ||
-							   message->kind == OW_INPUT_TERMINATE || message->kind == OW_INPUT_PAUSE ||
-							   message->kind == OW_INPUT_RESUME);
+	return !message->taken && (message->kind == OW_INPUT_SIGNAL || message->kind == OW_INPUT_UPDATE ||
+							   message->kind == OW_INPUT_CANCEL || message->kind == OW_INPUT_TERMINATE ||
+							   message->kind == OW_INPUT_PAUSE || message->kind == OW_INPUT_RESUME);
 }
 
 static TimestampTz
@@ -206,7 +214,10 @@ add_signal(const OwBufferedSignal *signal, const OwLoadedRun *next, TimestampTz 
 	*earliest = sent_at + 1;
 }
 
-/* In the order in which they came.  Gives the time that the next may have. */
+/*
+ * In the order in which they came, without updates, which are of the run that has accepted them.  Gives the time that the
+ * next may have.
+ */
 static TimestampTz
 add_signals(const OwLoadedRun *loaded, const OwLoadedRun *next, OwRows *messages)
 {
@@ -214,7 +225,12 @@ add_signals(const OwLoadedRun *loaded, const OwLoadedRun *next, OwRows *messages
 	ListCell   *cell;
 
 	foreach(cell, loaded->run.signals)
-		add_signal(lfirst(cell), next, &earliest, messages);
+	{
+		const OwBufferedSignal *signal = lfirst(cell);
+
+		if (signal->update_id == NULL)
+			add_signal(signal, next, &earliest, messages);
+	}
 	return earliest;
 }
 
@@ -283,6 +299,33 @@ add_recorded_signal(const OwHistoryEvent *event, const OwLoadedRun *next, Timest
 	add_signal(&signal, next, earliest, messages);
 }
 
+/* Its id counts for the run that is gone, too: whoever asks is told what becomes of it now. */
+static void
+add_recorded_update(const OwHistoryEvent *event, const OwLoadedRun *next, TimestampTz *earliest, OwRows *messages)
+{
+	char	   *sent_at = ow_json_get_string(event->attributes, "sent_at");
+	char	   *update_id = ow_json_get_string(event->attributes, "update_id");
+	Datum		values[4] = {
+		Int32GetDatum(next->run.shard_key), UUIDPGetDatum(&next->chain_id), CStringGetTextDatum(update_id),
+		UUIDPGetDatum(&next->run.run_id)
+	};
+	TimestampTz at;
+	OwObject	payload;
+
+	if (sent_at == NULL || !ow_instant_parse(sent_at, &at))
+		elog(ERROR, "malformed update in history event %d", event->event_id);
+	at = Max(at, *earliest);
+	ow_object_begin(&payload);
+	ow_object_add_text(&payload, "update", ow_json_get_string(event->attributes, "update"));
+	ow_object_add_text(&payload, "update_id", update_id);
+	ow_object_add(&payload, "payload", ow_json_get(event->attributes, "payload"));
+	ow_object_add_text(&payload, "chain_id", ow_uuid_to_cstring(&next->chain_id));
+	ow_rows_add(messages, message_row(next, "Update", ow_object_end(&payload),
+									  ow_json_get_string(event->attributes, "requested_by"), at));
+	*earliest = at + 1;
+	ow_store_execute(&forget_result, values, NULL);
+}
+
 /* What it continues as new was told first, and is told first again. */
 static void
 add_recorded_compensations(const OwHistoryEvent *event, const OwLoadedRun *next, OwRows *messages)
@@ -307,6 +350,8 @@ ow_run_tell_again(OwLoadedRun *base, List *events, const OwLoadedRun *loaded)
 
 		if (strcmp(event->type, "WorkflowExecutionSignaled") == 0)
 			add_recorded_signal(event, loaded, &earliest, &messages);
+		else if (strcmp(event->type, "WorkflowExecutionUpdateAccepted") == 0)
+			add_recorded_update(event, loaded, &earliest, &messages);
 		else if (strcmp(event->type, "CompensationsCarriedOver") == 0)
 			add_recorded_compensations(event, loaded, &messages);
 	}

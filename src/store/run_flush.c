@@ -2,7 +2,7 @@
  * run_flush.c
  *		Writing a batch of runs back: one statement per table, fed by arrays of rows.
  *
- * Order of writes: history, compensations, branches and tasks, timers, signals, messages, then the runs' own rows (which this
+ * Order of writes: history, compensations, branches and tasks, timers, signals, updates, messages, then the runs' own rows (which this
  * transaction has locked since loading).  The wake-ups that follow are owed until commit.
  */
 #include "postgres.h"
@@ -72,7 +72,7 @@ static OwStatement delete_messages = {
 	"       next_branch_id = n.next_branch_id, handler_taken = n.handler_taken," \
 	"       cancel_requested = n.cancel_requested, sticky_status = n.sticky_status," \
 	"       compensation = n.compensation, compensations = n.compensations, signals = n.signals," \
-	"       signal_requests = n.signal_requests, opened = n.opened," \
+	"       signal_requests = n.signal_requests, updates = n.updates, updated = n.updated, opened = n.opened," \
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
 	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck," \
@@ -188,6 +188,8 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, EXECUTION_COMPENSATIONS, Int32GetDatum(run->last_compensation));
 	ow_row_set(&row, EXECUTION_SIGNALS, Int32GetDatum(list_length(run->signals)));
 	ow_row_set(&row, EXECUTION_SIGNAL_REQUESTS, BoolGetDatum(run->signal_requests));
+	ow_row_set(&row, EXECUTION_UPDATES, BoolGetDatum(loaded->updates));
+	ow_row_set_json(&row, EXECUTION_UPDATED, run->updated);
 	ow_row_set_token(&row, EXECUTION_TOKEN, &run->token, loaded->compiled->definition, !documents_stored(loaded));
 	ow_row_set_json(&row, EXECUTION_ERROR, run->error);
 	ow_row_set_json(&row, EXECUTION_OUTCOME, outcome_json(&run->outcome));
@@ -484,6 +486,7 @@ flush_children(List *runs)
 	ow_tasks_flush(runs);
 	flush_timers(runs);
 	ow_signals_flush(runs);
+	ow_updates_flush(runs);
 	flush_messages(runs);
 }
 
@@ -511,13 +514,11 @@ ow_run_flush(List *runs)
 	{
 		const OwLoadedRun *loaded = lfirst(cell);
 
-		if (is_closed(loaded))
-		{
+		if (is_closed(loaded) || loaded->run.update_outcomes != NIL)
 			ow_wakeup_waiters(ow_wakeup_key(loaded->run.workflow_id));
-			if (loaded->run.schedule != NULL && !ow_run_has_successor(loaded))
-				ow_schedule_run_closed(loaded->run.schedule);
-		}
-		else if (loaded->ready)
+		if (is_closed(loaded) && loaded->run.schedule != NULL && !ow_run_has_successor(loaded))
+			ow_schedule_run_closed(loaded->run.schedule);
+		if (!is_closed(loaded) && loaded->ready)
 			ow_wakeup_run(loaded->owner, &loaded->ref);
 	}
 }

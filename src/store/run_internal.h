@@ -1,7 +1,7 @@
 /*
  * run_internal.h
- *		What run_load.c and run_flush.c leave to run_branch.c (branches and their outputs), run_task.c, run_signal.c and
- *		run_compensation.c.
+ *		What run_load.c and run_flush.c leave to run_branch.c (branches and their outputs), run_task.c, run_signal.c,
+ *		run_update.c and run_compensation.c.
  */
 #ifndef OW_RUN_INTERNAL_H
 #define OW_RUN_INTERNAL_H
@@ -31,6 +31,9 @@ extern void ow_signals_flush(List *runs);
 
 /* A timer of the run as a row of workflow.timer */
 extern Datum ow_timer_row(const OwLoadedRun *loaded, const char *kind, TimestampTz due_at);
+
+/* Writes what has become of updates, and deletes those of chains that have ended. */
+extern void ow_updates_flush(List *runs);
 
 /* Does another run continue this one? */
 extern bool ow_run_continues(const OwLoadedRun *loaded);

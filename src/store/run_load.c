@@ -63,6 +63,10 @@ static OwStatement delete_undeliverable = {
 	"DELETE FROM workflow.signal_request r USING gone"
 	" WHERE r.shard_key = $1 AND r.chain_id = (gone.payload->>'chain_id')::uuid"
 	"   AND r.request_id = gone.payload->>'request_id')"
+	", unsent AS ("
+	"DELETE FROM workflow.update_request u USING gone"
+	" WHERE gone.kind = 'Update' AND u.shard_key = $1 AND u.chain_id = (gone.payload->>'chain_id')::uuid"
+	"   AND u.update_id = gone.payload->>'update_id')"
 	" INSERT INTO workflow.undeliverable_signal"
 	" SELECT shard_key, run_id, message_id, owner, payload, sent_by, sent_at FROM gone WHERE kind = 'Signal'",
 	.argument_types = "int,uuid"
@@ -119,6 +123,7 @@ read_run(uint64 row, OwRun *run)
 	run->last_compensation = read_int(row, EXECUTION_COMPENSATIONS);
 	run->unloaded_compensations = run->last_compensation;
 	run->signal_requests = read_bool(row, EXECUTION_SIGNAL_REQUESTS);
+	run->updated = read_json(row, EXECUTION_UPDATED);
 	run->error = read_json(row, EXECUTION_ERROR);
 	run->handler_taken = read_bool(row, EXECUTION_HANDLER_TAKEN);
 	run->sticky_status = ow_status_from_name(read_text(row, EXECUTION_STICKY_STATUS));
@@ -159,6 +164,7 @@ read_loaded(uint64 row)
 	loaded->stored_signals = read_int(row, EXECUTION_SIGNALS);
 	loaded->options = read_json(row, EXECUTION_OPTIONS);
 	loaded->run.priority = ow_run_options_priority(loaded->options);
+	loaded->updates = read_bool(row, EXECUTION_UPDATES);
 	return loaded;
 }
 
@@ -225,6 +231,8 @@ message_input(const char *kind)
 		return OW_INPUT_HEARTBEAT;
 	if (strcmp(kind, "Signal") == 0)
 		return OW_INPUT_SIGNAL;
+	if (strcmp(kind, "Update") == 0)
+		return OW_INPUT_UPDATE;
 	if (strcmp(kind, "Compensations") == 0)
 		return OW_INPUT_COMPENSATIONS;
 	if (strcmp(kind, "PauseActivity") == 0)

@@ -46,13 +46,14 @@ key_values(const OwLoadedRun *loaded, Datum *values)
 static OwBufferedSignal *
 read_signal(uint64 row)
 {
-	OwBufferedSignal *signal = palloc(sizeof(OwBufferedSignal));
+	OwBufferedSignal *signal = palloc0(sizeof(OwBufferedSignal));
 
 	signal->event_id = ow_store_int(row, SIGNAL_EVENT_ID + 1);
 	signal->name = ow_store_text(row, SIGNAL_SIGNAL + 1);
 	signal->payload = ow_store_jsonb(row, SIGNAL_PAYLOAD + 1);
 	signal->sent_at = ow_store_time(row, SIGNAL_SENT_AT + 1);
 	signal->sent_by = ow_store_text(row, SIGNAL_SENT_BY + 1);
+	signal->update_id = ow_store_text(row, SIGNAL_UPDATE_ID + 1);
 	signal->stored = true;
 	return signal;
 }
@@ -94,6 +95,7 @@ signal_row(const OwLoadedRun *loaded, const OwBufferedSignal *signal)
 	ow_row_set_json(&row, SIGNAL_PAYLOAD, signal->payload);
 	ow_row_set_time(&row, SIGNAL_SENT_AT, signal->sent_at);
 	ow_row_set_text(&row, SIGNAL_SENT_BY, signal->sent_by);
+	ow_row_set_text(&row, SIGNAL_UPDATE_ID, signal->update_id);
 	return ow_store_row("signal", row.values, row.nulls);
 }
 

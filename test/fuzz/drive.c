@@ -18,6 +18,7 @@
  *		P reason		the run is paused
  *		U				it is resumed
  *		g 0 5 JSON		it is sent a signal, the first that is declared, so many seconds ago
+ *		q 0 5 JSON		it is sent an update, the same way; it must be settled or buffered, and leave no event if it is rejected
  *		p 1 reason		the activity of a token is paused: of the run's own (0), or its branches'
  *		u 1				it is resumed
  *		e 1 kh			it is reset, kept paused (k), heartbeats forgotten (h)
@@ -59,6 +60,7 @@ typedef struct Drive
 	bool		some_rejected;
 	FuzzStore	store;
 	uint8		task_tokens;	/* given out */
+	int			updates;		/* sent so far */
 	int			signals;		/* sent because nothing else could happen */
 	bool		operator_came;	/* what was missing has been registered */
 	bool		in_database;	/* expressions are evaluated for what they are */
@@ -408,6 +410,7 @@ feed_request(Drive *drive, OwInputKind kind, int branch, const Jsonb *request, c
 }
 
 static void feed_signal(Drive *drive, int index, int seconds_ago, Jsonb *payload);
+static void feed_update(Drive *drive, int index, int seconds_ago, Jsonb *payload);
 
 static void
 feed_timer(Drive *drive)
@@ -442,7 +445,10 @@ feed_what_comes(Drive *drive)
 	else if (drive->step == OW_STEP_PARKED && paused_token(run, &branch) != NULL)
 		feed_request(drive, OW_INPUT_RESUME_ACTIVITY, branch, ow_json_empty_object(), NULL);
 	else if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch) == DT_NOEND)
+	{
+		feed_update(drive, drive->signals, 0, ow_json_empty_object());
 		feed_signal(drive, drive->signals++, 0, ow_json_empty_object());
+	}
 	else if (drive->step == OW_STEP_PARKED)
 		feed_timer(drive);
 	else
@@ -579,14 +585,63 @@ feed_signal(Drive *drive, int index, int seconds_ago, Jsonb *payload)
 	feed(drive, &input);
 }
 
+static const OwUpdateOutcome *
+find_outcome(const OwRun *run, const char *update_id)
+{
+	ListCell   *cell;
+
+	foreach(cell, run->update_outcomes)
+	{
+		const OwUpdateOutcome *outcome = lfirst(cell);
+
+		if (strcmp(outcome->update_id, update_id) == 0)
+			return outcome;
+	}
+	return NULL;
+}
+
+/* The first outcome of an update tells whether it was accepted; of one that was not, nothing else remains. */
 static void
-feed_signal_line(Drive *drive, const char *words)
+check_update(const Drive *drive, const char *update_id, int events)
+{
+	const OwUpdateOutcome *outcome = find_outcome(drive->machine.run, update_id);
+	const OwHistoryEvent *first = list_length(drive->machine.events) > events ? list_nth(drive->machine.events, events) : NULL;
+	bool		accepted = first != NULL && strcmp(first->type, "WorkflowExecutionUpdateAccepted") == 0;
+
+	if (outcome == NULL)
+		fuzz_finding("nothing became of an update");
+	else if ((outcome->status != OW_UPDATE_REJECTED) != accepted)
+		fuzz_finding("an update is %s, and its event is %s", ow_update_status_name(outcome->status),
+					 accepted ? "there" : "not");
+}
+
+static void
+feed_update(Drive *drive, int index, int seconds_ago, Jsonb *payload)
+{
+	const OwDefinition *definition = drive->machine.definition;
+	OwInput		input = {.kind = OW_INPUT_UPDATE, .requested_by = "fuzz", .details = payload};
+	int			events = list_length(drive->machine.events);
+	bool		begun = drive->run.token.phase != OW_PHASE_NEW && drive->run.token.phase != OW_PHASE_CLOSED;
+
+	if (definition->nupdates == 0)
+		return;
+	input.signal = definition->updates[index % definition->nupdates].name;
+	input.update_id = psprintf("update %d", drive->updates++);
+	input.sent_at = drive->now - seconds_ago * USECS_PER_SEC;
+	feed(drive, &input);
+	if (begun)
+		check_update(drive, input.update_id, events);
+}
+
+/* A signal's or update's: which one, when, and with what */
+static void
+feed_sent_line(Drive *drive, const char *words, void (*send) (Drive *drive, int index, int seconds_ago, Jsonb *payload))
 {
 	char	   *rest;
 	int			index = (int) (strtoul(words, &rest, 10) % 100);
 	int			seconds_ago = (int) (strtoul(rest, &rest, 10) % 10000);
 
-	feed_signal(drive, index, seconds_ago, ow_json_parse(rest));
+	send(drive, index, seconds_ago, ow_json_parse(rest));
 }
 
 /* The message comes with a run that was just loaded, or opened again. */
@@ -693,7 +748,10 @@ feed_line(Drive *drive, const char *line)
 			feed_kind(drive, OW_INPUT_RESUME, reason);
 			break;
 		case 'g':
-			feed_signal_line(drive, words);
+			feed_sent_line(drive, words, feed_signal);
+			break;
+		case 'q':
+			feed_sent_line(drive, words, feed_update);
 			break;
 		case 'p':
 		case 'u':

@@ -226,7 +226,8 @@ put_compensation(StringInfo out, const OwRecordedCompensation *compensation)
 static void
 put_signal(StringInfo out, const OwBufferedSignal *signal)
 {
-	appendStringInfo(out, "signal: %d %s " INT64_FORMAT "\n", signal->event_id, signal->name, signal->sent_at);
+	appendStringInfo(out, "signal: %d %s %s " INT64_FORMAT "\n", signal->event_id, signal->name,
+					 signal->update_id ? signal->update_id : "", signal->sent_at);
 	put_json(out, "signal's payload", signal->payload);
 }
 
@@ -248,6 +249,7 @@ fuzz_run_describe(const OwRun *run, const FuzzStore *store, const OwDefinition *
 	put_json(&out, "stuck", run->stuck);
 	put_json(&out, "paused", run->paused);
 	put_json(&out, "changes", run->changes);
+	put_json(&out, "updated", run->updated);
 	appendStringInfo(&out, "outcome: %d %s %s %s\n", run->outcome.decided, ow_status_name(run->outcome.status),
 					 run->outcome.error ? run->outcome.error : "none", run->outcome.cause ? run->outcome.cause : "none");
 	put_json(&out, "output", run->outcome.output);

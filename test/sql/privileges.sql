@@ -154,6 +154,12 @@ INSERT INTO probe VALUES
     ('pause(uuid,text)', $$workflow.pause($run)$$),
     ('resume(text,text)', $$workflow.resume('order')$$),
     ('resume(uuid,text)', $$workflow.resume($run)$$),
+    ('update(text,text,jsonb,interval,text)', $$workflow.update('order', 'change')$$),
+    ('update(uuid,text,jsonb,interval,text)', $$workflow.update($run, 'change')$$),
+    ('update_result(text,text,interval)', $$workflow.update_result('order', 'u')$$),
+    ('update_result(uuid,text,interval)', $$workflow.update_result($run, 'u')$$),
+    ('hold_open(uuid)', $$workflow.hold_open($run)$$),
+    ('update_with_start(text,text,text,jsonb,jsonb,interval,text,integer,text,interval,jsonb)', $$run_id FROM workflow.update_with_start('Order', 'order', 'change')$$),
     ('signal(text,text,jsonb,text)', $$workflow.signal('order', 'paid')$$),
     ('signal_open(uuid,text,jsonb,text)', $$workflow.signal_open($run, 'paid', NULL, NULL)$$),
     ('signal_with_start(text,text,text,jsonb,jsonb,text,integer,text,interval,interval,jsonb,interval,jsonb,integer)', $$workflow.signal_with_start('order', 'order', 'paid')$$),
@@ -281,6 +287,8 @@ INSERT INTO probe VALUES
     ('run_batch_operation(uuid)', NULL),
     ('run_batch_operations()', NULL),
     ('wait_for_activity(text,interval,text[],text,boolean)', NULL),
+    ('update_and_wait(text,text,jsonb,interval,text,jsonb)', NULL),
+    ('update_and_wait(uuid,text,jsonb,interval,text,jsonb)', NULL),
     ('wait_for_close(text,interval,workflow.execution_result)', NULL),
     ('wait_for_close(uuid,interval,workflow.execution_result)', NULL);
 UPDATE probe SET call = replace(call, '$batch', quote_literal(:'batch') || '::uuid');

@@ -7,7 +7,7 @@
 
 -- What a row says of a run's state, as far as history tells.
 CREATE FUNCTION pg_temp.stored_state(wanted uuid) RETURNS jsonb LANGUAGE sql AS $$
-	SELECT to_jsonb(e) - '{ready,crashes,deadline_timer}'::text[] ||
+	SELECT to_jsonb(e) - '{ready,crashes,deadline_timer,updates}'::text[] ||
 		-- Opened again, but no transition has taken that in yet.
 		CASE WHEN e.phase = 'Closed' THEN jsonb_build_object('status', e.outcome->'Status') ELSE '{}' END
 	FROM workflow.execution e WHERE e.run_id = wanted
@@ -59,6 +59,9 @@ CREATE FUNCTION pg_temp.faults() RETURNS TABLE (workflow_id text, fault text) LA
 	FROM (SELECT run_id FROM workflow.branch UNION SELECT run_id FROM workflow.branch_output
 		UNION SELECT run_id FROM workflow.activity_task) child
 	WHERE NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = child.run_id)
+	UNION ALL
+	SELECT u.run_id::text, 'an update is left over' FROM workflow.update_request u
+	WHERE NOT EXISTS (SELECT FROM workflow.execution e WHERE e.chain_id = u.chain_id)
 	UNION ALL
 	SELECT c.run_id::text, 'a compensation is left over' FROM workflow.compensation c
 	WHERE c.status = 'Recorded' AND NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = c.run_id)

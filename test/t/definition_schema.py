@@ -115,6 +115,12 @@ RIGHT = {
         "E": {"Type": "Fail", "Error": "{% 'E' %}", "Cause": "{% 'C' %}"}}},
     "queries": top(Queries={"Comment": "c", "a": {"Comment": "c", "Result": {"a.$": "$.a"}}, "b": {"Result.$": "$$.State"},
                             "c": {"QueryLanguage": "SQL", "Result": "{% 1 %}"}}),
+    "updates": {"StartAt": "A", "Updates": {
+        "a": {"Comment": "c", "Payload": {"type": "number"}, "Condition": {"Variable": "$", "NumericGreaterThan": 1}, "Error": "E", "Cause": "c",
+              "Public": {"Code": "C"}, "Assign": {"a.$": "$"}, "Result.$": "$a"},
+        "b": {}, "c": {"QueryLanguage": "SQL", "Condition": "{% true %}", "Result": {"r": "{% result %}"}}}, "States": {
+        "A": {"Type": "Await", "Any": [{"Update": "b", "Condition": {"Variable": "$.a", "IsNull": True}, "ResultPath": "$.b", "Result": {"x.$": "$"}, "Next": "B"}]},
+        "B": {"Type": "Await", "QueryLanguage": "SQL", "All": [{"Update": "b", "Result": "{% result %}"}], "End": True}}},
     "an await": {"StartAt": "A", "Signals": {"s": {"Payload": {"type": "object"}}, "t": {}}, "States": {
         "A": {"Type": "Await", "Any": [{"Signal": "s", "Condition": {"Variable": "$.a", "IsNull": True}, "ResultPath": "$.s", "Next": "B"},
                                        {"AfterSeconds": 5, "Assign": {"a": 1}, "Next": "B"}]},
@@ -195,6 +201,9 @@ WRONG = {
     "a query without a result": top(Queries={"a": {}}),
     "a query with two": top(Queries={"a": {"Result": 1, "Result.$": "$"}}),
     "a field of a query": top(Queries={"a": {"Result": 1, "Payload": {}}}),
+    "an update's declaration": {**awaiting(Any=[{"AfterSeconds": 1, "Next": "B"}]), "Updates": {"u": {"Result": 1, "Output": 1}}},
+    "a result of a signal": awaiting(Any=[{"Signal": "s", "Result": 1, "Next": "B"}]),
+    "a signal and an update": {**awaiting(Any=[{"Signal": "s", "Update": "u", "Next": "B"}]), "Updates": {"u": {}}},
     "a signal's declaration": awaiting({"s": {"Type": "object"}}, Any=[{"Signal": "s", "Next": "B"}]),
     "SQL without signs": {"QueryLanguage": "SQL", **choice({"Condition": "input->'a'", "Next": "B"})},
 }
@@ -226,8 +235,8 @@ OBJECTS = {
     "catcher_tables": "catcher", "compensation_tables": "compensation", "schema_tables": "payloadSchema",
     "branch_tables": "branch", "processor_tables": "processor", "batcher_tables": "batcher",
     "processor_config_tables": "processor/properties/ProcessorConfig",
-    **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal")},
-    "signal_tables": "signal", "query_tables": "query", "sql_query_tables": "query",
+    **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal", "update")},
+    "signal_tables": "signal", "update_tables": "update", "sql_update_tables": "update", "query_tables": "query", "sql_query_tables": "query",
     "sql_catcher_tables": "catcher", "sql_compensation_tables": "compensation", "sql_batcher_tables": "batcher",
 }
 
