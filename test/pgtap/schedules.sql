@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.statuses(name text) RETURNS text LANGUAGE sql AS $$
 $$;
 
 \o
-SELECT plan(102);
+SELECT plan(103);
 SELECT throws_ok($$ SELECT workflow.create_schedule('x', '@daily', 'work') $$, '55000', 'schedules need pg_cron, which this server does not run');
 \o /dev/null
 
@@ -217,6 +217,8 @@ SELECT workflow_test.advance('1 hour');
 SELECT results_eq($$ SELECT state, reason FROM workflow.schedule_actions WHERE schedule = 'theirs' ORDER BY scheduled_for $$,
 	$$ VALUES ('Closed', NULL), ('Failed', 'permission denied to start workflow "work"') $$, 'what cannot be started says why');
 SELECT is((SELECT failed FROM workflow.schedules WHERE name = 'theirs'), 1::bigint, 'and is counted');
+
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'nothing is wrong with any run');
 
 -- Errors
 

@@ -54,6 +54,7 @@ CREATE FUNCTION pg_temp.faults() RETURNS TABLE (workflow_id text, fault text) LA
 	UNION ALL
 	SELECT t.run_id::text, 'a timer is left over' FROM workflow.timer t
 	WHERE NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = t.run_id)
+		AND NOT EXISTS (SELECT FROM workflow.schedule s WHERE s.schedule_id = t.run_id)
 	UNION ALL
 	SELECT run_id::text, 'a branch, its output or a task is left over'
 	FROM (SELECT run_id FROM workflow.branch UNION SELECT run_id FROM workflow.branch_output
