@@ -43,3 +43,10 @@ CREATE FUNCTION workflow_test.calls(OUT workflow_id text, OUT activity text, OUT
     OUT compensation boolean, OUT input jsonb, OUT called_at timestamptz)
 RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_calls';
 COMMENT ON FUNCTION workflow_test.calls() IS 'Every activity call of this test, mocked or real, in order';
+
+-- Play a history that workflow.export_history has written against a version of the workflow of that name here; NULL: the
+-- current one.  event_id and reason are of the first event that the version would not have made.
+CREATE FUNCTION workflow_test.replay(history jsonb, version int DEFAULT NULL, OUT compatible boolean, OUT event_id int, OUT reason text)
+RETURNS record LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_replay';
+COMMENT ON FUNCTION workflow_test.replay(jsonb, int) IS
+'Plays an exported history against a version of its workflow';

@@ -105,3 +105,13 @@ RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION workflow_test.compensated(text, text[]) IS
 'Asserts the compensating activities that completed, in the order they ran';
+
+CREATE FUNCTION workflow_test.replays(history jsonb, version int DEFAULT NULL)
+RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT workflow_test._ok(r.compatible,
+        format('the history of workflow %s replays', history ->> 'workflow_id'),
+        format('    event %s: %s', r.event_id, r.reason))
+    FROM workflow_test.replay(history, version) r
+$$;
+COMMENT ON FUNCTION workflow_test.replays(jsonb, int) IS
+'Asserts that a version (the current one) would have made an exported history as it is';

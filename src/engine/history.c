@@ -7,9 +7,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "engine/history.h"
 #include "errors.h"
 #include "machine/json.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
 
 /* What a replay takes its definitions from */
 typedef struct Versions
@@ -74,5 +77,44 @@ ow_history_play(OwLoadedRun *loaded, List *events, const OwCompiled *against, Ow
 	same = ow_history_replay(&machine, replay);
 	loaded->compiled = find_version(versions, loaded->run.version);
 	loaded->definition_id = loaded->compiled->definition_id;
+	return same;
+}
+
+/* What the machine could not do with the history */
+static char *
+take_error(MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
+		PG_RE_THROW();
+	FlushErrorState();
+	return psprintf("event cannot be replayed: %s", error->message);
+}
+
+bool
+ow_history_try(OwLoadedRun *loaded, List *events, const OwCompiled *against, OwReplay *replay)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool same = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		same = ow_history_play(loaded, events, against, replay);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		replay->difference = take_error(context);
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
 	return same;
 }

@@ -15,4 +15,10 @@
  */
 extern bool ow_history_play(OwLoadedRun *loaded, List *events, const OwCompiled *against, OwReplay *replay);
 
+/*
+ * The same against a version that the history may not be of at all: an error is a difference as well, in a
+ * subtransaction of its own.
+ */
+extern bool ow_history_try(OwLoadedRun *loaded, List *events, const OwCompiled *against, OwReplay *replay);
+
 #endif							/* OW_HISTORY_H */

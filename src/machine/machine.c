@@ -696,6 +696,9 @@ apply_input(OwMachine *machine, const OwInput *input)
 		case OW_INPUT_RESET:
 			ow_machine_reset(machine, input);
 			break;
+		case OW_INPUT_UPGRADE:
+			ow_machine_upgrade(machine, input);
+			break;
 	}
 }
 
@@ -706,6 +709,13 @@ has_its_token(const OwMachine *machine, const OwInput *input)
 	if (input->branch != 0 && machine->branch == NULL)
 		return false;
 	return machine->run->token.phase != OW_PHASE_CLOSED || input->kind == OW_INPUT_RETRY_COMPENSATIONS;
+}
+
+/* Whoever resets or upgrades a run does not drive it. */
+static bool
+leaves_it_there(const OwInput *input)
+{
+	return input->kind == OW_INPUT_RESET || input->kind == OW_INPUT_UPGRADE;
 }
 
 /*
@@ -730,8 +740,7 @@ ow_machine_step(OwMachine *machine, const OwInput *input)
 		start_run(machine);
 	if (has_its_token(machine, input))
 		apply_input(machine, input);
-	/* whoever resets a run does not drive it */
-	step = input->kind == OW_INPUT_RESET ? OW_STEP_YIELD : advance(machine);
+	step = leaves_it_there(input) ? OW_STEP_YIELD : advance(machine);
 
 	MemoryContextSwitchTo(previous);
 	return step;

@@ -422,7 +422,8 @@ typedef enum OwInputKind
 	OW_INPUT_RESET_ACTIVITY,
 	OW_INPUT_ACTIVITY_OPTIONS,
 	OW_INPUT_TRANSITION_LIMIT,	/* replay: the token had entered too many states without waiting */
-	OW_INPUT_RESET				/* the history so far was another run's: this one begins here */
+	OW_INPUT_RESET,				/* the history so far was another run's: this one begins here */
+	OW_INPUT_UPGRADE			/* the run goes on in another version, which has a place for it */
 } OwInputKind;
 
 typedef struct OwInput
@@ -449,6 +450,8 @@ typedef struct OwInput
 	const pg_uuid_t *new_run_id;	/* RESET: the run's own; TERMINATE: of the run that a reset
 									 * puts in its place; may be NULL */
 	TimestampTz deadline;		/* RESET: the run's; DT_NOEND */
+	const OwDefinition *definition; /* UPGRADE; request is the map of states */
+	int			version;		/* UPGRADE */
 } OwInput;
 
 typedef enum OwStep
@@ -529,8 +532,13 @@ extern OwBranch *ow_run_find_branch(const OwRun *run, int id);
 
 extern char *ow_uuid_to_cstring(const pg_uuid_t *uuid);
 
-/* Moves the run to another version of its definition, which must have a place for it. */
-extern bool ow_machine_can_use_definition(const OwMachine *machine, const OwDefinition *definition);
-extern void ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version);
+/*
+ * Moving the run to another version of its definition, whose states may have other names: {old: new}, or NULL.  Why that
+ * has no place for it (NULL: it has one), and why it should not be moved now although it has.
+ */
+extern char *ow_machine_no_place(const OwMachine *machine, const OwDefinition *definition, const Jsonb *state_map);
+extern char *ow_machine_is_busy(const OwMachine *machine);
+extern void ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version,
+									  const Jsonb *state_map);
 
 #endif							/* OW_MACHINE_H */

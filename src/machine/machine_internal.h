@@ -163,6 +163,9 @@ extern bool ow_machine_continue_as_new(OwMachine *machine, const OwState *state,
 extern void ow_machine_take_over(OwMachine *machine, const OwInput *input);
 extern void ow_machine_retry_run(OwMachine *machine, OwObject *attributes);
 
+/* machine_version.c */
+extern void ow_machine_upgrade(OwMachine *machine, const OwInput *input);
+
 /* machine_reset.c */
 extern void ow_machine_reset(OwMachine *machine, const OwInput *input);
 

@@ -1,28 +1,51 @@
 /*
  * machine_version.c
  *		Moving a run to another version of its definition, in which it goes on where it stands.
+ *
+ * States keep their names, or get others by a map {old name: new name}; their indexes change.  A stuck run is moved when it is
+ * retried, and one that goes on when somebody upgrades it: between two steps, while nobody works for it.
  */
 #include "postgres.h"
 
 #include "machine/machine_internal.h"
 
-static const char *
-state_name(const OwDefinition *definition, int state)
+/* From which definition to which */
+typedef struct Move
 {
-	return state == OW_NO_STATE ? NULL : definition->states[state].name;
+	const OwDefinition *from;
+	const OwDefinition *to;
+	const Jsonb *state_map;		/* NULL: all states keep their names */
+} Move;
+
+/* ---- whether it can be ---- */
+
+static const char *
+new_name(const Move *move, const char *name)
+{
+	const char *mapped = move->state_map ? ow_json_get_string(move->state_map, name) : NULL;
+
+	return mapped ? mapped : name;
+}
+
+/* The state that takes the place of this one; OW_NO_STATE */
+static int
+new_state(const Move *move, int state)
+{
+	return ow_definition_find_state(move->to, new_name(move, move->from->states[state].name));
 }
 
 /* Is the state, if it is nested, in the same branch of the same Parallel, or the same Map? */
 static bool
-is_nested_alike(const OwDefinition *from, const OwState *state, const OwDefinition *to, const OwState *found)
+is_nested_alike(const Move *move, const OwState *state, const OwState *found)
 {
-	int			owner = from->submachines[state->submachine].owner;
-	int			new_owner = to->submachines[found->submachine].owner;
+	int			owner = move->from->submachines[state->submachine].owner;
+	int			new_owner = move->to->submachines[found->submachine].owner;
 
 	if (owner == OW_NO_STATE || new_owner == OW_NO_STATE)
 		return owner == new_owner;
-	return strcmp(state_name(from, owner), state_name(to, new_owner)) == 0 &&
-		state->submachine - from->states[owner].first_submachine == found->submachine - to->states[new_owner].first_submachine;
+	return new_state(move, owner) == new_owner &&
+		state->submachine - move->from->states[owner].first_submachine ==
+		found->submachine - move->to->states[new_owner].first_submachine;
 }
 
 /* Can what the token is at in the state be brought to its end in the one found for it? */
@@ -49,61 +72,136 @@ can_go_on(const OwToken *token, const OwState *state, const OwState *found)
 	}
 }
 
-/* Does the definition have a state in which the token can go on? */
-static bool
-has_place(const OwDefinition *from, const OwDefinition *to, const OwToken *token)
+/* Why there is no state in which the token can go on; NULL: there is one */
+static char *
+no_place(const Move *move, const OwToken *token)
 {
 	const OwState *state;
 	int			found;
 
 	if (token->state == OW_NO_STATE)
-		return true;
-	state = &from->states[token->state];
-	found = ow_definition_find_state(to, state->name);
-	return found != OW_NO_STATE && is_nested_alike(from, state, to, &to->states[found]) &&
-		can_go_on(token, state, &to->states[found]);
+		return NULL;
+	state = &move->from->states[token->state];
+	found = new_state(move, token->state);
+	if (found == OW_NO_STATE)
+		return psprintf("it stands in state \"%s\", and the version has no state \"%s\"", state->name,
+						new_name(move, state->name));
+	if (!is_nested_alike(move, state, &move->to->states[found]))
+		return psprintf("it stands in state \"%s\", which is in another place there", state->name);
+	if (!can_go_on(token, state, &move->to->states[found]))
+		return psprintf("what it is at in state \"%s\" cannot be brought to its end there", state->name);
+	return NULL;
 }
 
-bool
-ow_machine_can_use_definition(const OwMachine *machine, const OwDefinition *definition)
+char *
+ow_machine_no_place(const OwMachine *machine, const OwDefinition *definition, const Jsonb *state_map)
 {
+	Move		move = {machine->definition, definition, state_map};
+	char	   *reason = no_place(&move, &machine->run->token);
 	ListCell   *cell;
 
-	if (!has_place(machine->definition, definition, &machine->run->token))
-		return false;
 	foreach(cell, machine->run->branches)
 	{
-		if (!has_place(machine->definition, definition, &((OwBranch *) lfirst(cell))->token))
-			return false;
+		if (reason == NULL)
+			reason = no_place(&move, &((OwBranch *) lfirst(cell))->token);
 	}
-	return true;
+	return reason;
 }
 
-/* States keep their names, not their indexes. */
-static void
-move_token(OwToken *token, const OwDefinition *from, const OwDefinition *to)
+/* Why the token should not be moved now; NULL: it can be */
+static char *
+is_busy(const OwDefinition *definition, const OwToken *token)
 {
-	token->visits = ow_machine_visits(token, from);
+	if (ow_token_is_compensating(token))
+		return "it compensates";
+	if (ow_token_is_queued(token) && token->lease != NULL && !token->lease->released)
+		return psprintf("a worker is at the task of state \"%s\"", definition->states[token->state].name);
+	return NULL;
+}
+
+char *
+ow_machine_is_busy(const OwMachine *machine)
+{
+	char	   *reason = is_busy(machine->definition, &machine->run->token);
+	ListCell   *cell;
+
+	if (machine->run->status == OW_STATUS_STUCK)
+		return "it is stuck";
+	foreach(cell, machine->run->branches)
+	{
+		if (reason == NULL)
+			reason = is_busy(machine->definition, &((OwBranch *) lfirst(cell))->token);
+	}
+	return reason;
+}
+
+/* ---- moving ---- */
+
+/* What was counted under a name goes on under the new one. */
+static Jsonb *
+rename_visits(const Move *move, const Jsonb *visits)
+{
+	OwJsonMembers members;
+	JsonbValue	all;
+	JsonbValue	value;
+	char	   *name;
+	OwObject	object;
+
+	if (visits == NULL || move->state_map == NULL)
+		return unconstify(Jsonb *, visits);
+	ow_object_begin(&object);
+	ow_json_as_value(visits, &all);
+	ow_json_members_begin(&members, &all);
+	while (ow_json_members_next(&members, &name, &value))
+		ow_object_add_value(&object, new_name(move, name), &value);
+	return ow_object_end(&object);
+}
+
+static void
+move_token(const Move *move, OwToken *token)
+{
+	token->visits = rename_visits(move, ow_machine_visits(token, move->from));
 	token->visit_counts = NULL;
 	if (token->state != OW_NO_STATE)
 	{
-		const OwState *state = &from->states[token->state];
+		const OwState *state = &move->from->states[token->state];
 
-		token->state = ow_definition_find_state(to, state->name);
-		ow_machine_move_kept(token, state, &to->states[token->state]);
+		token->state = new_state(move, token->state);
+		ow_machine_move_kept(token, state, &move->to->states[token->state]);
 	}
 }
 
-/* A retry may move the run to another version. */
 void
-ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version)
+ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version, const Jsonb *state_map)
 {
+	Move		move = {machine->definition, definition, state_map};
 	ListCell   *cell;
 
-	move_token(&machine->run->token, machine->definition, definition);
+	move_token(&move, &machine->run->token);
 	foreach(cell, machine->run->branches)
-		move_token(&((OwBranch *) lfirst(cell))->token, machine->definition, definition);
+	{
+		OwBranch   *branch = lfirst(cell);
+
+		branch->dirty = true;
+		move_token(&move, &branch->token);
+	}
 	machine->definition = definition;
 	machine->run->version = version;
 	machine->task_input = NULL;
+}
+
+/* Somebody moves a run that is not stuck; whether it can be is for him to ask. */
+void
+ow_machine_upgrade(OwMachine *machine, const OwInput *input)
+{
+	OwObject	object;
+
+	ow_machine_select(machine, NULL);
+	ow_object_begin(&object);
+	ow_object_add_int(&object, "version", input->version);
+	ow_object_add_int(&object, "previous_version", machine->run->version);
+	ow_object_add(&object, "state_map", input->request);
+	ow_object_add_text(&object, "requested_by", input->requested_by);
+	ow_machine_record(machine, "WorkflowExecutionUpgraded", NULL, ow_object_end(&object));
+	ow_machine_use_definition(machine, input->definition, input->version, input->request);
 }

@@ -21,6 +21,7 @@
  *		CompensationRetryRequested
  *		WorkflowExecutionSignaled, WorkflowExecutionUpdateAccepted, CompensationsCarriedOver
  *		TransitionLimitReached
+ *		WorkflowExecutionUpgraded			the run goes on in another version
  *		WorkflowExecutionReset				what follows is another run's, which begins here
  *
  * The machine is stopped before each state that it is about to enter, and told to continue by the event of that,
@@ -303,7 +304,8 @@ static const struct
 	{"ActivityTaskReset", OW_INPUT_RESET_ACTIVITY},
 	{"ActivityTaskOptionsUpdated", OW_INPUT_ACTIVITY_OPTIONS},
 	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT},
-	{RESET, OW_INPUT_RESET}
+	{RESET, OW_INPUT_RESET},
+	{"WorkflowExecutionUpgraded", OW_INPUT_UPGRADE}
 };
 
 static bool
@@ -393,16 +395,44 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	return true;
 }
 
-/* A retry may have moved the run to another version. */
-static void
-follow_version(OwMachine *machine, const OwHistoryEvent *event, const OwReplay *replay)
+/* The version that the event names; NULL: none, or the one that the run is on */
+static const OwDefinition *
+other_version(const OwMachine *machine, const OwHistoryEvent *event, const OwReplay *replay, int *version)
 {
+	const OwDefinition *definition;
 	JsonbValue	value;
-	int64		version;
+	int64		number;
+	char	   *reason;
 
-	if (event->attributes != NULL && ow_json_member(event->attributes, "version", &value) &&
-		ow_json_value_int64(&value, &version) && version != machine->run->version)
-		ow_machine_use_definition(machine, replay->definition_for(replay->arg, version), version);
+	if (event->attributes == NULL || !ow_json_member(event->attributes, "version", &value) ||
+		!ow_json_value_int64(&value, &number) || number == machine->run->version)
+		return NULL;
+	*version = (int) number;
+	definition = replay->definition_for(replay->arg, *version);
+	reason = ow_machine_no_place(machine, definition, ow_json_get(event->attributes, "state_map"));
+	if (reason != NULL)
+		elog(ERROR, "history event %d leads to version %d: %s", event->event_id, *version, reason);
+	return definition;
+}
+
+/* A retry may have moved the run to another version, and an upgrade has. */
+static void
+follow_version(OwMachine *machine, const OwHistoryEvent *event, const OwReplay *replay, RecordedInput *recorded)
+{
+	OwInput    *input = &recorded->input;
+	const OwDefinition *definition;
+	int			version;
+
+	if (input->kind != OW_INPUT_RETRY && input->kind != OW_INPUT_UPGRADE)
+		return;
+	definition = other_version(machine, event, replay, &version);
+	if (input->kind == OW_INPUT_RETRY && definition != NULL)
+		ow_machine_use_definition(machine, definition, version, NULL);
+	if (input->kind == OW_INPUT_RETRY)
+		return;
+	input->definition = definition ? definition : machine->definition;
+	input->version = definition ? version : machine->run->version;
+	input->request = ow_json_get(event->attributes, "state_map");
 }
 
 static char *
@@ -504,8 +534,7 @@ make_event(OwMachine *machine, OwReplay *replay, const OwHistoryEvent *recorded)
 
 	if (!input_of(recorded, &again))
 		return;
-	if (again.input.kind == OW_INPUT_RETRY)
-		follow_version(machine, recorded, replay);
+	follow_version(machine, recorded, replay, &again);
 	machine->stop_at_event_id = recorded->event_id;
 	(void) ow_machine_step(machine, &again.input);
 	note_rest(replay, machine);

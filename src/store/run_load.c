@@ -432,9 +432,9 @@ ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_id)
 {
 	const OwCompiled *compiled = ow_catalog_definition(definition_id);
 
-	if (!ow_machine_can_use_definition(machine, compiled->definition))
+	if (ow_machine_no_place(machine, compiled->definition, NULL) != NULL)
 		return;
-	ow_machine_use_definition(machine, compiled->definition, compiled->version);
+	ow_machine_use_definition(machine, compiled->definition, compiled->version, NULL);
 	loaded->compiled = compiled;
 	loaded->definition_id = definition_id;
 }
