@@ -14,6 +14,7 @@
 #include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(ow_describe);
+PG_FUNCTION_INFO_V1(ow_visible_definition);
 PG_FUNCTION_INFO_V1(ow_explain_run);
 PG_FUNCTION_INFO_V1(ow_explain_workflow);
 
@@ -56,18 +57,33 @@ report_no_definition(const char *workflow, int version)
 	ow_api_report_no_version(workflow, version, last);
 }
 
-/* describe(name text, version int, format text) */
-Datum
-ow_describe(PG_FUNCTION_ARGS)
+/* The text of the definition that arguments 0 and 1 name */
+static char *
+definition_argument(FunctionCallInfo fcinfo)
 {
 	char	   *name = ow_api_text(fcinfo, 0, "name");
 	int			version = ow_api_version(fcinfo, 1);
-	OwDraw		draw = find_format(ow_api_text(fcinfo, 2, "format"));
 	char	   *definition = ow_look_definition(name, version);
 
 	if (definition == NULL)
 		report_no_definition(name, version);
-	PG_RETURN_TEXT_P(cstring_to_text(draw(definition)));
+	return definition;
+}
+
+/* describe(name text, version int, format text) */
+Datum
+ow_describe(PG_FUNCTION_ARGS)
+{
+	OwDraw		draw = find_format(ow_api_text(fcinfo, 2, "format"));
+
+	PG_RETURN_TEXT_P(cstring_to_text(draw(definition_argument(fcinfo))));
+}
+
+/* visible_definition(name text, version int) */
+Datum
+ow_visible_definition(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(definition_argument(fcinfo)));
 }
 
 /* explain(run_id uuid) */

@@ -31,7 +31,10 @@ read_run(const OwFoundRun *found, List **events)
 	*events = started == NULL ? NIL : ow_run_read_history(&found->ref, context);
 	ow_store_close();
 	if (started == NULL)
+	{
 		ow_api_report_no_run(&found->ref.run_id);
+		return NULL;
+	}
 	started->run.workflow = found->workflow;
 	started->run.version = found->version;
 	started->run.owner = GetUserNameFromId(started->owner, true);

@@ -294,6 +294,7 @@ typedef struct OwState
 	char	   *flag;			/* NULL: the greatest version */
 	int			nversions;
 	OwChangeVersion *versions;	/* in order */
+	bool	   *leads_to;		/* by state: it can be reached from here */
 
 	/* Fail */
 	char	   *error;

@@ -112,12 +112,12 @@ ow_graph_guess_targets(OwCompiler *compiler, const JsonbValue *source)
 
 /* ---- checks ---- */
 
-/* Marks all states that the roots lead to. */
+/* Marks all states that these lead to, and themselves. */
 static bool *
-find_reached(OwCompiler *compiler)
+find_reached(OwCompiler *compiler, const List *from)
 {
 	bool	   *reached = palloc0(compiler->definition->nstates * sizeof(bool));
-	List	   *pending = list_copy(compiler->roots);
+	List	   *pending = list_copy(from);
 
 	while (pending != NIL)
 	{
@@ -236,10 +236,16 @@ check_machine(OwCompiler *compiler, const OwSubmachine *machine, const bool *rea
 void
 ow_graph_check(OwCompiler *compiler)
 {
-	bool	   *reached = find_reached(compiler);
+	OwDefinition *definition = compiler->definition;
+	bool	   *reached = find_reached(compiler, compiler->roots);
 	bool	   *ending = find_ending(compiler);
 
 	explain_strays(compiler);
-	for (int i = 0; i < compiler->definition->nsubmachines; i++)
-		check_machine(compiler, &compiler->definition->submachines[i], reached, ending);
+	for (int i = 0; i < definition->nsubmachines; i++)
+		check_machine(compiler, &definition->submachines[i], reached, ending);
+	for (int i = 0; i < definition->nstates; i++)
+	{
+		if (definition->states[i].type == OW_STATE_VERSION)
+			definition->states[i].leads_to = find_reached(compiler, compiler->targets[i]);
+	}
 }

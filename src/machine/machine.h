@@ -534,11 +534,12 @@ extern char *ow_uuid_to_cstring(const pg_uuid_t *uuid);
 
 /*
  * Moving the run to another version of its definition, whose states may have other names: {old: new}, or NULL.  Why that
- * has no place for it (NULL: it has one), and why it should not be moved now although it has.
+ * has no place for it (NULL: it has one), and why it should not be moved now although it has.  What it has chosen by that
+ * comes back: {change id: version}, or NULL.
  */
 extern char *ow_machine_no_place(const OwMachine *machine, const OwDefinition *definition, const Jsonb *state_map);
 extern char *ow_machine_is_busy(const OwMachine *machine);
-extern void ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version,
-									  const Jsonb *state_map);
+extern Jsonb *ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version,
+										const Jsonb *state_map);
 
 #endif							/* OW_MACHINE_H */

@@ -171,7 +171,60 @@ move_token(const Move *move, OwToken *token)
 	}
 }
 
-void
+/* Has the token passed this change, which its version did not know of? */
+static bool
+has_passed(const OwDefinition *definition, const OwState *change, const OwToken *token)
+{
+	return token->state != OW_NO_STATE && &definition->states[token->state] != change && change->leads_to[token->state];
+}
+
+static bool
+has_any_passed(const OwMachine *machine, const OwState *change)
+{
+	ListCell   *cell;
+
+	if (has_passed(machine->definition, change, &machine->run->token))
+		return true;
+	foreach(cell, machine->run->branches)
+	{
+		if (has_passed(machine->definition, change, &((OwBranch *) lfirst(cell))->token))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_chosen(const OwRun *run, const OwState *change)
+{
+	JsonbValue	value;
+
+	return run->changes != NULL && ow_json_member(run->changes, change->change_id, &value);
+}
+
+/*
+ * A run that is beyond a Version state it has never seen has gone the old way, and keeps to it should it come by, in a
+ * loop.  Gives what has been chosen so: {change id: -1}; NULL: nothing.
+ */
+static Jsonb *
+keep_to_old_ways(OwMachine *machine)
+{
+	OwRun	   *run = machine->run;
+	Jsonb	   *chosen = NULL;
+
+	for (int i = 0; i < machine->definition->nstates; i++)
+	{
+		const OwState *state = &machine->definition->states[i];
+
+		if (state->type != OW_STATE_VERSION || state->versions[0].version != OW_ORIGINAL_VERSION ||
+			has_chosen(run, state) || !has_any_passed(machine, state))
+			continue;
+		chosen = ow_json_with_member(chosen, state->change_id, ow_json_int(OW_ORIGINAL_VERSION));
+		run->changes = ow_json_with_member(run->changes, state->change_id, ow_json_int(OW_ORIGINAL_VERSION));
+	}
+	return chosen;
+}
+
+Jsonb *
 ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, int version, const Jsonb *state_map)
 {
 	Move		move = {machine->definition, definition, state_map};
@@ -188,20 +241,23 @@ ow_machine_use_definition(OwMachine *machine, const OwDefinition *definition, in
 	machine->definition = definition;
 	machine->run->version = version;
 	machine->task_input = NULL;
+	return keep_to_old_ways(machine);
 }
 
 /* Somebody moves a run that is not stuck; whether it can be is for him to ask. */
 void
 ow_machine_upgrade(OwMachine *machine, const OwInput *input)
 {
+	int			previous_version = machine->run->version;
+	Jsonb	   *changes = ow_machine_use_definition(machine, input->definition, input->version, input->request);
 	OwObject	object;
 
 	ow_machine_select(machine, NULL);
 	ow_object_begin(&object);
 	ow_object_add_int(&object, "version", input->version);
-	ow_object_add_int(&object, "previous_version", machine->run->version);
+	ow_object_add_int(&object, "previous_version", previous_version);
+	ow_object_add(&object, "changes", changes);
 	ow_object_add(&object, "state_map", input->request);
 	ow_object_add_text(&object, "requested_by", input->requested_by);
 	ow_machine_record(machine, "WorkflowExecutionUpgraded", NULL, ow_object_end(&object));
-	ow_machine_use_definition(machine, input->definition, input->version, input->request);
 }

@@ -427,7 +427,7 @@ follow_version(OwMachine *machine, const OwHistoryEvent *event, const OwReplay *
 		return;
 	definition = other_version(machine, event, replay, &version);
 	if (input->kind == OW_INPUT_RETRY && definition != NULL)
-		ow_machine_use_definition(machine, definition, version, NULL);
+		(void) ow_machine_use_definition(machine, definition, version, NULL);
 	if (input->kind == OW_INPUT_RETRY)
 		return;
 	input->definition = definition ? definition : machine->definition;

@@ -434,7 +434,7 @@ ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_id)
 
 	if (ow_machine_no_place(machine, compiled->definition, NULL) != NULL)
 		return;
-	ow_machine_use_definition(machine, compiled->definition, compiled->version, NULL);
+	(void) ow_machine_use_definition(machine, compiled->definition, compiled->version, NULL);
 	loaded->compiled = compiled;
 	loaded->definition_id = definition_id;
 }

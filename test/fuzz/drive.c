@@ -23,6 +23,8 @@
  *		u 1				it is resumed
  *		e 1 kh			it is reset, kept paused (k), heartbeats forgotten (h)
  *		o 1 JSON		it gets other options
+ *		z reason		it is reset to where it is: as another run from then on
+ *		m				it is upgraded, to the version that it is on, where it can be
  *		y				it is looked at, though nothing happened
  *		l				it is stored and loaded again
  *		w 3600			time passes
@@ -702,6 +704,33 @@ feed_control(Drive *drive, char what, const char *words)
 				 branch, ow_object_end(&request), what == 'p' && *rest ? rest : NULL);
 }
 
+/* What was stored is the other run's, which the test does not look at again. */
+static void
+feed_reset(Drive *drive, const char *reason)
+{
+	pg_uuid_t	run_id = drive->run.run_id;
+	OwInput		input = {.kind = OW_INPUT_RESET, .reason = reason, .requested_by = "fuzz", .new_run_id = &run_id};
+
+	if (drive->step == OW_STEP_CLOSED)
+		return;
+	run_id.data[0]++;
+	input.deadline = drive->run.deadline;
+	feed(drive, &input);
+}
+
+static void
+feed_upgrade(Drive *drive)
+{
+	OwInput		input = {.kind = OW_INPUT_UPGRADE, .requested_by = "fuzz", .definition = drive->machine.definition};
+
+	if (drive->step == OW_STEP_CLOSED || ow_machine_is_busy(&drive->machine) != NULL)
+		return;
+	if (ow_machine_no_place(&drive->machine, input.definition, NULL) != NULL)
+		fuzz_finding("a run has no place in its own version");
+	input.version = drive->run.version;
+	feed(drive, &input);
+}
+
 /* Messages and what else happens at any time; lines that say nothing sensible do nothing. */
 static void
 feed_line(Drive *drive, const char *line)
@@ -758,6 +787,12 @@ feed_line(Drive *drive, const char *line)
 		case 'e':
 		case 'o':
 			feed_control(drive, line[0], words);
+			break;
+		case 'z':
+			feed_reset(drive, reason);
+			break;
+		case 'm':
+			feed_upgrade(drive);
 			break;
 		case 'y':
 			feed_kind(drive, OW_INPUT_CONTINUE, NULL);

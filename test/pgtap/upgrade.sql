@@ -137,5 +137,41 @@ SELECT workflow_test.run('2030-01-01 00:02:30+00');
 SELECT results_eq($$ SELECT idempotency_key = run_id || ':Work:3' FROM workflow.poll_activity('outside', 'w') $$, 'VALUES (true)', 'the third visit is the third');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each is as its history says');
 
+\echo # Version states that it has passed
+\o /dev/null
+CREATE FUNCTION pg_temp.gated(gate text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT replace($asl${"StartAt": "First", "States": {
+		"First": {"Type": "Wait", "Seconds": 60, "Next": "GATE"},
+		"Gate": {"Type": "Version", "ChangeId": "faster", "Versions": {"-1": "Old", "1": "New"}},
+		"Old": {"Type": "Wait", "Seconds": 60, "Next": "Note old"},
+		"Note old": {"Type": "Pass", "Result": "old", "ResultPath": "$.way", "Next": "Again"},
+		"New": {"Type": "Pass", "Result": "new", "ResultPath": "$.way", "Next": "Again"},
+		"Again": {"Type": "Wait", "Seconds": 60, "Next": "Loop"},
+		"Loop": {"Type": "Choice", "Choices": [{"Variable": "$.once", "IsPresent": true, "Next": "End"}], "Default": "Once"},
+		"Once": {"Type": "Pass", "Result": true, "ResultPath": "$.once", "Next": "LOOP"},
+		"End": {"Type": "Succeed", "OutputPath": "$.way"}}}$asl$, 'GATE', gate)::jsonb $$;
+SELECT workflow.register('gate', replace((pg_temp.gated('Old') #- '{States,Gate}' #- '{States,New}')::text, 'LOOP', 'Old')::jsonb);
+SELECT workflow.register('gate', replace(pg_temp.gated('Gate')::text, 'LOOP', 'Gate')::jsonb);
+SELECT workflow.register('gate straight', replace((pg_temp.gated('Old') #- '{States,Gate}' #- '{States,New}')::text, 'LOOP', 'End')::jsonb);
+SELECT workflow.register('gate straight', replace(pg_temp.gated('Gate')::text, 'LOOP', 'End')::jsonb);
+SELECT workflow_test.begin('2030-01-01 00:00:00+00');
+SELECT workflow.start('gate', '{}', workflow_id => 'passed', version => 1);
+SELECT workflow.start('gate straight', '{}', workflow_id => 'before', version => 1);
+SELECT workflow.start('gate', '{}', workflow_id => 'began there');
+SELECT workflow_test.run('2030-01-01 00:00:30+00');
+SELECT workflow.upgrade('before');
+SELECT workflow_test.run('2030-01-01 00:01:30+00');
+SELECT workflow.upgrade('passed');
+SELECT workflow_test.run('2030-01-01 00:02:30+00');
+\o
+SELECT is(attributes->'changes', '{"faster": -1}', 'the old way is noted') FROM workflow.get_history('passed') WHERE event_type = 'WorkflowExecutionUpgraded';
+SELECT is(attributes->'changes', NULL, 'not by who is not there yet') FROM workflow.get_history('before') WHERE event_type = 'WorkflowExecutionUpgraded';
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each is as its history says');
+SELECT workflow_test.run() \g /dev/null
+SELECT is(output, way, 'it goes the way it has gone: ' || workflow_id)
+FROM (VALUES ('passed', '"old"'::jsonb), ('before', '"new"'), ('began there', '"new"')) AS wanted (workflow_id, way)
+JOIN workflow.executions USING (workflow_id) ORDER BY workflow_id;
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'each is as its history says');
+
 SELECT * FROM finish();
 ROLLBACK;
