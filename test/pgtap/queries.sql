@@ -103,5 +103,17 @@ SELECT workflow_test.run('2030-01-01 00:00:06+00');
 SELECT is(workflow.query('sql', 'sum'), '{"sum": 3, "status": "Running"}', 'expressions');
 SELECT is(workflow.query('sql', 'path'), '1', 'a query can have a language of its own');
 SELECT throws_ok($$ SELECT workflow.query('sql', 'fails') $$, 'OW016', 'query "fails" of workflow "sql" has no result', 'one that fails');
+\o /dev/null
+CREATE ROLE regress_queries_reader;
+SELECT workflow.grant_usage('regress_queries_reader');
+SELECT workflow.grant_workflow('regress_queries_reader', 'sql', '{read}');
+GRANT USAGE ON SCHEMA public TO regress_queries_reader;
+SET ROLE regress_queries_reader;
+\o
+SELECT is(workflow.query('sql', 'path'), '1', 'whoever may read a workflow can ask its runs');
+SELECT throws_ok($$ SELECT workflow.query('sql', 'sum') $$, '42501',
+	'the expressions of Queries.sum.Result are evaluated only in a session of the workflow''s owner', 'but not have code of its owner run');
+SELECT throws_ok($$ SELECT workflow.query('o', 'status') $$, 'OW005', 'workflow id "o" has no run', 'nobody else can');
+RESET ROLE;
 SELECT * FROM finish();
 ROLLBACK;
