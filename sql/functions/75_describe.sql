@@ -110,6 +110,21 @@ CREATE FUNCTION workflow.task_activity(task jsonb) RETURNS text
     END;
 COMMENT ON FUNCTION workflow.task_activity(jsonb) IS 'The activity that a Task state of a definition calls';
 
+-- workflow_label: what a Task asks of another workflow: "child workflow ship", "signal hurry"; NULL when it is an activity's
+CREATE FUNCTION workflow.workflow_label(task jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN task->>'Type' <> 'Task' THEN NULL
+        WHEN task->>'Resource' = 'workflow:signal'
+            THEN 'signal ' || coalesce(task #>> '{Parameters,Signal}', task #>> '{Arguments,Signal}', 'to another workflow')
+        WHEN task->>'Resource' = 'workflow:cancel' THEN 'cancel another workflow'
+        WHEN task->>'Resource' LIKE 'workflow:%' THEN 'child workflow ' || substr(task->>'Resource', 10)
+        WHEN task->>'Resource' ~ '^arn:[^:]*:states:::states:startExecution(\.sync(:2)?)?$'
+            THEN 'child workflow ' || coalesce(substring(coalesce(task #>> '{Parameters,StateMachineArn}', task #>> '{Arguments,StateMachineArn}')
+                                                         FROM '([^:]+)(:\d+)?$'), '')
+    END;
+COMMENT ON FUNCTION workflow.workflow_label(jsonb) IS 'What a Task state of a definition asks of another workflow';
+
 -- choice_label: a rule of a Choice state as people write it: "$.amount > 100 and not $.gift is present"; of an SQL
 -- expression the text
 CREATE FUNCTION workflow.choice_label(rule jsonb) RETURNS text
@@ -292,7 +307,7 @@ BEGIN ATOMIC
         SELECT 1, '{}'::bigint[], 'Start', 'start', NULL, NULL, 0
         UNION ALL
         SELECT 2, CASE WHEN s.nests THEN s.place || '{0,0}' ELSE s.place END, 'State', 's' || s.n, s.type,
-               concat_ws(E'\n', s.name, e.label,
+               concat_ws(E'\n', s.name, workflow.workflow_label(s.state::jsonb), e.label,
                          (SELECT left(string_agg(workflow.awaited_label(a.awaited), ' and ' ORDER BY a.n), 200)
                           FROM jsonb_array_elements(s.state::jsonb->'All') WITH ORDINALITY AS a (awaited, n))),
                CASE WHEN s.nests THEN s.level + 1 ELSE s.level END

@@ -144,6 +144,12 @@ BEGIN
                            WHEN 'CompensateQueued' THEN
                                concat(format('%s compensating activity "%s"', worker, activity), problem, '; and for ' || circuit,
                                       '; ' || held)
+                           WHEN 'Request' THEN
+                               CASE WHEN run.request->>'workflow' IS NULL THEN format('an answer for workflow id "%s"', run.request->>'workflow_id')
+                                    WHEN run.request ? 'started' THEN
+                                        format('child workflow "%s" (%s), to %s', run.request->>'workflow_id', run.request->>'workflow',
+                                               CASE WHEN run.request ? 'cancel_requested' THEN 'be canceled' ELSE 'close' END)
+                                    ELSE format('child workflow "%s" (%s), to start', run.request->>'workflow_id', run.request->>'workflow') END
                            WHEN 'Branches' THEN concat(branches.running, CASE branches.running WHEN 1 THEN ' branch: ' ELSE ' branches: ' END,
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'
@@ -161,6 +167,7 @@ BEGIN
             CASE WHEN run.phase IN ('Callback', 'Queued', 'CompensateQueued') OR branches.asked THEN 'workflow.complete_activity()' END,
             CASE WHEN awaited @? '$[*].Signal' THEN 'workflow.signal()' END,
             CASE WHEN awaited @? '$[*].Update' THEN 'workflow.update()' END,
+            CASE WHEN run.request ? 'started' THEN 'its child: ask workflow.explain() of that' END,
             CASE WHEN until IS NOT NULL THEN 'time' END,
             CASE WHEN NOT run.cancel_requested THEN 'workflow.cancel()' END));
     END IF;

@@ -31,7 +31,7 @@ BEGIN ATOMIC
            p.proname IN ('see_all_runs', 'get_execution', 'get_history', 'shard_key', 'explain', 'explain_run',
                          'describe', 'describe_mermaid', 'describe_dot', 'describe_states', 'with_template',
                          'nested_machines', 'definition_source', 'last_version', 'definition_state',
-                         'definition_states', 'definition_edges', 'definition_nodes', 'task_activity',
+                         'definition_states', 'definition_edges', 'definition_nodes', 'task_activity', 'workflow_label',
                          'choice_label', 'awaited_label', 'awaited_text', 'expression_label', 'map_label', 'retry_label', 'picture_lines',
                          'mermaid_text', 'dot_text', 'answerable_token', 'current_epoch', 'queue_problem', 'queue_workers', 'task_rates',
                          'span_id', 'key_name', 'run_branches', 'run_spans', 'timeline', 'unix_nanos', 'otlp_attributes',

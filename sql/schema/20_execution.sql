@@ -61,11 +61,16 @@ CREATE TABLE workflow.execution (
     run_attempt      int NOT NULL DEFAULT 1,
     options          jsonb,
     schedule         jsonb,
+    parent_workflow_id text COLLATE "C",
+    parent_run_id    uuid,
+    parent_owner     regrole,
+    children         boolean NOT NULL DEFAULT false,
     PRIMARY KEY (shard_key, run_id),
     UNIQUE (shard_key, workflow_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX execution_ready ON workflow.execution (owner, run_id) WHERE ready;
 CREATE INDEX execution_request ON workflow.execution (shard_key, request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX execution_parent ON workflow.execution (parent_workflow_id) WHERE parent_workflow_id IS NOT NULL;
 COMMENT ON TABLE workflow.execution IS 'Open runs: the materialised state of each';
 COMMENT ON COLUMN workflow.execution.ready IS 'An executor has something to do for this run';
 COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''s activity was running: it runs alone, and is stuck after order_workflow.crash_limit';
@@ -73,6 +78,9 @@ COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row i
 COMMENT ON COLUMN workflow.execution.execution_deadline IS 'The execution_timeout of the start, for all runs that continue one another';
 COMMENT ON COLUMN workflow.execution.run_attempt IS 'Of the workflow: counts runs that followed one that failed (Retry)';
 COMMENT ON COLUMN workflow.execution.options IS 'As given to workflow.start: {Retry, RetryCounts, RunTimeoutMs, Priority}; null: none of these';
+COMMENT ON COLUMN workflow.execution.parent_run_id IS 'Of a child: the run that is told how it closes; that may have been continued since';
+COMMENT ON COLUMN workflow.execution.parent_owner IS 'As whom the parent runs; null: nobody is told';
+COMMENT ON COLUMN workflow.execution.children IS 'It, or a run that it continues, has started children: see workflow.child';
 COMMENT ON COLUMN workflow.execution.traceparent IS 'The W3C trace it was started in; null: it has one of its own';
 COMMENT ON COLUMN workflow.execution.schedule IS 'Of the schedule that started it: {Name, ScheduledTime}';
 COMMENT ON COLUMN workflow.execution.variables IS 'What Assign has set: {name: value}; null when there are none';
@@ -229,7 +237,9 @@ CREATE TABLE workflow.timer (
 CREATE INDEX timer_due ON workflow.timer (owner, due_at);
 COMMENT ON TABLE workflow.timer IS 'When open runs must be looked at again';
 
--- Requests to a run, inserted without locking it; a message is its own ready mark.
+-- Requests to a run, inserted without locking it; a message is its own ready mark.  StartChild, SignalExternal and
+-- CancelExternal are not to a run that is there: run_id is that of the child to be started, or of the request, and whoever
+-- takes them in starts the child, or sends the message that is meant.
 CREATE TABLE workflow.message (
     shard_key  int NOT NULL,
     run_id     uuid NOT NULL,
@@ -238,7 +248,9 @@ CREATE TABLE workflow.message (
     kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations', 'Pause', 'Resume',
                                              'ActivityCompleted', 'ActivityFailed', 'Heartbeat',
                                              'PauseActivity', 'ResumeActivity', 'ResetActivity',
-                                             'UpdateActivityOptions', 'Signal', 'Update', 'Compensations', 'ScheduledRunClosed')),
+                                             'UpdateActivityOptions', 'Signal', 'Update', 'Compensations', 'ScheduledRunClosed',
+                                             'StartChild', 'SignalExternal', 'CancelExternal',
+                                             'ChildStarted', 'ChildClosed', 'RequestAccepted', 'RequestFailed')),
     payload    jsonb NOT NULL,
     sent_by    regrole NOT NULL,
     sent_at    timestamptz NOT NULL,
@@ -246,6 +258,24 @@ CREATE TABLE workflow.message (
 );
 CREATE INDEX message_unread ON workflow.message (owner, run_id);
 COMMENT ON TABLE workflow.message IS 'Requests on their way to an open run, or to a schedule';
+
+-- Children that are to be closed with their parent, and have not closed yet: of the parent's shard, since that is where
+-- it is known who they are.  What becomes of them is told to them by a message.
+CREATE TABLE workflow.child (
+    shard_key         int NOT NULL,
+    chain_id          uuid NOT NULL,
+    child_run_id      uuid NOT NULL,
+    owner             regrole NOT NULL,
+    child_shard_key   int NOT NULL,
+    child_owner       regrole NOT NULL,
+    child_workflow    text NOT NULL,
+    child_workflow_id text NOT NULL,
+    policy            text NOT NULL CHECK (policy IN ('Terminate', 'RequestCancel')),
+    PRIMARY KEY (shard_key, chain_id, child_run_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE workflow.child IS 'Open children that do not survive their parent';
+COMMENT ON COLUMN workflow.child.chain_id IS 'Of the parent: the runs that continue one another';
+COMMENT ON COLUMN workflow.child.child_run_id IS 'The first run of the child';
 
 -- Signals that a run has taken in, and no Await state has consumed.
 CREATE TABLE workflow.signal (

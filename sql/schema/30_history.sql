@@ -31,10 +31,13 @@ CREATE TABLE workflow.closed_execution (
     run_attempt   int NOT NULL DEFAULT 1,
     next_run_id   uuid,
     schedule      jsonb,
+    parent_workflow_id text COLLATE "C",
+    parent_run_id uuid,
     PRIMARY KEY (shard_key, bucket, run_id)
 ) PARTITION BY LIST (bucket);
 CREATE INDEX closed_execution_workflow_id ON workflow.closed_execution (shard_key, workflow_id);
 CREATE INDEX closed_execution_request ON workflow.closed_execution (shard_key, request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX closed_execution_parent ON workflow.closed_execution (parent_workflow_id) WHERE parent_workflow_id IS NOT NULL;
 COMMENT ON TABLE workflow.closed_execution IS 'Closed runs';
 COMMENT ON COLUMN workflow.closed_execution.next_run_id IS 'The run in its place: it was continued as new, or is retried';
 COMMENT ON COLUMN workflow.closed_execution.machine IS 'State needed to run failed compensations again, when there are any';

@@ -66,6 +66,7 @@ BEGIN
                      ('workflow.batch_chunk', format(mine, 'owner')),
                      ('workflow.batch_error', format(mine, 'owner')),
                      ('workflow.update_request', format(mine, 'owner')),
+                     ('workflow.child', format(mine, 'owner')),
                      ('workflow.closed_execution', format(started, 'owner', 'started_by')),
                      ('workflow.history_batch', format(started, 'owner', 'started_by')),
                      ('workflow.compensation', format(started, 'owner', 'started_by'))) AS p (relation, condition)

@@ -15,6 +15,15 @@ RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_mock_activity';
 COMMENT ON FUNCTION workflow_test.mock_activity(text, jsonb, text, text, jsonb, int, interval, boolean, jsonb) IS
 'Answers calls of an activity with a result or an error';
 
+-- Answer in the place of a child workflow, which is not started then and need not be registered.  Mocks are tried as those
+-- of activities.  The child closes when duration has passed; the errors OW.ChildWorkflowCanceled, OW.ChildWorkflowTerminated and
+-- States.Timeout stand for a child that closes so.
+CREATE FUNCTION workflow_test.mock_workflow(workflow text, result jsonb DEFAULT NULL, error text DEFAULT NULL,
+    message text DEFAULT NULL, input jsonb DEFAULT NULL, times int DEFAULT NULL, duration interval DEFAULT '0')
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_mock_workflow';
+COMMENT ON FUNCTION workflow_test.mock_workflow(text, jsonb, text, text, jsonb, int, interval) IS
+'Answers in the place of a child workflow, with a result or an error';
+
 CREATE FUNCTION workflow_test.allow_activity(activity text)
 RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'ow_test_allow_activity';
 COMMENT ON FUNCTION workflow_test.allow_activity(text) IS

@@ -83,7 +83,9 @@ RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT workflow_test._is(
         ARRAY(SELECT h.state FROM workflow.get_history(workflow_id) h
               WHERE h.event_type = 'StateEntered'
-                 OR (h.event_type = 'ActivityTaskScheduled' AND h.attributes -> 'attempt' = '1'
+                 OR (h.event_type IN ('ActivityTaskScheduled', 'StartChildWorkflowExecutionInitiated',
+                                      'SignalExternalWorkflowExecutionInitiated',
+                                      'RequestCancelExternalWorkflowExecutionInitiated') AND h.attributes -> 'attempt' = '1'
                      AND NOT h.attributes ?| '{compensation,reset}')
               ORDER BY h.event_id),
         states, format('workflow %s went through its states', workflow_id))

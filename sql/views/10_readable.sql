@@ -11,7 +11,8 @@ CREATE VIEW workflow.readable_execution WITH (security_barrier) AS
 SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workflow, d.version, d.definition,
        e.owner, e.started_by, e.started_at, e.deadline, e.ready, e.status, e.state, e.phase, e.attempt,
        e.next_event_id, e.cancel_requested, e.compensation, e.entered_at, e.scheduled_at, e.due_at,
-       e.request_id, e.chain_id, e.root_run_id, e.run_attempt,
+       e.request_id, e.chain_id, e.root_run_id, e.run_attempt, e.parent_workflow_id, e.parent_run_id,
+       CASE WHEN e.phase = 'Request' THEN e.kept->'Request' END AS request,
        (e.control->>'paused_at')::timestamptz AS paused_at, e.control->>'paused_by' AS paused_by,
        CASE WHEN may.see_all THEN e.control->>'reason' END AS pause_reason,
        (e.paused->>'paused_at')::timestamptz AS run_paused_at, e.paused->>'paused_by' AS run_paused_by,
@@ -39,7 +40,7 @@ COMMENT ON VIEW workflow.readable_execution IS 'Open runs the current user may r
 CREATE VIEW workflow.readable_closed_execution WITH (security_barrier) AS
 SELECT c.shard_key, c.bucket, c.run_id, c.workflow_id, c.definition_id, d.workflow, d.version,
        c.owner, c.started_by, c.started_at, c.closed_at, c.status, c.state, c.events, c.public_error,
-       c.request_id, c.chain_id, c.root_run_id, c.run_attempt, c.next_run_id,
+       c.request_id, c.chain_id, c.root_run_id, c.run_attempt, c.next_run_id, c.parent_workflow_id, c.parent_run_id,
        coalesce(c.traceparent, concat('00-', replace(c.run_id::text, '-', ''), '-',
                                       right(replace(c.run_id::text, '-', ''), 16), '-01')) AS traceparent, c.machine IS NOT NULL AS compensations_failed,
        CASE WHEN may.see_all OR may.see_own THEN c.input END AS input,

@@ -14,13 +14,14 @@ SELECT workflow_id, run_id, workflow, version, status, state,
        NULL::timestamptz AS closed_at,
        run_attempt AS attempt, owner, started_by, memo, deadline, due_at, stuck, cancel_requested, request_id, root_run_id,
        shard_key, traceparent, run_paused_at AS paused_at, run_paused_by AS paused_by, run_pause_reason AS pause_reason,
-       NULL::uuid AS next_run_id, schedule
+       NULL::uuid AS next_run_id, schedule,
+       parent_workflow_id, parent_run_id
 FROM workflow.readable_execution
 UNION ALL
 SELECT workflow_id, run_id, workflow, version, status, state,
        input, output, error, cause, public_error, started_at, closed_at,
        run_attempt, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key,
-       traceparent, NULL, NULL, NULL, next_run_id, schedule
+       traceparent, NULL, NULL, NULL, next_run_id, schedule, parent_workflow_id, parent_run_id
 FROM workflow.readable_closed_execution;
 COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
 COMMENT ON COLUMN workflow.executions.workflow_id IS
@@ -56,6 +57,8 @@ COMMENT ON COLUMN workflow.executions.paused_at IS 'When the run was paused; NUL
 COMMENT ON COLUMN workflow.executions.paused_by IS 'The role that paused it';
 COMMENT ON COLUMN workflow.executions.pause_reason IS 'As given to workflow.pause';
 COMMENT ON COLUMN workflow.executions.schedule IS 'Of the schedule that started it: {Name, ScheduledTime}';
+COMMENT ON COLUMN workflow.executions.parent_workflow_id IS 'Of a child: whose Task started it';
+COMMENT ON COLUMN workflow.executions.parent_run_id IS 'The run that did; another may have continued it since';
 COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- A run that no transition has touched has no batch yet, but it has been started.  Tokens of tasks in queues are not
@@ -87,6 +90,24 @@ COMMENT ON COLUMN workflow.history.branch_id IS 'The branch of a Parallel, or it
 COMMENT ON COLUMN workflow.history.attributes IS
     'What else is to be known of it, by type: inputs, results, errors, …';
 COMMENT ON COLUMN workflow.history.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
+
+CREATE VIEW workflow.children WITH (security_invoker) AS
+SELECT e.parent_workflow_id, e.parent_run_id, e.workflow_id, e.run_id, e.workflow, e.version, e.status, e.state, e.started_at,
+       e.closed_at, e.owner
+FROM workflow.executions e
+WHERE e.parent_workflow_id IS NOT NULL;
+COMMENT ON VIEW workflow.children IS 'Runs that other runs have started, open and closed';
+COMMENT ON COLUMN workflow.children.parent_workflow_id IS 'Whose Task started it';
+COMMENT ON COLUMN workflow.children.parent_run_id IS 'The run that did; another may have continued it since';
+COMMENT ON COLUMN workflow.children.workflow_id IS 'Of the child';
+COMMENT ON COLUMN workflow.children.run_id IS 'Of the child';
+COMMENT ON COLUMN workflow.children.workflow IS 'The name of the child''s workflow';
+COMMENT ON COLUMN workflow.children.version IS 'Of the definition that the child follows';
+COMMENT ON COLUMN workflow.children.status IS 'Of the child, as in workflow.executions';
+COMMENT ON COLUMN workflow.children.state IS 'The state the child is in, or ended in';
+COMMENT ON COLUMN workflow.children.started_at IS 'When the child was started';
+COMMENT ON COLUMN workflow.children.closed_at IS 'When it ended; NULL while it is open';
+COMMENT ON COLUMN workflow.children.owner IS 'The role that the child runs as';
 
 -- shard_key: the hash of a workflow id, or what is embedded in a run id
 CREATE FUNCTION workflow.shard_key(workflow_id text) RETURNS int

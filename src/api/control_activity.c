@@ -31,7 +31,7 @@ typedef struct Target
 static bool
 names(const OwState *state, const char *name)
 {
-	return state->type == OW_STATE_TASK && (strcmp(state->name, name) == 0 || strcmp(state->activity, name) == 0);
+	return state->activity != NULL && (strcmp(state->name, name) == 0 || strcmp(state->activity, name) == 0);
 }
 
 static bool

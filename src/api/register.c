@@ -89,6 +89,28 @@ check_activities(const OwDefinition *definition, Oid owner, OwProblems *problems
 	}
 }
 
+/* The same of the child workflows that it names */
+static void
+check_children(const OwDefinition *definition, Oid owner, OwProblems *problems)
+{
+	ListCell   *cell;
+
+	foreach(cell, definition->children)
+	{
+		const OwWorkflowTask *child = lfirst(cell);
+		Oid			child_owner;
+
+		if (!ow_catalog_find_type(child->workflow, &child_owner, NULL))
+			ow_problem_add(problems, OW_SEVERITY_WARNING, "WorkflowNotRegistered", NULL,
+						   "Register it with workflow.register() before a run gets there.",
+						   "child workflow \"%s\" is not registered", child->workflow);
+		else if (!ow_catalog_may(owner, child->workflow, child_owner, OW_PRIVILEGE_START))
+			ow_problem_add(problems, OW_SEVERITY_ERROR, "WorkflowNotPermitted", NULL,
+						   "Its owner can grant \"start\" with workflow.grant_workflow().",
+						   "role \"%s\" may not start workflow \"%s\"", ow_api_role_name(owner), child->workflow);
+	}
+}
+
 /* Does a problem's path lead to this state, of whatever machine? */
 static bool
 is_path_of(const char *path, const OwState *state)
@@ -172,6 +194,7 @@ check_source(const Source *source, Oid owner, OwProblems *problems)
 	if (definition == NULL)
 		return;
 	check_activities(definition, owner, problems);
+	check_children(definition, owner, problems);
 	check_leases(definition, problems);
 	ow_payload_verify(definition->input_type, owner, "Input", "", problems);
 	ow_payload_verify(definition->output_type, owner, "Output", "", problems);

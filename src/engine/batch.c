@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/guard.h"
 #include "engine/schedule.h"
+#include "engine/request.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "storage/ipc.h"
@@ -211,11 +212,16 @@ static int
 drive(const OwRunRef *refs, int count, OwChainOptions options, const OwFailure *stuck, OwDriveRest *rest)
 {
 	List	   *runs;
+	List	   *absent;
+	int			moved;
 
 	ow_store_open();
-	runs = ow_run_load(refs, count, &rest->contended, options.context);
+	runs = ow_run_load(refs, count, &rest->contended, &absent, options.context);
 	ow_store_close();
-	return drive_loaded(in_order_of_priority(runs), options, stuck, rest);
+	moved = drive_loaded(in_order_of_priority(runs), options, stuck, rest);
+	if (absent != NIL)
+		ow_requests_deliver(absent, options.shared, stuck, options.context, &rest->alone);
+	return moved;
 }
 
 int

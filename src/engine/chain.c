@@ -26,7 +26,9 @@
 #include "engine/circuit.h"
 #include "engine/clock.h"
 #include "engine/guard.h"
+#include "engine/message.h"
 #include "engine/payload.h"
+#include "engine/request.h"
 #include "engine/session.h"
 #include "engine/sql_expression.h"
 #include "machine/instant.h"
@@ -134,6 +136,12 @@ static void
 new_task_token(void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token)
 {
 	ow_task_token_make(run->shard_key, queued, task_token);
+}
+
+static void
+new_request(void *arg, const OwRun *run, OwRequest *request)
+{
+	ow_request_address(((const Chain *) arg)->loaded, request);
 }
 
 static void
@@ -443,58 +451,6 @@ run_activity(Chain *chain, ActivityOutcome *outcome)
 	end(&chain->single, true);
 }
 
-static bool
-is_answer(const OwMessage *message)
-{
-	return message->kind == OW_INPUT_ACTIVITY_COMPLETED || message->kind == OW_INPUT_ACTIVITY_FAILED ||
-		message->kind == OW_INPUT_HEARTBEAT;
-}
-
-/* What came with a task token; false when nobody waits for it any more. */
-static bool
-take_answer(const Chain *chain, const OwMessage *message, OwInput *input, OwFailure *failure)
-{
-	const OwToken *token = ow_run_find_task(&chain->loaded->run, &message->task_token, &input->branch);
-	JsonbValue	value;
-
-	if (token == NULL || (message->kind == OW_INPUT_HEARTBEAT && ow_token_is_queued(token)))
-		return false;
-	input->result = ow_json_get(message->payload, "result");
-	input->details = ow_json_get(message->payload, "details");
-	if (message->kind != OW_INPUT_ACTIVITY_FAILED)
-		return true;
-	memset(failure, 0, sizeof(*failure));
-	failure->error = ow_json_get_string(message->payload, "error");
-	if (failure->error == NULL)
-		failure->error = "";
-	failure->cause = ow_json_get_string(message->payload, "cause");
-	failure->details = ow_json_get(message->payload, "details");
-	failure->heartbeat = token->lease ? token->lease->details : NULL;
-	failure->non_retryable = ow_json_member(message->payload, "non_retryable", &value) && value.val.boolean;
-	failure->next_retry_delay_ms = OW_UNSET;
-	if (ow_json_member(message->payload, "next_retry_delay_ms", &value))
-		(void) ow_json_value_int64(&value, &failure->next_retry_delay_ms);
-	input->failure = failure;
-	return true;
-}
-
-static void
-take_signal(const OwMessage *message, OwInput *input)
-{
-	input->signal = ow_json_get_string(message->payload, message->kind == OW_INPUT_UPDATE ? "update" : "signal");
-	input->update_id = ow_json_get_string(message->payload, "update_id");
-	input->details = ow_json_get(message->payload, "payload");
-	input->request_id = ow_json_get_string(message->payload, "request_id");
-	input->sent_at = message->sent_at;
-}
-
-static bool
-is_control(const OwMessage *message)
-{
-	return message->kind == OW_INPUT_PAUSE_ACTIVITY || message->kind == OW_INPUT_RESUME_ACTIVITY ||
-		message->kind == OW_INPUT_RESET_ACTIVITY || message->kind == OW_INPUT_ACTIVITY_OPTIONS;
-}
-
 /* What an operator asks of an activity is for all that the run is at of it now. */
 static OwStep
 feed_control(Chain *chain, OwInput *input)
@@ -515,23 +471,14 @@ static OwStep
 feed_message(Chain *chain, const OwMessage *message)
 {
 	OwLoadedRun *loaded = chain->loaded;
-	OwInput		input = {
-		.kind = message->kind,
-		.reason = message->reason,
-		.requested_by = message->sent_by,
-		.request = message->payload
-	};
+	OwInput		input = {0};
 	OwFailure	failure;
 
-	if (message->kind == OW_INPUT_SIGNAL || message->kind == OW_INPUT_UPDATE)
-		take_signal(message, &input);
 	loaded->updates |= message->kind == OW_INPUT_UPDATE;
-	if (message->kind == OW_INPUT_COMPENSATIONS)
-		input.details = ow_json_get(message->payload, "compensations");
-	if (is_control(message))
-		return feed_control(chain, &input);
-	if (is_answer(message) && !take_answer(chain, message, &input, &failure))
+	if (!ow_message_input(&loaded->run, message, &input, &failure))
 		return OW_STEP_PARKED;
+	if (ow_message_is_control(message))
+		return feed_control(chain, &input);
 	if (message->kind == OW_INPUT_RETRY)
 	{
 		loaded->crashes = 0;
@@ -710,6 +657,7 @@ one_try(Chain *chain, bool careful)
 		.load_compensations = load_compensations,
 		.evaluate = evaluate,
 		.new_task_token = new_task_token,
+		.new_request = new_request,
 		.next_run = next_run,
 		.read_flag = ow_flag_read,
 		.retry_run = retry_run,

@@ -72,6 +72,49 @@ typedef struct OwCatcher
 
 #define OW_MAX_FAIRNESS_KEY 1000	/* bytes */
 
+#define OW_MAX_WORKFLOW_ID 1000 /* bytes */
+
+/* What a Task asks of another workflow */
+typedef enum OwRequestKind
+{
+	OW_REQUEST_CHILD,			/* to be started */
+	OW_REQUEST_SIGNAL,
+	OW_REQUEST_CANCEL,
+	OW_REQUEST_CANCEL_CHILD		/* no Task's: its run, or branch, is to end */
+} OwRequestKind;
+
+/* What becomes of a child that is open when its parent closes */
+typedef enum OwParentClosePolicy
+{
+	OW_CLOSE_TERMINATE,
+	OW_CLOSE_ABANDON,
+	OW_CLOSE_REQUEST_CANCEL
+} OwParentClosePolicy;
+
+extern const char *ow_close_policy_name(OwParentClosePolicy policy);
+
+/* What the Task of a child has as its result, or what it is called with */
+typedef enum OwChildForm
+{
+	OW_CHILD_PLAIN,				/* the child's output */
+	OW_CHILD_EXECUTION,			/* startExecution: its name, id and input are in Parameters */
+	OW_CHILD_EXECUTION_TEXT		/* the same, with the output as a text (.sync, without :2) */
+} OwChildForm;
+
+/* A Task that is no activity's */
+typedef struct OwWorkflowTask
+{
+	OwRequestKind kind;
+	char	   *workflow;		/* the child's; NULL: its input says which */
+	int			version;		/* 0: the current one */
+	char	   *workflow_id;	/* as written; NULL: derived from where the Task is */
+	OwExpression *workflow_id_path;
+	OwSqlTemplate *workflow_id_sql;
+	OwParentClosePolicy policy;
+	bool		waits;			/* until the child has closed */
+	OwChildForm form;
+} OwWorkflowTask;
+
 /* When attempts of an activity are not made, because those before failed; see circuit.h */
 typedef struct OwCircuitBreaker
 {
@@ -266,7 +309,8 @@ typedef struct OwState
 
 	Jsonb	   *result;			/* Pass: Result, or NULL */
 
-	char	   *activity;		/* Task: the activity's name */
+	char	   *activity;		/* Task: the activity's name; NULL: none, but workflow is set */
+	OwWorkflowTask *workflow;	/* Task: NULL: an activity's */
 	char	   *resource;		/* Task: Resource as written */
 	bool		callback;		/* Task: .waitForTaskToken */
 	bool		synchronous;	/* Task: .sync */
@@ -352,6 +396,7 @@ typedef struct OwDefinition
 	OwUpdateType *updates;
 	int			nactivities;	/* distinct names of activities used, compensations included */
 	char	  **activities;
+	List	   *children;		/* of OwWorkflowTask *: child workflows that are named */
 } OwDefinition;
 
 /*
@@ -406,6 +451,9 @@ extern const char *ow_definition_nearest_update(const OwDefinition *definition, 
 
 /* Where a run begins */
 extern int	ow_definition_start(const OwDefinition *definition);
+
+/* The workflow that an ARN of a state machine stands for, without a version; any other text is a name itself. */
+extern char *ow_state_machine_name(const char *text);
 
 /* Do branches run in this state, Parallel or Map? */
 extern bool ow_state_has_branches(const OwState *state);

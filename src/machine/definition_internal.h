@@ -197,6 +197,15 @@ extern void ow_read_task_options(OwTaskOptions *options, const JsonbValue *sourc
 extern void ow_read_task_option_paths(OwTaskOptions *options, const JsonbValue *source,
 									  const char *where, OwProblems *problems);
 
+/*
+ * definition_workflow.c: Tasks of other workflows.  The table is of the fields that only they have; for those of
+ * activities, the fields are refused.
+ */
+extern const OwField ow_workflow_task_fields[];
+extern bool ow_is_workflow_resource(const char *resource);
+extern void ow_compile_workflow_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
+extern void ow_refuse_workflow_fields(OwCompiler *compiler, const JsonbValue *source, const char *where);
+
 /* definition_retry.c */
 extern void ow_read_retriers(OwTaskOptions *options, const JsonbValue *source, const char *where,
 							 OwProblems *problems);

@@ -63,5 +63,5 @@ ow_job_definition(const char *activity, const Jsonb *options, OwProblems *proble
 bool
 ow_job_names_activity(const OwDefinition *definition, const char *activity)
 {
-	return strcmp(definition->activities[0], activity) == 0 && !definition->states[0].callback;
+	return definition->nactivities > 0 && strcmp(definition->activities[0], activity) == 0 && !definition->states[0].callback;
 }

@@ -223,7 +223,7 @@ ow_compile_resource(const JsonbValue *source, OwState *state, const char *where,
 		return refuse(problems, "InvalidResource", where, NULL, resource, "names no activity");
 	if (strncmp(resource, "workflow:", 9) == 0)
 		return refuse(problems, "NotSupported", where, NULL, resource,
-					  "is a child workflow, which is not supported yet");
+					  "is a workflow, and a compensation is an activity");
 	if (strncmp(resource, "arn:", 4) == 0)
 		return resource_from_arn(source, state, where, resource, problems);
 	return plain_activity(state, where, resource, problems);

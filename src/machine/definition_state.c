@@ -388,8 +388,8 @@ typedef struct OwStateKind
 	bool		has_transition; /* Next or End */
 	OwStateCompiler compile;	/* may be NULL */
 	bool		has_result;
-	const OwField *const tables[9];
-	const OwField *const sql_tables[8];
+	const OwField *const tables[10];
+	const OwField *const sql_tables[9];
 } OwStateKind;
 
 static const OwStateKind state_kinds[] = {
@@ -397,9 +397,9 @@ static const OwStateKind state_kinds[] = {
 		{common_fields, flow_fields, next_fields, assign_fields, pass_fields, ow_sql_only_fields, NULL},
 	{common_fields, sql_flow_fields, next_fields, assign_fields, ow_jsonpath_only_fields, NULL}},
 	{"Task", OW_STATE_TASK, true, compile_task, true,
-		{common_fields, flow_fields, next_fields, assign_fields, task_fields, ow_task_option_fields,
+		{common_fields, flow_fields, next_fields, assign_fields, task_fields, ow_workflow_task_fields, ow_task_option_fields,
 		ow_task_option_path_fields, ow_sql_only_fields, NULL},
-		{common_fields, sql_flow_fields, next_fields, assign_fields, sql_task_fields, ow_task_option_sql_fields,
+		{common_fields, sql_flow_fields, next_fields, assign_fields, sql_task_fields, ow_workflow_task_fields, ow_task_option_sql_fields,
 	ow_jsonpath_only_fields, NULL}},
 	{"Choice", OW_STATE_CHOICE, false, compile_choice, false,
 		{common_fields, flow_fields, assign_fields, choice_fields, ow_sql_only_fields, NULL},

@@ -402,6 +402,9 @@ static void
 check_timeout(const OwTaskOptions *options, const OwState *state, const JsonbValue *source, const char *where,
 			  OwProblems *problems)
 {
+	/* a workflow has its own */
+	if (state->workflow != NULL)
+		return;
 	/* a bad one is reported already */
 	if (ow_field_is_present(source, "TimeoutSeconds") || ow_field_is_present(source, "StartToCloseSeconds") ||
 		ow_field_is_present(source, "TimeoutSecondsPath"))
@@ -450,9 +453,15 @@ ow_compile_task(OwCompiler *compiler, OwState *state, const JsonbValue *source, 
 	int			errors = problems->errors;
 
 	state->resource = ow_field_string(source, "Resource");
-	state->activity = ow_compile_resource(source, state, where, problems);
-	if (state->activity != NULL)
-		add_activity(compiler->definition, state->activity);
+	if (state->resource != NULL && ow_is_workflow_resource(state->resource))
+		ow_compile_workflow_task(compiler, state, source, where);
+	else
+	{
+		ow_refuse_workflow_fields(compiler, source, where);
+		state->activity = ow_compile_resource(source, state, where, problems);
+		if (state->activity != NULL)
+			add_activity(compiler->definition, state->activity);
+	}
 
 	ow_read_task_options(&state->options, source, where, problems);
 	if (compiler->sql)

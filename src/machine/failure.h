@@ -50,6 +50,12 @@ typedef struct OwFailure
 #define OW_ERROR_TRANSITION_LIMIT "OW.TransitionLimitExceeded"
 #define OW_ERROR_VERSION "OW.VersionNotSupported"
 #define OW_ERROR_CIRCUIT_OPEN "OW.CircuitOpen"
+#define OW_ERROR_ALREADY_STARTED "OW.WorkflowExecutionAlreadyStarted"
+#define OW_ERROR_EXECUTION_NOT_FOUND "OW.WorkflowExecutionNotFound"
+#define OW_ERROR_WORKFLOW_NOT_FOUND "OW.WorkflowNotFound"
+#define OW_ERROR_SIGNAL_NOT_DECLARED "OW.SignalNotDeclared"
+#define OW_ERROR_CHILD_CANCELED "OW.ChildWorkflowCanceled"
+#define OW_ERROR_CHILD_TERMINATED "OW.ChildWorkflowTerminated"
 
 /* Fills *failure and returns false, so that callers write: return ow_fail(failure, …) */
 extern bool ow_fail(OwFailure *failure, const char *error, const char *cause_format, ...) pg_attribute_printf(3, 4);

@@ -189,6 +189,8 @@ interrupt(OwMachine *machine)
 	ow_machine_cancel_branches(machine, true);
 	if (machine->token->phase == OW_PHASE_WAIT || machine->token->phase == OW_PHASE_AWAIT)
 		ow_machine_cancel_timers(machine);
+	else if (machine->token->phase == OW_PHASE_REQUEST)
+		ow_machine_leave_child(machine);
 	else if (machine->token->phase == OW_PHASE_QUEUED)
 		ow_machine_record(machine, "ActivityTaskCanceled", ow_machine_state(machine)->name, NULL);
 	machine->token->due_at = DT_NOEND;
@@ -230,20 +232,20 @@ is_uninterruptible(const OwRun *run, bool evaluating)
 	return false;
 }
 
-static bool
-cancel_is_pending(const OwRun *run)
+bool
+ow_machine_cancel_is_pending(const OwRun *run)
 {
 	return run->cancel_requested && run->sticky_status == OW_STATUS_RUNNING && !run->outcome.decided;
 }
 
 /*
  * A requested cancel takes effect between states, never while compensations run.  A stored result is
- * evaluated first: the task's compensation is recorded by that.
+ * evaluated first: the task's compensation is recorded by that.  And children are canceled before the run is.
  */
 static bool
 cancel_is_due(const OwRun *run)
 {
-	return cancel_is_pending(run) && !is_uninterruptible(run, true);
+	return ow_machine_cancel_is_pending(run) && !is_uninterruptible(run, true);
 }
 
 static void
@@ -327,7 +329,7 @@ is_runnable(const OwMachine *machine, OwToken *token)
 		case OW_PHASE_EXIT:
 			return true;
 		default:
-			if (cancel_is_pending(run))
+			if (ow_machine_cancel_is_pending(run))
 				return false;	/* until the compensations that it waits for have run */
 	}
 	switch (token->phase)
@@ -437,7 +439,7 @@ advance(OwMachine *machine)
 			return OW_STEP_CLOSED;
 		if (run->status == OW_STATUS_PAUSED)
 			return OW_STEP_PARKED;
-		if (cancel_is_due(run))
+		if (cancel_is_due(run) && !ow_machine_cancel_children(machine))
 			cancel_run(machine);
 		if (run->outcome.decided && !ow_token_is_compensating(&run->token))
 		{
@@ -689,6 +691,12 @@ apply_input(OwMachine *machine, const OwInput *input)
 		case OW_INPUT_RESET_ACTIVITY:
 		case OW_INPUT_ACTIVITY_OPTIONS:
 			ow_machine_control(machine, input);
+			break;
+		case OW_INPUT_CHILD_STARTED:
+		case OW_INPUT_CHILD_CLOSED:
+		case OW_INPUT_REQUEST_ACCEPTED:
+		case OW_INPUT_REQUEST_FAILED:
+			ow_machine_answered(machine, input);
 			break;
 		case OW_INPUT_TRANSITION_LIMIT:
 			reach_transition_limit(machine);

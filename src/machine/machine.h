@@ -55,6 +55,7 @@ typedef enum OwPhase
 	OW_PHASE_QUEUED,			/* an attempt is in its task queue, or somebody outside is at it */
 	OW_PHASE_COMPENSATE_QUEUED, /* the same of compensation token.compensation */
 	OW_PHASE_AWAIT,				/* an Await state: until a signal comes, or token.due_at */
+	OW_PHASE_REQUEST,			/* another workflow is asked for something, or a child runs */
 	OW_PHASE_CLOSED
 } OwPhase;
 
@@ -88,9 +89,10 @@ typedef struct OwToken
 	Jsonb	   *last_failure;	/* of the attempt before: {Error, Cause, Details} */
 	int			compensation;	/* sequence of the one that runs, 0 when none */
 	Jsonb	   *kept;			/* EXIT: the stored result; CALLBACK: the timer that runs; QUEUED:
-								 * {"Task": what it is queued with}; BRANCHES: what is spread, see
-								 * machine_spread.c; of a SQL state these two, and what the task is
-								 * called with, see machine_sql.c */
+								 * {"Task": what it is queued with}; REQUEST: {"Request": what is
+								 * asked of whom}, see machine_workflow.c; BRANCHES: what is
+								 * spread, see machine_spread.c; of a SQL state these two, and what
+								 * the task is called with, see machine_sql.c */
 	OwSpread   *spread;			/* the same unpacked, once asked for: valid while it is of kept */
 	int			opened;			/* BRANCHES: how many were opened */
 	int			failed;			/* BRANCHES: how many failed and were tolerated */
@@ -106,6 +108,21 @@ typedef struct OwToken
 	pg_uuid_t	task_token;
 	OwLease    *lease;			/* QUEUED: as loaded; NULL: nobody has taken the task */
 } OwToken;
+
+/* What a run asks of another workflow: leaves with its transaction, as a message */
+typedef struct OwRequest
+{
+	OwRequestKind kind;
+	pg_uuid_t	id;				/* what answers name; of a child, the id of its first run */
+	char	   *workflow;		/* of a child */
+	int			version;
+	char	   *workflow_id;	/* whose run is asked, or started */
+	OwParentClosePolicy policy; /* of a child */
+	const char *state;
+	TimestampTz at;
+	Jsonb	   *payload;		/* the message's */
+	Oid			receiver;		/* the shell's: whose executors take it in */
+} OwRequest;
 
 typedef enum OwBranchStatus
 {
@@ -239,6 +256,9 @@ typedef struct OwRun
 	List	   *gone_branches;	/* of ids of branches that had a row and run no more */
 	List	   *gathered;		/* of ids of parents whose branches are all over: stored outputs go */
 	List	   *queued;			/* of OwQueuedTask *, handed to task queues since it was loaded */
+	List	   *requests;		/* of OwRequest *, made since it was loaded */
+	List	   *closed_children;	/* of pg_uuid_t *: their requests; they need not be closed with
+									 * it */
 	List	   *signals;		/* of OwBufferedSignal *, in the order in which they came */
 	List	   *consumed_signals;	/* of the event ids of those that had a row: it goes */
 	List	   *update_outcomes;	/* of OwUpdateOutcome *, since it was loaded */
@@ -324,6 +344,9 @@ typedef struct OwHost
 	 * takes it from its queue is told the token, and nobody before
 	 */
 	void		(*new_task_token) (void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token);
+
+	/* Gives a request its id, and whatever else the shell needs to send it. */
+	void		(*new_request) (void *arg, const OwRun *run, OwRequest *request);
 
 	/* The run that continues this one: its id, and the version that it follows */
 	void		(*next_run) (void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, int *version);
@@ -421,6 +444,10 @@ typedef enum OwInputKind
 	OW_INPUT_RESUME_ACTIVITY,
 	OW_INPUT_RESET_ACTIVITY,
 	OW_INPUT_ACTIVITY_OPTIONS,
+	OW_INPUT_CHILD_STARTED,		/* these four answer a request, which is named in what came */
+	OW_INPUT_CHILD_CLOSED,
+	OW_INPUT_REQUEST_ACCEPTED,
+	OW_INPUT_REQUEST_FAILED,
 	OW_INPUT_TRANSITION_LIMIT,	/* replay: the token had entered too many states without waiting */
 	OW_INPUT_RESET,				/* the history so far was another run's: this one begins here */
 	OW_INPUT_UPGRADE			/* the run goes on in another version, which has a place for it */
@@ -436,7 +463,8 @@ typedef struct OwInput
 	const char *reason;			/* CANCEL, TERMINATE, PAUSE, RESUME, PAUSE_ACTIVITY; may be NULL */
 	const char *requested_by;	/* CANCEL, TERMINATE, PAUSE, RESUME, RETRY*, SIGNAL, UPDATE, of
 								 * activities; may be NULL */
-	const Jsonb *request;		/* of activities: {keep_paused, reset_heartbeat, options} */
+	const Jsonb *request;		/* of activities: {keep_paused, reset_heartbeat, options}; of
+								 * answers to requests: see machine_workflow.c */
 	/* Replay: the retry decision as history recorded it, instead of asking the policy again */
 	const OwRetryAnswer *recorded_retry;
 	/* Replay: what a task token's answer was limited by, instead of asking the task's options */
@@ -523,6 +551,9 @@ extern List *ow_machine_find_pending(OwMachine *machine, const char *name);
 
 /* The token of that task token; NULL when none waits for its answer */
 extern const OwToken *ow_run_find_task(const OwRun *run, const pg_uuid_t *task_token, int *branch);
+
+/* The token that waits for the answer to this request, or for this child; NULL: none does */
+extern const OwToken *ow_run_find_request(const OwRun *run, const pg_uuid_t *request_id, int *branch);
 
 /* The compensations that a run which continues as new leaves to the next, as an array */
 extern Jsonb *ow_machine_carried_compensations(const OwRun *run);

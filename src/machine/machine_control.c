@@ -197,7 +197,7 @@ ow_machine_options(const OwMachine *machine, const OwTaskOptions *own, const OwA
 
 /* ---- which tokens ---- */
 
-/* Is the token at an activity?  A Parallel or Map that waits for its back-off is not. */
+/* Is the token at an activity?  A Parallel or Map that waits for its back-off is not, nor a child workflow. */
 static bool
 is_pending(const OwMachine *machine, const OwToken *token)
 {
@@ -209,7 +209,7 @@ is_pending(const OwMachine *machine, const OwToken *token)
 		case OW_PHASE_QUEUED:
 			return true;
 		case OW_PHASE_BACKOFF:
-			return !ow_state_has_branches(&machine->definition->states[token->state]);
+			return machine->definition->states[token->state].activity != NULL;
 		default:
 			return ow_token_is_compensating(token);
 	}

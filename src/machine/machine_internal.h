@@ -129,6 +129,8 @@ extern void ow_machine_callback_timed_out(OwMachine *machine);
 extern void ow_machine_task_failed(OwMachine *machine, const OwInput *input);
 extern bool ow_machine_leave_task(OwMachine *machine, Jsonb *result);
 extern bool ow_machine_catch(OwMachine *machine, const OwState *state, const OwFailure *failure);
+extern void ow_machine_refuse_attempt(OwMachine *machine, const OwState *state, const OwFailure *failure);
+extern bool ow_machine_task_input(OwMachine *machine, const OwState *state, OwFailure *failure);
 extern void ow_machine_call(OwMachine *machine, const OwActivity *activity, const OwTaskOptions *options);
 extern bool ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptions *options,
 								 const char *state, OwPhase backoff);
@@ -149,6 +151,17 @@ extern bool ow_machine_awaits_alike(const OwState *state, const OwState *other);
 extern OwStatus ow_machine_open_status(const OwRun *run);
 extern void ow_machine_pause(OwMachine *machine, const OwInput *input);
 extern void ow_machine_resume(OwMachine *machine, const OwInput *input);
+
+/* machine_workflow.c */
+extern OwRequest *ow_machine_make_request(OwMachine *machine, const OwState *state, OwFailure *failure);
+extern void ow_machine_send_request(OwMachine *machine, const OwState *state, OwRequest *request);
+extern void ow_machine_request_again(OwMachine *machine, const OwState *state);
+extern void ow_machine_answered(OwMachine *machine, const OwInput *input);
+extern const char *ow_machine_failed_request_event(const OwState *state, const OwInput *input);
+extern void ow_machine_add_answer(OwObject *object, const Jsonb *answer);
+extern void ow_machine_leave_child(OwMachine *machine);
+extern bool ow_machine_cancel_children(OwMachine *machine);
+extern bool ow_machine_cancel_is_pending(const OwRun *run);
 
 /* machine_circuit.c */
 extern bool ow_machine_may_attempt(OwMachine *machine, const OwActivity *activity, OwRejection *rejection);

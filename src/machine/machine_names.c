@@ -34,6 +34,7 @@ static const char *const phase_names[] = {
 	[OW_PHASE_QUEUED] = "Queued",
 	[OW_PHASE_COMPENSATE_QUEUED] = "CompensateQueued",
 	[OW_PHASE_AWAIT] = "Await",
+	[OW_PHASE_REQUEST] = "Request",
 	[OW_PHASE_CLOSED] = "Closed"
 };
 

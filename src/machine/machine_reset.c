@@ -37,6 +37,7 @@ take_attempt_back(OwMachine *machine, OwToken *token)
 		case OW_PHASE_CIRCUIT_OPEN:
 		case OW_PHASE_CALLBACK:
 		case OW_PHASE_QUEUED:
+		case OW_PHASE_REQUEST:
 			if (machine->definition->states[token->state].sql == NULL)
 				token->kept = NULL;
 			token->phase = OW_PHASE_BACKOFF;
@@ -86,6 +87,8 @@ ow_machine_reset(OwMachine *machine, const OwInput *input)
 	run->stuck = NULL;
 	run->paused = NULL;
 	run->queued = NIL;
+	run->requests = NIL;
+	run->closed_children = NIL;
 	begin_anew(machine, &run->token);
 	foreach(cell, run->branches)
 	{

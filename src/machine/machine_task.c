@@ -69,8 +69,8 @@ record_scheduled(OwMachine *machine, const OwState *state, bool again)
 }
 
 /* The input cannot be evaluated, and so there is no attempt, nor a token of it: history knows of none. */
-static void
-refuse_attempt(OwMachine *machine, const OwState *state, const OwFailure *failure)
+void
+ow_machine_refuse_attempt(OwMachine *machine, const OwState *state, const OwFailure *failure)
 {
 	machine->token->has_task_token = false;
 	if (!ow_machine_catch(machine, state, failure))
@@ -89,8 +89,8 @@ take_task_token(OwMachine *machine, const OwState *state)
 }
 
 /* The input of a task's attempt */
-static bool
-attempt_input(OwMachine *machine, const OwState *state, OwFailure *failure)
+bool
+ow_machine_task_input(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
 	return state->sql ? ow_machine_sql_call(machine, state, &machine->task_input, failure) :
 		ow_machine_input(machine, state, &machine->task_input, failure);
@@ -100,27 +100,32 @@ void
 ow_machine_enter_task(OwMachine *machine, const OwState *state)
 {
 	OwToken    *token = machine->token;
+	OwRequest  *request = NULL;
 	OwFailure	failure;
 
 	ow_machine_visit_counts(machine)[state->index]++;
 	take_task_token(machine, state);
-	if (!attempt_input(machine, state, &failure))
+	token->scheduled_at = machine->now;
+	if (!ow_machine_task_input(machine, state, &failure) ||
+		(state->workflow != NULL && (request = ow_machine_make_request(machine, state, &failure)) == NULL))
 	{
 		ow_machine_record(machine, "StateEntered", state->name, NULL);
-		refuse_attempt(machine, state, &failure);
+		ow_machine_refuse_attempt(machine, state, &failure);
 		return;
 	}
 	token->phase = OW_PHASE_ACTIVITY;
 	token->attempt = 1;
-	token->scheduled_at = machine->now;
 	if (state->compensation != NULL && state->compensation->when_scheduled &&
 		!ow_machine_record_compensation(machine, state, NULL, NULL, &failure))
 	{
 		ow_machine_record(machine, "StateEntered", state->name, NULL);
-		refuse_attempt(machine, state, &failure);
+		ow_machine_refuse_attempt(machine, state, &failure);
 		return;
 	}
-	record_scheduled(machine, state, false);
+	if (request != NULL)
+		ow_machine_send_request(machine, state, request);
+	else
+		record_scheduled(machine, state, false);
 }
 
 /* The activity cannot run for a reason that an operator can mend. */
@@ -244,7 +249,8 @@ ow_machine_attempt_options(OwMachine *machine, OwTaskOptions *options, OwFailure
 	const OwState *state = ow_machine_state(machine);
 
 	ow_machine_options(machine, &state->options,
-					   machine->host->find_activity(machine->host->arg, machine->run, state->activity), options);
+					   state->activity ? machine->host->find_activity(machine->host->arg, machine->run, state->activity) : NULL,
+					   options);
 	return start_to_close(machine, options, &options->start_to_close_ms, failure) &&
 		heartbeat(machine, options, &options->heartbeat_ms, failure);
 }
@@ -285,7 +291,7 @@ ow_machine_offer_task(OwMachine *machine)
 		return false;
 	}
 	ow_machine_options(machine, &state->options, activity, &options);
-	if ((machine->task_input == NULL && !attempt_input(machine, state, &failure)) ||
+	if ((machine->task_input == NULL && !ow_machine_task_input(machine, state, &failure)) ||
 		!start_to_close(machine, &options, &options.start_to_close_ms, &failure))
 	{
 		ow_machine_fail(machine, &failure);
@@ -331,11 +337,11 @@ schedule_again(OwMachine *machine, const OwState *state)
 		machine->task_input = NULL;
 		machine->token->kept = NULL;
 		take_task_token(machine, state);
-		if (!attempt_input(machine, state, &failure))
+		if (!ow_machine_task_input(machine, state, &failure))
 		{
 			if (state->sql == NULL)
 				ow_machine_record(machine, "TimerFired", state->name, NULL);
-			refuse_attempt(machine, state, &failure);
+			ow_machine_refuse_attempt(machine, state, &failure);
 			return;
 		}
 	}
@@ -360,7 +366,10 @@ ow_machine_next_attempt(OwMachine *machine)
 	else if (token->phase == OW_PHASE_BACKOFF)
 	{
 		token->phase = OW_PHASE_ACTIVITY;
-		schedule_again(machine, ow_machine_state(machine));
+		if (ow_machine_state(machine)->workflow != NULL)
+			ow_machine_request_again(machine, ow_machine_state(machine));
+		else
+			schedule_again(machine, ow_machine_state(machine));
 	}
 	else
 	{
@@ -517,7 +526,7 @@ wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
 	ow_machine_attempt_ended(machine, machine->call.activity, NULL);
 	if (limits == NULL)
 	{
-		refuse_attempt(machine, state, &failure);
+		ow_machine_refuse_attempt(machine, state, &failure);
 		return;
 	}
 	token->phase = OW_PHASE_CALLBACK;
@@ -661,6 +670,8 @@ failed_event(const OwMachine *machine, const OwInput *input)
 {
 	if (machine->token->compensation == 0 && ow_state_has_branches(ow_machine_state(machine)))
 		return "StateFailed";
+	if (input->kind == OW_INPUT_CHILD_CLOSED || input->kind == OW_INPUT_REQUEST_FAILED)
+		return ow_machine_failed_request_event(ow_machine_state(machine), input);
 	return input->kind == OW_INPUT_ACTIVITY_TIMED_OUT ? "ActivityTaskTimedOut" : "ActivityTaskFailed";
 }
 
@@ -680,6 +691,8 @@ record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *ans
 	ow_object_add(&object, "heartbeat_details", failure->heartbeat);
 	if (token->compensation > 0)
 		ow_object_add_int(&object, "compensation", token->compensation);
+	if (input->kind == OW_INPUT_CHILD_CLOSED || input->kind == OW_INPUT_REQUEST_FAILED)
+		ow_machine_add_answer(&object, input->request);
 	if (answer->retry)
 	{
 		ow_object_add_text(&object, "retry_at", ow_instant_format(answer->at));

@@ -62,11 +62,14 @@ can_go_on(const OwToken *token, const OwState *state, const OwState *found)
 		case OW_PHASE_CIRCUIT_OPEN:
 		case OW_PHASE_CALLBACK:
 		case OW_PHASE_QUEUED:
-			return state->callback == found->callback;
+			return state->callback == found->callback && (state->workflow == NULL) == (found->workflow == NULL);
 		case OW_PHASE_BRANCHES:
 			return ow_machine_spreads_alike(state, found);
 		case OW_PHASE_AWAIT:
 			return ow_machine_awaits_alike(state, found);
+		case OW_PHASE_REQUEST:
+			return found->workflow != NULL && state->workflow->kind == found->workflow->kind &&
+				state->workflow->waits == found->workflow->waits;
 		default:
 			return true;
 	}

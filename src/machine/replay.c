@@ -20,6 +20,10 @@
  *		WorkflowTaskScheduled				an operator retried the stuck run
  *		CompensationRetryRequested
  *		WorkflowExecutionSignaled, WorkflowExecutionUpdateAccepted, CompensationsCarriedOver
+ *		StartChildWorkflowExecutionInitiated, SignalExternal…, RequestCancelExternal…
+ *											continue a run that had given others a turn
+ *		ChildWorkflowExecution…, ExternalWorkflowExecution…, StartChildWorkflowExecutionFailed, …
+ *											the answer of another workflow
  *		TransitionLimitReached
  *		WorkflowExecutionUpgraded			the run goes on in another version
  *		WorkflowExecutionReset				what follows is another run's, which begins here
@@ -127,6 +131,13 @@ find_task_token(void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token)
 	if (next < list_length(arg))
 		attributes = ((const OwHistoryEvent *) list_nth(arg, next))->attributes;
 	(void) read_uuid(attributes, "task_token", task_token);
+}
+
+/* A request to another workflow, as the event that is made next tells */
+static void
+find_request(void *arg, const OwRun *run, OwRequest *request)
+{
+	(void) read_uuid(next_attributes(arg, run), request->kind == OW_REQUEST_CHILD ? "run_id" : "request_id", &request->id);
 }
 
 /* The run that continues this one, as the event that is made next tells */
@@ -303,6 +314,20 @@ static const struct
 	{"ActivityTaskUnpaused", OW_INPUT_RESUME_ACTIVITY},
 	{"ActivityTaskReset", OW_INPUT_RESET_ACTIVITY},
 	{"ActivityTaskOptionsUpdated", OW_INPUT_ACTIVITY_OPTIONS},
+	{"StartChildWorkflowExecutionInitiated", OW_INPUT_CONTINUE},
+	{"SignalExternalWorkflowExecutionInitiated", OW_INPUT_CONTINUE},
+	{"RequestCancelExternalWorkflowExecutionInitiated", OW_INPUT_CONTINUE},
+	{"ChildWorkflowExecutionStarted", OW_INPUT_CHILD_STARTED},
+	{"ChildWorkflowExecutionCompleted", OW_INPUT_CHILD_CLOSED},
+	{"ChildWorkflowExecutionFailed", OW_INPUT_CHILD_CLOSED},
+	{"ChildWorkflowExecutionCanceled", OW_INPUT_CHILD_CLOSED},
+	{"ChildWorkflowExecutionTerminated", OW_INPUT_CHILD_CLOSED},
+	{"ChildWorkflowExecutionTimedOut", OW_INPUT_CHILD_CLOSED},
+	{"ExternalWorkflowExecutionSignaled", OW_INPUT_REQUEST_ACCEPTED},
+	{"ExternalWorkflowExecutionCancelRequested", OW_INPUT_REQUEST_ACCEPTED},
+	{"StartChildWorkflowExecutionFailed", OW_INPUT_REQUEST_FAILED},
+	{"SignalExternalWorkflowExecutionFailed", OW_INPUT_REQUEST_FAILED},
+	{"RequestCancelExternalWorkflowExecutionFailed", OW_INPUT_REQUEST_FAILED},
 	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT},
 	{RESET, OW_INPUT_RESET},
 	{"WorkflowExecutionUpgraded", OW_INPUT_UPGRADE}
@@ -382,7 +407,8 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	read_signal(event, input);
 	if (input->kind == OW_INPUT_RESET || input->kind == OW_INPUT_TERMINATE)
 		read_new_run(event, recorded);
-	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT)
+	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT ||
+		input->kind == OW_INPUT_CHILD_CLOSED || input->kind == OW_INPUT_REQUEST_FAILED)
 	{
 		read_retry(event, &recorded->retry);
 		input->recorded_retry = &recorded->retry;
@@ -495,6 +521,7 @@ make_host(List *events)
 		.evaluate = find_value,
 		.recorded_limits = find_limits,
 		.new_task_token = find_task_token,
+		.new_request = find_request,
 		.next_run = find_next_run,
 		.read_flag = find_flag,
 		.retry_run = find_run_retry,

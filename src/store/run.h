@@ -27,6 +27,14 @@ typedef struct OwMessage
 	bool		handed_over;	/* by the session that sends it: it has no row */
 } OwMessage;
 
+/* Of a child: whom to tell that it has closed */
+typedef struct OwParent
+{
+	char	   *workflow_id;
+	pg_uuid_t	run_id;
+	Oid			owner;			/* InvalidOid: it has been told */
+} OwParent;
+
 /* A loaded run: the machine's state, and what only the shell knows */
 typedef struct OwLoadedRun
 {
@@ -43,6 +51,8 @@ typedef struct OwLoadedRun
 	pg_uuid_t	chain_id;
 	TimestampTz execution_deadline; /* of all runs that continue one another; DT_NOEND */
 	Jsonb	   *options;		/* run_options.h */
+	OwParent   *parent;			/* NULL: it is no child */
+	bool		children;		/* it, or a run that it continues, has started some */
 	const OwCompiled *next;		/* what the run that continues this one follows */
 	bool		replaced;		/* on flush: a reset puts another run in its place */
 	bool		ready;			/* on flush: has more to do at once */
@@ -65,10 +75,10 @@ typedef struct OwLoadedRun
 
 /*
  * Lock and load what can be locked.  Refs whose row is locked by another transaction come back in
- * *contended (a list of OwRunRef *); refs that have no open row any more are left out silently.
+ * *contended (a list of OwRunRef *), refs that have no open row in *absent: they have closed, or are no runs yet.
  * Everything is allocated in context.
  */
-extern List *ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context);
+extern List *ow_run_load(const OwRunRef *refs, int count, List **contended, List **absent, MemoryContext context);
 
 /* …or lock them one after the other, in this order, as soon as other transactions let go of them. */
 extern List *ow_run_load_waiting(const OwRunRef *refs, int count, MemoryContext context);

@@ -51,7 +51,7 @@ static OwStatement pass_all_on = {
 	"  FROM workflow.closed_execution c"
 	"  JOIN workflow.execution e ON e.shard_key = c.shard_key AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
 	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND (c.next_run_id IS NOT NULL OR c.status = 'Terminated')"
-	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('Signal', 'Update', 'Cancel', 'Terminate', 'Pause', 'Resume')"
+	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('ChildClosed', 'Signal', 'Update', 'Cancel', 'Terminate', 'Pause', 'Resume')"
 	" RETURNING e.run_id, e.owner::oid",
 	.argument_types = "int,uuid,int2"
 };
@@ -82,7 +82,8 @@ ow_message_goes_along(const OwMessage *message)
 {
 	return !message->taken && (message->kind == OW_INPUT_SIGNAL || message->kind == OW_INPUT_UPDATE ||
 							   message->kind == OW_INPUT_CANCEL || message->kind == OW_INPUT_TERMINATE ||
-							   message->kind == OW_INPUT_PAUSE || message->kind == OW_INPUT_RESUME);
+							   message->kind == OW_INPUT_PAUSE || message->kind == OW_INPUT_RESUME ||
+							   message->kind == OW_INPUT_CHILD_CLOSED);
 }
 
 static TimestampTz
@@ -148,6 +149,8 @@ next_run(const OwLoadedRun *loaded)
 	next->memo = loaded->memo;
 	next->chain_id = loaded->chain_id;
 	next->execution_deadline = loaded->execution_deadline;
+	next->parent = loaded->parent;
+	next->children = loaded->children;
 	next->options = ow_run_options_next(loaded->options, &run->outcome.retry);
 	next->ready = it->token.due_at == DT_NOEND;
 	return next;

@@ -2,7 +2,7 @@
  * run_flush.c
  *		Writing a batch of runs back: one statement per table, fed by arrays of rows.
  *
- * Order of writes: history, compensations, branches and tasks, timers, signals, updates, messages, then the runs' own rows (which this
+ * Order of writes: history, compensations, branches and tasks, timers, signals, updates, messages and requests, then the runs' own rows (which this
  * transaction has locked since loading).  The wake-ups that follow are owed until commit.
  */
 #include "postgres.h"
@@ -76,7 +76,7 @@ static OwStatement delete_messages = {
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
 	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck," \
-	"       paused = n.paused, changes = n.changes" \
+	"       paused = n.paused, changes = n.changes, children = n.children" \
 	"  FROM unnest($1) AS n," \
 	"       LATERAL (SELECT r.ctid AS place FROM workflow.execution r" \
 	"                 WHERE r.shard_key = n.shard_key AND r.run_id = n.run_id OFFSET 0) AS found" \
@@ -206,6 +206,11 @@ ow_run_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, EXECUTION_RUN_ATTEMPT, Int32GetDatum(run->attempt));
 	ow_row_set_json(&row, EXECUTION_OPTIONS, loaded->options);
 	ow_row_set_json(&row, EXECUTION_SCHEDULE, run->schedule);
+	ow_row_set_parent(&row, EXECUTION_PARENT_WORKFLOW_ID, loaded->parent);
+	row.nulls[EXECUTION_PARENT_OWNER] = loaded->parent == NULL || !OidIsValid(loaded->parent->owner);
+	if (!row.nulls[EXECUTION_PARENT_OWNER])
+		ow_row_set(&row, EXECUTION_PARENT_OWNER, ObjectIdGetDatum(loaded->parent->owner));
+	ow_row_set(&row, EXECUTION_CHILDREN, BoolGetDatum(loaded->children));
 	return ow_store_row("execution", row.values, row.nulls);
 }
 
@@ -268,6 +273,7 @@ closed_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, CLOSED_NEXT_RUN_ID, UUIDPGetDatum(&run->outcome.next_run_id));
 	row.nulls[CLOSED_NEXT_RUN_ID] = !ow_run_continues(loaded);
 	ow_row_set_json(&row, CLOSED_SCHEDULE, run->schedule);
+	ow_row_set_parent(&row, CLOSED_PARENT_WORKFLOW_ID, loaded->parent);
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 
@@ -509,6 +515,7 @@ ow_run_flush(List *runs)
 	ListCell   *cell;
 
 	flush_children(runs);
+	ow_requests_flush(runs);
 	flush_runs(runs);
 	foreach(cell, runs)
 	{

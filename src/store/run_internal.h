@@ -35,6 +35,9 @@ extern Datum ow_timer_row(const OwLoadedRun *loaded, const char *kind, Timestamp
 /* Writes what has become of updates, and deletes those of chains that have ended. */
 extern void ow_updates_flush(List *runs);
 
+/* Writes what the runs ask of others, and what parents and children are told when they close. */
+extern void ow_requests_flush(List *runs);
+
 /* Does another run continue this one? */
 extern bool ow_run_continues(const OwLoadedRun *loaded);
 

@@ -57,6 +57,8 @@ static OwStatement delete_undeliverable = {
 	.sql =
 	"WITH gone AS ("
 	"DELETE FROM workflow.message WHERE shard_key = $1 AND run_id = $2"
+	" AND NOT EXISTS (SELECT FROM workflow.message s WHERE s.shard_key = $1 AND s.run_id = $2"
+	"                  AND s.kind IN ('StartChild', 'SignalExternal', 'CancelExternal'))"
 	" AND NOT EXISTS (SELECT FROM workflow.execution e WHERE e.shard_key = $1 AND e.run_id = $2)"
 	" RETURNING shard_key, run_id, message_id, owner, kind, payload, sent_by, sent_at)"
 	", forgotten AS ("
@@ -165,6 +167,8 @@ read_loaded(uint64 row)
 	loaded->options = read_json(row, EXECUTION_OPTIONS);
 	loaded->run.priority = ow_run_options_priority(loaded->options);
 	loaded->updates = read_bool(row, EXECUTION_UPDATES);
+	loaded->parent = ow_row_read_parent(row, EXECUTION_PARENT_WORKFLOW_ID + 1);
+	loaded->children = read_bool(row, EXECUTION_CHILDREN);
 	return loaded;
 }
 
@@ -210,41 +214,43 @@ key_arrays(List *runs, Datum *values)
 	ref_arrays(refs, list_length(runs), values);
 }
 
+/* What each kind of message is to its run */
+static const struct
+{
+	const char *kind;
+	OwInputKind input;
+}			message_kinds[] = {
+	{"Cancel", OW_INPUT_CANCEL},
+	{"Terminate", OW_INPUT_TERMINATE},
+	{"Pause", OW_INPUT_PAUSE},
+	{"Resume", OW_INPUT_RESUME},
+	{"Retry", OW_INPUT_RETRY},
+	{"RetryCompensations", OW_INPUT_RETRY_COMPENSATIONS},
+	{"ActivityCompleted", OW_INPUT_ACTIVITY_COMPLETED},
+	{"ActivityFailed", OW_INPUT_ACTIVITY_FAILED},
+	{"Heartbeat", OW_INPUT_HEARTBEAT},
+	{"Signal", OW_INPUT_SIGNAL},
+	{"Update", OW_INPUT_UPDATE},
+	{"Compensations", OW_INPUT_COMPENSATIONS},
+	{"PauseActivity", OW_INPUT_PAUSE_ACTIVITY},
+	{"ResumeActivity", OW_INPUT_RESUME_ACTIVITY},
+	{"ResetActivity", OW_INPUT_RESET_ACTIVITY},
+	{"UpdateActivityOptions", OW_INPUT_ACTIVITY_OPTIONS},
+	{"ChildStarted", OW_INPUT_CHILD_STARTED},
+	{"ChildClosed", OW_INPUT_CHILD_CLOSED},
+	{"RequestAccepted", OW_INPUT_REQUEST_ACCEPTED},
+	{"RequestFailed", OW_INPUT_REQUEST_FAILED}
+};
+
 static OwInputKind
 message_input(const char *kind)
 {
-	if (strcmp(kind, "Cancel") == 0)
-		return OW_INPUT_CANCEL;
-	if (strcmp(kind, "Terminate") == 0)
-		return OW_INPUT_TERMINATE;
-	if (strcmp(kind, "Pause") == 0)
-		return OW_INPUT_PAUSE;
-	if (strcmp(kind, "Resume") == 0)
-		return OW_INPUT_RESUME;
-	if (strcmp(kind, "Retry") == 0)
-		return OW_INPUT_RETRY;
-	if (strcmp(kind, "ActivityCompleted") == 0)
-		return OW_INPUT_ACTIVITY_COMPLETED;
-	if (strcmp(kind, "ActivityFailed") == 0)
-		return OW_INPUT_ACTIVITY_FAILED;
-	if (strcmp(kind, "Heartbeat") == 0)
-		return OW_INPUT_HEARTBEAT;
-	if (strcmp(kind, "Signal") == 0)
-		return OW_INPUT_SIGNAL;
-	if (strcmp(kind, "Update") == 0)
-		return OW_INPUT_UPDATE;
-	if (strcmp(kind, "Compensations") == 0)
-		return OW_INPUT_COMPENSATIONS;
-	if (strcmp(kind, "PauseActivity") == 0)
-		return OW_INPUT_PAUSE_ACTIVITY;
-	if (strcmp(kind, "ResumeActivity") == 0)
-		return OW_INPUT_RESUME_ACTIVITY;
-	if (strcmp(kind, "ResetActivity") == 0)
-		return OW_INPUT_RESET_ACTIVITY;
-	if (strcmp(kind, "UpdateActivityOptions") == 0)
-		return OW_INPUT_ACTIVITY_OPTIONS;
-	Assert(strcmp(kind, "RetryCompensations") == 0);
-	return OW_INPUT_RETRY_COMPENSATIONS;
+	for (int i = 0; i < (int) lengthof(message_kinds); i++)
+	{
+		if (strcmp(kind, message_kinds[i].kind) == 0)
+			return message_kinds[i].input;
+	}
+	elog(ERROR, "unrecognized message \"%s\"", kind);
 }
 
 /* An answer to a task token names it. */
@@ -289,12 +295,25 @@ load_messages(List *runs, MemoryContext context)
 	}
 }
 
+static bool
+is_in(List *refs, const OwRunRef *wanted)
+{
+	ListCell   *cell;
+
+	foreach(cell, refs)
+	{
+		if (memcmp(&((const OwRunRef *) lfirst(cell))->run_id, &wanted->run_id, UUID_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Of the refs that were not loaded, those that still have an open row were locked by others; the rest
- * have closed, and whatever was sent to them too late goes.
+ * have closed, and whatever was sent to them too late goes, or are the names of requests (request.h).
  */
 static List *
-find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext context)
+find_contended(const OwRunRef *refs, int count, List *runs, List **absent, MemoryContext context)
 {
 	OwRunRef   *missing = palloc(sizeof(OwRunRef) * count);
 	int			missing_count = 0;
@@ -323,10 +342,17 @@ find_contended(const OwRunRef *refs, int count, List *runs, MemoryContext contex
 	}
 	for (int i = 0; i < missing_count && found < (uint64) missing_count; i++)
 	{
+		MemoryContext previous;
+
+		if (is_in(contended, &missing[i]))
+			continue;
 		values[0] = Int32GetDatum(missing[i].shard_key);
 		values[1] = UUIDPGetDatum(&missing[i].run_id);
 		ow_run_pass_on(&missing[i]);
 		ow_store_execute(&delete_undeliverable, values, NULL);
+		previous = MemoryContextSwitchTo(context);
+		*absent = lappend(*absent, memcpy(palloc(sizeof(OwRunRef)), &missing[i], sizeof(OwRunRef)));
+		MemoryContextSwitchTo(previous);
 	}
 	return contended;
 }
@@ -367,11 +393,12 @@ load_children(List *runs, MemoryContext context)
 
 /* The caller's context, CurrentMemoryContext before the store was opened, is given as context. */
 List *
-ow_run_load(const OwRunRef *refs, int count, List **contended, MemoryContext context)
+ow_run_load(const OwRunRef *refs, int count, List **contended, List **absent, MemoryContext context)
 {
 	List	   *runs = lock(&lock_runs, refs, count, context);
 
-	*contended = find_contended(refs, count, runs, context);
+	*absent = NIL;
+	*contended = find_contended(refs, count, runs, absent, context);
 	load_children(runs, context);
 	return runs;
 }

@@ -8,6 +8,7 @@
 #include "machine/json.h"
 #include "store/run.h"
 #include "store/run_options.h"
+#include "store/run_row.h"
 #include "store/start.h"
 #include "store/store.h"
 #include "utils/array.h"
@@ -18,11 +19,12 @@
 static OwStatement read_started = {
 	.sql =
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, deadline, input, memo, request_id, chain_id,"
-	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END, traceparent, execution_deadline, run_attempt, options, schedule"
+	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END, traceparent, execution_deadline, run_attempt, options, schedule,"
+	"       parent_workflow_id, parent_run_id, parent_owner, children"
 	"  FROM workflow.execution WHERE shard_key = $1 AND run_id = $3"
 	" UNION ALL "
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, NULL, input, memo, request_id, chain_id,"
-	"       root_run_id, NULL, traceparent, NULL, run_attempt, NULL, schedule"
+	"       root_run_id, NULL, traceparent, NULL, run_attempt, NULL, schedule, parent_workflow_id, parent_run_id, NULL, false"
 	"  FROM workflow.closed_execution WHERE shard_key = $1 AND bucket = $2 AND run_id = $3",
 	.argument_types = "int,int2,uuid"
 };
@@ -84,6 +86,8 @@ ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 	loaded->options = ow_store_jsonb(0, 16);
 	run->priority = ow_run_options_priority(loaded->options);
 	run->schedule = ow_store_jsonb(0, 17);
+	loaded->parent = ow_row_read_parent(0, 18);
+	loaded->children = ow_store_bool(0, 21);
 	run->token.entered_at = run->token.scheduled_at = DT_NOEND;
 	MemoryContextSwitchTo(previous);
 	return loaded;

@@ -21,7 +21,7 @@ static OwStatement reopen = {
 	"       (shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, ready, status,"
 	"        state, phase, attempt, next_event_id, next_branch_id, handler_taken, cancel_requested, sticky_status, compensation,"
 	"        compensations, entered_at, scheduled_at, data, visits, error, outcome, input, memo, request_id, chain_id, root_run_id,"
-	"        traceparent, changes, run_attempt, schedule)"
+	"        traceparent, changes, run_attempt, schedule, parent_workflow_id, parent_run_id)"
 	" SELECT shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, true, 'Running',"
 	"        state, 'Closed', 0, events + 1, (machine->>'next_branch_id')::int, (machine->>'handler_taken')::bool, (machine->>'cancel_requested')::bool,"
 	"        machine->>'sticky_status', 0, (machine->>'compensations')::int, (machine->>'entered_at')::timestamptz,"
@@ -29,7 +29,8 @@ static OwStatement reopen = {
 	"        jsonb_strip_nulls(jsonb_build_object('Status', status, 'Error', error, 'Cause', cause,"
 	"                                             'PublicError', public_error))"
 	"        || CASE WHEN output IS NULL THEN '{}' ELSE jsonb_build_object('Output', output) END,"
-	"        input, memo, request_id, chain_id, root_run_id, traceparent, machine->'changes', run_attempt, schedule"
+	"        input, memo, request_id, chain_id, root_run_id, traceparent, machine->'changes', run_attempt, schedule,"
+	"        parent_workflow_id, parent_run_id"
 	"   FROM closed"
 	" ON CONFLICT (shard_key, workflow_id) DO NOTHING"
 	" RETURNING run_id",

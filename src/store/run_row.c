@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "store/run.h"
 #include "store/run_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -185,4 +186,29 @@ ow_rows_execute_each(OwStatement *statement, const OwRows *arguments, int count)
 			values[i] = arguments[i].datums[row];
 		ow_store_execute(statement, values, NULL);
 	}
+}
+
+OwParent *
+ow_row_read_parent(uint64 row, int first)
+{
+	OwParent   *parent;
+	bool		isnull;
+
+	(void) ow_store_datum(row, first + 1, &isnull);
+	if (isnull)
+		return NULL;
+	parent = palloc(sizeof(OwParent));
+	parent->workflow_id = ow_store_text(row, first);
+	parent->run_id = ow_store_uuid(row, first + 1);
+	parent->owner = (Oid) ow_store_int(row, first + 2);
+	return parent;
+}
+
+void
+ow_row_set_parent(OwRow *row, int first, const OwParent *parent)
+{
+	ow_row_set_text(row, first, parent ? parent->workflow_id : NULL);
+	row->nulls[first + 1] = parent == NULL;
+	if (parent != NULL)
+		ow_row_set(row, first + 1, UUIDPGetDatum(&parent->run_id));
 }

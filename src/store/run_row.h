@@ -28,6 +28,13 @@ extern void ow_row_set_token(OwRow *row, int first, const OwToken *token, const 
 /* The same of a result row, counted from 0; its state stays OW_NO_STATE until its name is resolved */
 extern void ow_row_read_token(uint64 row, int first, OwToken *token);
 
+/* The parent, from three columns counted from 1; NULL: the row has none */
+struct OwParent;
+extern struct OwParent *ow_row_read_parent(uint64 row, int first);
+
+/* Its workflow id and run id; nulls when there is none */
+extern void ow_row_set_parent(OwRow *row, int first, const struct OwParent *parent);
+
 /* Growing array of rows, or of the values of one column of many */
 typedef struct OwRows
 {

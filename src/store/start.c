@@ -21,6 +21,7 @@
 #include "machine/machine.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "store/run.h"
 #include "store/run_columns.h"
 #include "store/start.h"
 #include "store/store.h"
@@ -45,16 +46,16 @@
 	"shard_key, run_id, workflow_id, bucket, definition_id, owner, started_by, started_at, deadline," \
 	" deadline_timer, ready, status, phase, attempt, next_event_id, handler_taken, cancel_requested," \
 	" sticky_status, compensation, compensations, due_at, input, memo, request_id, chain_id," \
-	" root_run_id, traceparent, execution_deadline, run_attempt, options, schedule"
+	" root_run_id, traceparent, execution_deadline, run_attempt, options, schedule, parent_workflow_id, parent_run_id, parent_owner"
 
 /* One run, written straight from parameters: the hot path of start() */
 #define INSERT_ONE \
 	"INSERT INTO workflow.execution (" NEW_COLUMNS ")" \
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '" NEW_STATUS "', '" NEW_PHASE "', 0, 1," \
-	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16, $17, 1, $18, $19)"
+	"       false, false, '" NEW_STATUS "', 0, 0, $12, $13, $14, $15, $2, $2, $16, $17, 1, $18, $19, $20, $21, $22)"
 #define INSERT_ONE_TYPES \
 	"int,uuid,text,smallint,int,regrole,regrole,timestamptz,timestamptz,boolean,boolean,timestamptz," \
-	"jsonb,jsonb,text,text,timestamptz,jsonb,jsonb"
+	"jsonb,jsonb,text,text,timestamptz,jsonb,jsonb,text,uuid,regrole"
 
 static OwStatement insert_one = {
 	.sql = INSERT_ONE " ON CONFLICT (shard_key, workflow_id) DO NOTHING",
@@ -269,8 +270,8 @@ static void
 insert_directly(OwNewRun *run)
 {
 	const OwCompiled *compiled = run->compiled;
-	Datum		values[19];
-	char		nulls[20] = "                   ";
+	Datum		values[22];
+	char		nulls[23] = "                   nnn";
 	OwStatement *statement;
 
 	values[0] = Int32GetDatum(run->ref.shard_key);
@@ -308,6 +309,13 @@ insert_directly(OwNewRun *run)
 		nulls[14] = 'n';
 	if (run->traceparent == NULL)
 		nulls[15] = 'n';
+	if (run->parent != NULL)
+	{
+		values[19] = CStringGetTextDatum(run->parent->workflow_id);
+		values[20] = UUIDPGetDatum(&run->parent->run_id);
+		values[21] = ObjectIdGetDatum(run->parent->owner);
+		memset(nulls + 19, ' ', 3);
+	}
 	statement = has_own_id(run) ? &insert_own : &insert_one;
 	run->inserted = ow_store_execute(statement, values, nulls) == 1;
 }

@@ -24,6 +24,7 @@ typedef struct OwNewRun
 	char	   *traceparent;	/* may be NULL */
 	Jsonb	   *options;		/* run_options.h; may be NULL */
 	Jsonb	   *schedule;		/* may be NULL */
+	const struct OwParent *parent;	/* NULL: it is no child */
 	bool		inserted;		/* out: false when the workflow id has an open run */
 } OwNewRun;
 

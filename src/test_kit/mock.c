@@ -43,20 +43,12 @@ milliseconds(const Interval *interval)
 	return interval->time / 1000 + ((int64) interval->day + (int64) interval->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000;
 }
 
-/*
- * mock_activity(activity, result, error, message, input, times, duration, non_retryable, details)
- */
-Datum
-ow_test_mock_activity(PG_FUNCTION_ARGS)
+List *
+ow_test_kit_add_mock(OwTestKit *kit, List *mocks, FunctionCallInfo fcinfo)
 {
-	OwTestKit  *kit = ow_test_kit_required();
 	MemoryContext previous = MemoryContextSwitchTo(kit->context);
 	OwMock	   *mock = palloc0(sizeof(OwMock));
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the activity to mock must not be null")));
 	mock->activity = text_argument(fcinfo, 0);
 	mock->result = jsonb_argument(fcinfo, 1);
 	mock->error = text_argument(fcinfo, 2);
@@ -64,10 +56,29 @@ ow_test_mock_activity(PG_FUNCTION_ARGS)
 	mock->input = jsonb_argument(fcinfo, 4);
 	mock->left = PG_ARGISNULL(5) ? -1 : PG_GETARG_INT32(5);
 	mock->duration_ms = PG_ARGISNULL(6) ? 0 : milliseconds(PG_GETARG_INTERVAL_P(6));
-	mock->non_retryable = !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);
-	mock->details = jsonb_argument(fcinfo, 8);
-	kit->mocks = lappend(kit->mocks, mock);
+	if (PG_NARGS() > 7)
+	{
+		mock->non_retryable = !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);
+		mock->details = jsonb_argument(fcinfo, 8);
+	}
+	mocks = lappend(mocks, mock);
 	MemoryContextSwitchTo(previous);
+	return mocks;
+}
+
+/*
+ * mock_activity(activity, result, error, message, input, times, duration, non_retryable, details)
+ */
+Datum
+ow_test_mock_activity(PG_FUNCTION_ARGS)
+{
+	OwTestKit  *kit = ow_test_kit_required();
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the activity to mock must not be null")));
+	kit->mocks = ow_test_kit_add_mock(kit, kit->mocks, fcinfo);
 	PG_RETURN_VOID();
 }
 
@@ -90,17 +101,16 @@ contains(const Jsonb *input, const Jsonb *wanted)
 }
 
 /* The first mock, in the order given, that matches and has uses left */
-static OwMock *
-find_mock(OwTestKit *kit, const OwActivityCall *call)
+OwMock *
+ow_test_kit_find_mock(List *mocks, const char *name, const Jsonb *input)
 {
 	ListCell   *cell;
 
-	foreach(cell, kit->mocks)
+	foreach(cell, mocks)
 	{
 		OwMock	   *mock = lfirst(cell);
 
-		if (strcmp(mock->activity, call->activity->name) == 0 && mock->left != 0 &&
-			(mock->input == NULL || contains(call->input, mock->input)))
+		if (strcmp(mock->activity, name) == 0 && mock->left != 0 && (mock->input == NULL || contains(input, mock->input)))
 			return mock;
 	}
 	return NULL;
@@ -231,7 +241,7 @@ ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *ou
 	if (kit == NULL)
 		return OW_MOCK_NONE;
 	log_call(kit, call, run);
-	mock = find_mock(kit, call);
+	mock = ow_test_kit_find_mock(kit->mocks, call->activity->name, call->input);
 	if (mock != NULL)
 		return answer(mock, call, outcome);
 	if (!is_allowed(kit, call->activity->name))
@@ -281,7 +291,7 @@ answer_task(OwTestKit *kit, const OwTaskInQueue *task)
 	OwRun		run = {.workflow_id = task->workflow_id};
 	OwMockOutcome outcome = {NULL};
 	OwMockVerdict verdict;
-	OwMock	   *mock = find_mock(kit, &call);
+	OwMock	   *mock = ow_test_kit_find_mock(kit->mocks, call.activity->name, call.input);
 
 	if (mock == NULL || !ow_circuit_lets_take(task, &kit->held_until))
 		return false;

@@ -44,8 +44,6 @@ static OwStatement find_work = {
 	"               WHERE l.shard_key = mine.shard_key AND l.run_id = mine.run_id))"
 	"  FROM unnest($1, $2) WITH ORDINALITY AS mine (shard_key, run_id, n)"
 	"  LEFT JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id"
-	" WHERE e.run_id IS NOT NULL OR EXISTS (SELECT FROM workflow.schedule s"
-	"                                        WHERE s.shard_key = mine.shard_key AND s.schedule_id = mine.run_id)"
 	" ORDER BY mine.n",
 	.argument_types = "int[],uuid[]"
 };
@@ -251,6 +249,7 @@ run_until(OwTestKit *current, TimestampTz until)
 	for (;;)
 	{
 		TimestampTz next;
+		TimestampTz next_reply;
 		List	   *runs;
 
 		CHECK_FOR_INTERRUPTS();
@@ -263,7 +262,9 @@ run_until(OwTestKit *current, TimestampTz until)
 		}
 		if (ow_test_kit_answer_queued(current))
 			continue;
-		next = Min(next, current->held_until);
+		if (ow_test_kit_send_replies(current, &next_reply))
+			continue;
+		next = Min(Min(next, next_reply), current->held_until);
 		if (current->commands != NIL)
 			next = Min(next, ((OwTestCommand *) linitial(current->commands))->at);
 		if (next == DT_NOEND || next > until)

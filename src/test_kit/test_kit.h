@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "machine/machine.h"
+#include "store/request.h"
 
 /* A run was started in a transaction on the virtual clock: this session drives it. */
 extern void ow_test_kit_started(const OwRunRef *ref);
@@ -38,6 +39,9 @@ typedef struct OwMockOutcome
 
 /* Stands for an activity that is mocked but not registered yet; NULL when the test does not mock it */
 extern const OwActivity *ow_test_kit_activity(const char *name);
+
+/* Is a child workflow, which is to be started, mocked?  Then its parent will be told what becomes of it. */
+extern bool ow_test_kit_mocks_child(const OwMail *mail);
 
 /*
  * Ask the mocks, and record the call.  A mock's duration moves the virtual clock.  Raises an error

@@ -19,6 +19,8 @@
  *		U				it is resumed
  *		g 0 5 JSON		it is sent a signal, the first that is declared, so many seconds ago
  *		q 0 5 JSON		it is sent an update, the same way; it must be settled or buffered, and leave no event if it is rejected
+ *		b Failed Error	another workflow answers the first request that waits: Started, Completed JSON, Failed,
+ *						Canceled, Terminated, TimedOut, Refused, Accepted; Detached: a child that nobody waits for ends
  *		p 1 reason		the activity of a token is paused: of the run's own (0), or its branches'
  *		u 1				it is resumed
  *		e 1 kh			it is reset, kept paused (k), heartbeats forgotten (h)
@@ -34,7 +36,7 @@
  * are rejected, as by an open circuit breaker.
  *
  * An outcome waits for the next activity.  Where the script says nothing, activities complete with their
- * input, timers fire, task tokens are answered, what is paused is resumed, and a run that is stuck is retried.
+ * input, timers fire, task tokens and requests are answered, what is paused is resumed, and a run that is stuck is retried.
  */
 #include "postgres.h"
 
@@ -43,6 +45,7 @@
 #include "fuzz.h"
 #include "machine/replay.h"
 #include "miscadmin.h"
+#include "request.h"
 #include "run_state.h"
 
 #define MAX_STEPS 200			/* then the run is terminated */
@@ -61,7 +64,7 @@ typedef struct Drive
 	bool		some_outside;
 	bool		some_rejected;
 	FuzzStore	store;
-	uint8		task_tokens;	/* given out */
+	uint8		task_tokens;	/* and ids of requests, given out */
 	int			updates;		/* sent so far */
 	int			signals;		/* sent because nothing else could happen */
 	bool		operator_came;	/* what was missing has been registered */
@@ -136,6 +139,12 @@ new_task_token(void *arg, const OwRun *run, bool queued, pg_uuid_t *task_token)
 
 	memset(task_token, 0, sizeof(*task_token));
 	task_token->data[0] = ++drive->task_tokens;
+}
+
+static void
+new_request(void *arg, const OwRun *run, OwRequest *request)
+{
+	new_task_token(arg, run, false, &request->id);
 }
 
 static void
@@ -268,21 +277,6 @@ paused_token(const OwRun *run, int *branch)
 	return NULL;
 }
 
-static bool
-awaits_signal(const OwRun *run)
-{
-	ListCell   *cell;
-
-	if (run->token.phase == OW_PHASE_AWAIT)
-		return true;
-	foreach(cell, run->branches)
-	{
-		if (((const OwBranch *) lfirst(cell))->token.phase == OW_PHASE_AWAIT)
-			return true;
-	}
-	return false;
-}
-
 /* What must hold after a step, whatever came before it */
 static void
 check_step(const Drive *drive)
@@ -297,7 +291,8 @@ check_step(const Drive *drive)
 	if (drive->step == OW_STEP_CLOSED && (run->status < OW_STATUS_COMPLETED || !run->outcome.decided))
 		fuzz_finding("a run is closed in status %s", ow_status_name(run->status));
 	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch) == DT_NOEND &&
-		waiting_task(run, &branch) == NULL && paused_token(run, &branch) == NULL && !awaits_signal(run))
+		waiting_task(run, &branch) == NULL && fuzz_request_waiting(run, &branch) == NULL && paused_token(run, &branch) == NULL &&
+		!fuzz_run_awaits_signal(run))
 		fuzz_finding("a run waits for nothing in phase %s", ow_phase_name(run->token.phase));
 	if (drive->step == OW_STEP_ACTIVITY && ow_token_is_paused(drive->machine.token))
 		fuzz_finding("an activity is called though it is paused");
@@ -424,6 +419,22 @@ feed_timer(Drive *drive)
 	feed(drive, &input);
 }
 
+/* An answer of another workflow */
+static void
+feed_request_answer(Drive *drive, const char *words)
+{
+	OwInput		input = {0};
+	const OwToken *token = fuzz_request_waiting(drive->machine.run, &input.branch);
+
+	if (strcmp(words, "Detached") == 0)
+	{
+		token = NULL;
+		input.branch = 0;
+	}
+	if (fuzz_request_answer(drive->machine.definition, token, words, &input))
+		feed(drive, &input);
+}
+
 /* What happens when the script says nothing */
 static void
 feed_what_comes(Drive *drive)
@@ -444,6 +455,8 @@ feed_what_comes(Drive *drive)
 		feed_kind(drive, OW_INPUT_RESUME, NULL);
 	else if (drive->step == OW_STEP_PARKED && waiting_task(run, &branch) != NULL)
 		feed_result(drive, branch, ow_json_empty_object());
+	else if (drive->step == OW_STEP_PARKED && fuzz_request_waiting(run, &branch) != NULL)
+		feed_request_answer(drive, "");
 	else if (drive->step == OW_STEP_PARKED && paused_token(run, &branch) != NULL)
 		feed_request(drive, OW_INPUT_RESUME_ACTIVITY, branch, ow_json_empty_object(), NULL);
 	else if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch) == DT_NOEND)
@@ -782,6 +795,9 @@ feed_line(Drive *drive, const char *line)
 		case 'q':
 			feed_sent_line(drive, words, feed_update);
 			break;
+		case 'b':
+			feed_request_answer(drive, words);
+			break;
 		case 'p':
 		case 'u':
 		case 'e':
@@ -875,6 +891,7 @@ fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *inp
 		.load_compensations = load_compensations,
 		.evaluate = evaluate,
 		.new_task_token = new_task_token,
+		.new_request = new_request,
 		.next_run = next_run,
 		.read_flag = read_flag,
 		.retry_run = retry_run,

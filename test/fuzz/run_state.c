@@ -441,3 +441,18 @@ fuzz_run_read_outputs(const FuzzStore *store, int parent, Jsonb **outputs, int c
 			outputs[output->index] = output->output;
 	}
 }
+
+bool
+fuzz_run_awaits_signal(const OwRun *run)
+{
+	ListCell   *cell;
+
+	if (run->token.phase == OW_PHASE_AWAIT)
+		return true;
+	foreach(cell, run->branches)
+	{
+		if (((const OwBranch *) lfirst(cell))->token.phase == OW_PHASE_AWAIT)
+			return true;
+	}
+	return false;
+}

@@ -23,6 +23,7 @@ extern char *fuzz_run_describe(const OwRun *run, const FuzzStore *store, const O
 
 /* Ends a transaction of the engine and begins another: what nobody writes is lost. */
 extern void fuzz_run_store_and_load(FuzzStore *store, OwRun *run, const OwDefinition *definition);
+extern bool fuzz_run_awaits_signal(const OwRun *run);
 extern bool fuzz_run_has_failed_compensation(const OwRun *run, const FuzzStore *store);
 extern void fuzz_run_load_compensations(const FuzzStore *store, OwRun *run);
 extern void fuzz_run_load_all_compensations(const FuzzStore *store, OwRun *run);

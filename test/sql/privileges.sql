@@ -235,6 +235,7 @@ INSERT INTO probe VALUES
     ('definition_state(jsonb,text)', $$workflow.definition_state('{"States": {"A": {}}}', 'A')$$),
     ('definition_edges(text)', $$workflow.definition_edges('{"StartAt": "A", "States": {}}')$$),
     ('task_activity(jsonb)', $$workflow.task_activity('{}')$$),
+    ('workflow_label(jsonb)', $$workflow.workflow_label('{}')$$),
     ('choice_label(jsonb)', $$workflow.choice_label('{}')$$),
     ('awaited_label(jsonb)', $$workflow.awaited_label('{}')$$),
     ('awaited_text(jsonb)', $$workflow.awaited_text('{}')$$),

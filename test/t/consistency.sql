@@ -64,6 +64,9 @@ CREATE FUNCTION pg_temp.faults() RETURNS TABLE (workflow_id text, fault text) LA
 	SELECT u.run_id::text, 'an update is left over' FROM workflow.update_request u
 	WHERE NOT EXISTS (SELECT FROM workflow.execution e WHERE e.chain_id = u.chain_id)
 	UNION ALL
+	SELECT c.child_workflow_id, 'a child is left over' FROM workflow.child c
+	WHERE NOT EXISTS (SELECT FROM workflow.execution e WHERE e.shard_key = c.shard_key AND e.chain_id = c.chain_id)
+	UNION ALL
 	SELECT c.run_id::text, 'a compensation is left over' FROM workflow.compensation c
 	WHERE c.status = 'Recorded' AND NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = c.run_id)
 $$;

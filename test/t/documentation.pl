@@ -145,7 +145,7 @@ sub work
 	return;
 }
 
-is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language operations workers versions schedules reference architecture))),
+is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language children operations workers versions schedules reference architecture))),
 	'', 'links lead to headings');
 
 my @start = examples('README.md', 'Getting started', 'Activities');
@@ -160,7 +160,7 @@ SKIP:
 }
 $node->stop;
 
-foreach my $page (@ARGV ? @ARGV : qw(language operations workers versions schedules))
+foreach my $page (@ARGV ? @ARGV : qw(language children operations workers versions schedules))
 {
 	$node = start_cluster($page, $page eq 'schedules' ? @pg_cron : ());
 	play($node, @start, examples("doc/$page.md"));
