@@ -21,7 +21,7 @@
 --                      no times before and after
 --   remaining_actions  so many runs, and no more
 -- Raises OW002 for an unknown workflow, OW006 for an unknown version, OW003 when activities are not registered,
--- duplicate_object, insufficient_privilege, invalid_parameter_value; object_not_in_prerequisite_state without pg_cron.
+-- OW013 for an input that is not of its declared type, duplicate_object, insufficient_privilege, invalid_parameter_value; object_not_in_prerequisite_state without pg_cron.
 CREATE FUNCTION workflow.create_schedule(
     name text, cron text, workflow text, input jsonb DEFAULT '{}', overlap text DEFAULT 'Skip',
     catchup_window interval DEFAULT '1 year', jitter interval DEFAULT '0', paused boolean DEFAULT false,

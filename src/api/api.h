@@ -101,6 +101,9 @@ extern void ow_api_check_can_log_in(Oid owner);
 extern Datum ow_api_start(FunctionCallInfo fcinfo, const OwCompiled *compiled);
 extern Datum ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled);
 
+/* Raise unless the input is small enough, and of the type that the definition declares. */
+extern void ow_api_check_input(const OwCompiled *compiled, const Jsonb *input);
+
 /* Raise unless all activities of the definition are registered, listing those that are not. */
 extern void ow_api_check_activities(const OwCompiled *compiled);
 

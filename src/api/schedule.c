@@ -111,9 +111,9 @@ check_number(FunctionCallInfo fcinfo, int argument, const char *name, int lowest
 				 errmsg("%s must not be less than %d", name, lowest)));
 }
 
-/* The workflow that owner's schedule is to start, so that it can */
+/* The workflow that owner's schedule is to start, so that it can, as far as one can tell now */
 static void
-check_workflow(const char *workflow, int version, Oid owner)
+check_workflow(const char *workflow, int version, const Jsonb *input, Oid owner)
 {
 	const OwCompiled *compiled = ow_api_definition(workflow, version);
 
@@ -124,6 +124,7 @@ check_workflow(const char *workflow, int version, Oid owner)
 				 errhint("Its owner \"%s\" can grant \"start\" with workflow.grant_workflow().",
 						 ow_api_role_name(compiled->owner))));
 	ow_api_check_activities(compiled);
+	ow_api_check_input(compiled, input);
 }
 
 static void
@@ -180,7 +181,8 @@ create(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
 	ow_api_check_name("a schedule", name);
 	(void) ow_api_text(fcinfo, ARG_COLUMNS + SCHEDULE_CRON, "cron");
 	check_workflow(ow_api_text(fcinfo, ARG_COLUMNS + SCHEDULE_WORKFLOW, "workflow"),
-				   nulls[SCHEDULE_VERSION] ? 0 : DatumGetInt32(values[SCHEDULE_VERSION]), GetUserId());
+				   nulls[SCHEDULE_VERSION] ? 0 : DatumGetInt32(values[SCHEDULE_VERSION]),
+				   ow_api_jsonb(fcinfo, ARG_COLUMNS + SCHEDULE_INPUT, "input"), GetUserId());
 	ow_api_check_can_log_in(GetUserId());
 	ow_identity_claim();
 	if (!ow_schedule_insert(name, GetUserId(), values, nulls, &ref))
@@ -203,7 +205,7 @@ change(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
 	ow_schedule_update(&ref, values, nulls);
 	schedule = ow_schedule_lock(&ref, true, &locked);
 	if (schedule != NULL)
-		check_workflow(schedule->workflow, schedule->version, schedule->owner);
+		check_workflow(schedule->workflow, schedule->version, schedule->input, schedule->owner);
 	return ref;
 }
 

@@ -192,8 +192,8 @@ prepare(const OwCompiled *compiled)
 }
 
 /* The input must not be too large, and of the type that the definition declares. */
-static void
-check_input(const OwCompiled *compiled, const Jsonb *input)
+void
+ow_api_check_input(const OwCompiled *compiled, const Jsonb *input)
 {
 	OwMismatches mismatches = {0};
 
@@ -312,7 +312,7 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, const StartOptions
 	run->input = ow_api_optional_jsonb(fcinfo, ARG_INPUT);
 	if (run->input == NULL)
 		run->input = ow_json_empty_object();
-	check_input(compiled, run->input);
+	ow_api_check_input(compiled, run->input);
 	run->memo = ow_api_optional_jsonb(fcinfo, ARG_MEMO);
 	run->traceparent = traceparent_argument(fcinfo);
 	run->schedule = ow_schedule_starting();
@@ -506,7 +506,7 @@ fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, bool choose, co
 		run->compiled = choose ? choose_version(compiled, run->workflow_id, &checked) : compiled;
 		ow_start_options_apply(options, run);
 		run->input = nulls[index] ? ow_json_empty_object() : DatumGetJsonbP(inputs[index]);
-		check_input(run->compiled, run->input);
+		ow_api_check_input(run->compiled, run->input);
 	}
 	error_context_stack = callback.previous;
 }

@@ -3,7 +3,8 @@
  *		Starting a schedule's runs, by the functions that anybody calls.
  *
  * So what holds for starting a workflow, its privileges above all, holds for schedules.  What only a schedule's run
- * knows, workflow.start asks for while it is called from here.
+ * knows, workflow.start asks for while it is called from here.  The calls hold no operator, which the search path of the
+ * session could decide on.
  */
 #include "postgres.h"
 
@@ -18,8 +19,8 @@
 #include "utils/timestamp.h"
 
 static const char *const start_run =
-"SELECT workflow.start(workflow => $1, input => $2, workflow_id => $3, version => nullif($4, 0), start_delay => $5,"
-"                      execution_timeout => nullif($6, '0'), memo => $7, request_id => $8)";
+"SELECT workflow.start(workflow => $1, input => $2, workflow_id => $3, version => $4, start_delay => $5,"
+"                      execution_timeout => $6, memo => $7, request_id => $8)";
 
 static const char *const cancel_run = "SELECT workflow.cancel($1, $2)";
 static const char *const terminate_run = "SELECT workflow.terminate($1, $2)";
@@ -52,6 +53,7 @@ call_start(const OwSchedule *schedule, const OwScheduleAction *action, Timestamp
 {
 	Oid			types[8] = {TEXTOID, JSONBOID, TEXTOID, INT4OID, INTERVALOID, INTERVALOID, JSONBOID, TEXTOID};
 	TimestampTz now = ow_clock_now();
+	Interval	zero = {0};
 	Datum		values[8];
 	char		nulls[9] = "        ";
 
@@ -59,11 +61,15 @@ call_start(const OwSchedule *schedule, const OwScheduleAction *action, Timestamp
 	values[1] = JsonbPGetDatum(schedule->input);
 	values[2] = CStringGetTextDatum(action->workflow_id);
 	values[3] = Int32GetDatum(schedule->version);
+	if (schedule->version == 0)
+		nulls[3] = 'n';
 	if (start_at <= now)
 		nulls[4] = 'n';
 	else
 		values[4] = DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(start_at), TimestampTzGetDatum(now));
 	values[5] = schedule->execution_timeout;
+	if (DatumGetBool(DirectFunctionCall2(interval_eq, values[5], IntervalPGetDatum(&zero))))
+		nulls[5] = 'n';
 	values[6] = JsonbPGetDatum(schedule->memo);
 	if (schedule->memo == NULL)
 		nulls[6] = 'n';

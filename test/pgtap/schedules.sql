@@ -12,6 +12,8 @@ SELECT workflow.register('work', $asl${
 		"Work": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "Done"},
 		"Done": {"Type": "Pass", "Parameters": {"at.$": "$$.Execution.Schedule.ScheduledTime", "of.$": "$$.Execution.Schedule.Name"}, "End": true}
 	}}$asl$);
+SELECT workflow.register('typed', '{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}},
+	"Input": {"type": "object", "properties": {"seconds": {"type": "integer"}}}}'::jsonb);
 SELECT workflow.register('long', $asl${
 	"StartAt": "Work",
 	"States": {
@@ -36,7 +38,7 @@ CREATE FUNCTION pg_temp.statuses(name text) RETURNS text LANGUAGE sql AS $$
 $$;
 
 \o
-SELECT plan(103);
+SELECT plan(105);
 SELECT throws_ok($$ SELECT workflow.create_schedule('x', '@daily', 'work') $$, '55000', 'schedules need pg_cron, which this server does not run');
 \o /dev/null
 
@@ -192,6 +194,19 @@ SELECT is_empty($$ SELECT FROM workflow.schedule_actions WHERE schedule = 'betwe
 	UNION ALL SELECT FROM workflow.timer t LEFT JOIN workflow.schedule s ON s.schedule_id = t.run_id WHERE t.kind = 'Schedule' AND s.name IS NULL $$,
 	'nothing of it is left');
 
+-- Whatever operators lie in wait on the caller's search path
+
+\o /dev/null
+CREATE SCHEMA regress_evil;
+CREATE FUNCTION regress_evil.same(int, int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
+CREATE OPERATOR regress_evil.= (LEFTARG = int, RIGHTARG = int, FUNCTION = regress_evil.same);
+SELECT workflow.create_schedule('trapped', '@daily', 'work', '{"seconds": 1}', version => 1);
+SET LOCAL search_path = regress_evil, pg_catalog, public;
+SELECT workflow.trigger_schedule('trapped') IS NOT NULL AS started \gset
+RESET search_path;
+\o
+SELECT ok(:'started', 'a start uses none of them');
+
 -- Who may what
 
 \o /dev/null
@@ -226,6 +241,7 @@ SELECT throws_ok(format('SELECT workflow.create_schedule(%s)', arguments), state
 FROM (VALUES ($$'x', '* * * *', 'work'$$, '22023', 'invalid cron expression: "* * * *"'),
 	($$'x', '0 0 30 2 *', 'work'$$, '22023', 'cron expression "0 0 30 2 *" is never due'),
 	($$'x', '@daily', 'nothing'$$, 'OW002', 'workflow "nothing" does not exist'),
+	($$'x', '@daily', 'typed', '{"seconds": "one"}'$$, 'OW013', 'input of workflow "typed" is not of its declared type'),
 	($$'x', '@daily', 'work', version => 7$$, 'OW006', NULL),
 	($$'x', '@daily', 'work', overlap => 'Never'$$, '22023', 'invalid value for overlap: "Never"'),
 	($$'x', '@daily', 'work', jitter => '-1 s'$$, '22023', 'jitter must not be negative'),

@@ -146,7 +146,8 @@ sub check_books
 
 	is( $node->safe_psql(
 			$database, q{
-			SELECT 'timer', run_id FROM workflow.timer WHERE run_id NOT IN (SELECT run_id FROM workflow.execution)
+			SELECT 'timer', run_id FROM workflow.timer
+				WHERE run_id NOT IN (SELECT run_id FROM workflow.execution UNION ALL SELECT schedule_id FROM workflow.schedule)
 			UNION ALL SELECT 'message', run_id FROM workflow.message
 			UNION ALL SELECT 'history', run_id FROM workflow.history_batch
 				WHERE run_id NOT IN (SELECT run_id FROM workflow.executions)}),

@@ -37,6 +37,10 @@ $original->safe_psql(
 $original->safe_psql('shop', qq{SET ROLE $_; SELECT workflow.start_activity('Echo', '1', options => '{"Priority": 1}')})
   foreach qw(shop partner);
 
+$original->safe_psql('shop', q{SET ROLE shop;
+	SELECT workflow.put_schedule(true, 'nightly', 'OrderSaga', NULL, '{"order_id": 1}', '30 2 1 1 *', 'Skip', '1 day', '5 min', NULL,
+		NULL, NULL, 7, '{"a": 1}', '1 hour', NULL)});
+
 # Periods so short that the orders are spread over many partitions
 $original->safe_psql(
 	'shop', q{
@@ -75,6 +79,7 @@ sub catalog
 		SELECT 'grant', * FROM workflow.workflow_grant ORDER BY workflow, grantee, privilege;
 		SELECT 'grant', * FROM workflow.activity_grant ORDER BY activity, grantee;
 		SELECT 'retention', * FROM workflow.retention;
+		SELECT 'schedule', * FROM workflow.schedule ORDER BY name;
 		SELECT 'schema', nspname, nspowner::regrole, nspacl FROM pg_namespace
 		WHERE nspname IN ('orders', 'workflow') ORDER BY nspname;
 		SELECT 'function', oid::regprocedure, proowner::regrole,
