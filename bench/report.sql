@@ -29,10 +29,10 @@ RETURN (SELECT pg_temp.show(pg_temp.quantile(0.5, "values"))
 -- Rates of a round: the yardsticks and the four ways to run the workloads.
 CREATE TEMP VIEW leg AS
 SELECT round, leg, value AS rate,
-       max(value) FILTER (WHERE leg = 'naive') OVER r AS naive,
-       max(value) FILTER (WHERE leg = 'naive-noop') OVER r AS naive_noop,
-       max(value) FILTER (WHERE leg ~ '^(plain|packed) ') OVER r AS rows,
-       max(value) FILTER (WHERE leg ~ '^(plain|packed) 1') OVER r AS rows_one_session
+       nullif(max(value) FILTER (WHERE leg = 'naive') OVER r, 0) AS naive,
+       nullif(max(value) FILTER (WHERE leg = 'naive-noop') OVER r, 0) AS naive_noop,
+       nullif(max(value) FILTER (WHERE leg ~ '^(plain|packed) ') OVER r, 0) AS rows,
+       nullif(max(value) FILTER (WHERE leg ~ '^(plain|packed) 1') OVER r, 0) AS rows_one_session
 FROM sample
 WHERE section = 'throughput' AND metric = 'rate'
 WINDOW r AS (PARTITION BY round);
@@ -48,7 +48,7 @@ HAVING count(*) = (SELECT max(round) FROM sample WHERE section = 'memory');
 -- Chains and branches: what one transition, item or branch costs. A leg is a workflow and its number of items.
 CREATE TEMP VIEW unit AS
 SELECT round, split_part(leg, ' ', 1) AS workflow, nullif(split_part(leg, ' ', 2), '')::int AS items, metric, value,
-       first_value(value) OVER w AS of_few
+       nullif(first_value(value) OVER w, 0) AS of_few
 FROM sample
 WHERE section = 'branches'
 WINDOW w AS (PARTITION BY round, split_part(leg, ' ', 1), metric ORDER BY nullif(split_part(leg, ' ', 2), '')::int);
@@ -56,7 +56,7 @@ WINDOW w AS (PARTITION BY round, split_part(leg, ' ', 1), metric ORDER BY nullif
 -- order-4 by this build and by the one before, in one row per round.
 CREATE TEMP VIEW build AS
 SELECT round, how, workflow, metric, max(value) FILTER (WHERE build = 'this') AS this,
-       max(value) FILTER (WHERE build = 'before') AS before
+       nullif(max(value) FILTER (WHERE build = 'before'), 0) AS before
 FROM (SELECT round, split_part(leg, ' ', 1) AS build, split_part(leg, ' ', 2) AS how, split_part(leg, ' ', 3) AS workflow,
              metric, value
       FROM sample WHERE section = 'baseline') AS leg
@@ -65,8 +65,8 @@ GROUP BY round, how, workflow, metric;
 -- Programs outside: rates of a round beside the yardstick of the same round.
 CREATE TEMP VIEW outside AS
 SELECT round, leg, metric, value,
-       max(value) FILTER (WHERE leg = 'naive-noop') OVER r AS naive,
-       max(value) FILTER (WHERE leg = 'outside 10' AND metric = 'rate') OVER r AS uncontrolled
+       nullif(max(value) FILTER (WHERE leg = 'naive-noop') OVER r, 0) AS naive,
+       nullif(max(value) FILTER (WHERE leg = 'outside 10' AND metric = 'rate') OVER r, 0) AS uncontrolled
 FROM sample
 WHERE section = 'outside'
 WINDOW r AS (PARTITION BY round);
@@ -128,7 +128,7 @@ SELECT 17, 'CPU in 10 s of 64 workers who wait for tasks, by poll and by CALL', 
 FROM outside WHERE metric = 'ticks' HAVING count(*) > 0
 UNION ALL
 SELECT 18, 'table of heartbeats after the last tenth of them, against after the first', 'at most', 1.1, '×',
-       (array_agg(value ORDER BY position DESC))[1] / (array_agg(value ORDER BY position))[1]
+       (array_agg(value ORDER BY position DESC))[1] / nullif((array_agg(value ORDER BY position))[1], 0)
 FROM (SELECT value, row_number() OVER () AS position FROM sample WHERE leg = 'heartbeats 100' AND metric = 'bytes') AS size
 HAVING count(*) > 0
 UNION ALL
@@ -136,7 +136,7 @@ SELECT 19, 'limits of a task queue that are never reached, against none', 'at le
 FROM outside WHERE leg = 'controlled' AND metric = 'rate'
 UNION ALL
 SELECT 20, 'tasks taken and done under an old snapshot, the last sixth of the time against the first', 'at least', 0.9, '×',
-       max(value) FILTER (WHERE leg = 'snapshot 6') / max(value) FILTER (WHERE leg = 'snapshot 1')
+       max(value) FILTER (WHERE leg = 'snapshot 6') / nullif(max(value) FILTER (WHERE leg = 'snapshot 1'), 0)
 FROM outside WHERE leg ~ '^snapshot' HAVING count(*) > 0;
 
 \qecho
@@ -272,7 +272,7 @@ ORDER BY leg;
 \qecho '## Chains, Map and Parallel'
 \qecho
 SELECT format('By one executor, from the start to the last close: %s transitions per second in the chain.',
-              pg_temp.summary(array_agg(1e6 / value)))
+              pg_temp.summary(array_agg(1e6 / nullif(value, 0))))
 FROM unit
 WHERE workflow = 'chain' AND metric = 'microseconds';
 \qecho

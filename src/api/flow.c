@@ -171,20 +171,32 @@ ow_set_fairness_key(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* It may be paused before it has any tasks; or its name be misspelt. */
+static void
+notice_unknown(const char *task_queue, Oid owner)
+{
+	if (!ow_flow_exists(task_queue, owner))
+		ereport(NOTICE,
+				(errmsg("task queue \"%s\" has had no tasks of role \"%s\" so far", task_queue, ow_api_role_name(owner)),
+				 errhint("Whose tasks are meant is said by owner; workflow.task_queues has the queues there are.")));
+}
+
 /* pause_task_queue(task_queue text, until timestamptz, fairness_key text, reason text, owner regrole) */
 Datum
 ow_pause_task_queue(PG_FUNCTION_ARGS)
 {
 	char	   *task_queue = queue_argument(fcinfo);
 	char	   *key = ow_api_optional_text(fcinfo, 2);
+	Oid			owner;
 
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("until must not be null")));
 	check_key(key);
-	ow_flow_pause(task_queue, pausing_owner_argument(fcinfo, 4, task_queue), key, PG_GETARG_TIMESTAMPTZ(1),
-				  ow_api_optional_text(fcinfo, 3));
+	owner = pausing_owner_argument(fcinfo, 4, task_queue);
+	notice_unknown(task_queue, owner);
+	ow_flow_pause(task_queue, owner, key, PG_GETARG_TIMESTAMPTZ(1), ow_api_optional_text(fcinfo, 3));
 	PG_RETURN_VOID();
 }
 
@@ -194,8 +206,11 @@ ow_resume_task_queue(PG_FUNCTION_ARGS)
 {
 	char	   *task_queue = queue_argument(fcinfo);
 	char	   *key = ow_api_optional_text(fcinfo, 1);
+	Oid			owner;
 
 	check_key(key);
-	ow_flow_pause(task_queue, pausing_owner_argument(fcinfo, 2, task_queue), key, DT_NOBEGIN, NULL);
+	owner = pausing_owner_argument(fcinfo, 2, task_queue);
+	notice_unknown(task_queue, owner);
+	ow_flow_pause(task_queue, owner, key, DT_NOBEGIN, NULL);
 	PG_RETURN_VOID();
 }

@@ -180,6 +180,24 @@ has_registered_timeout(const OwDefinition *definition, const OwProblem *problem)
 	return false;
 }
 
+/* Is this that warning, where the lack of a lease is an error already? */
+static bool
+has_no_lease(const OwProblems *problems, const OwProblem *problem)
+{
+	ListCell   *cell;
+
+	if (strcmp(problem->code, "NoTimeout") != 0 || problem->path == NULL)
+		return false;
+	foreach(cell, problems->list)
+	{
+		const OwProblem *other = lfirst(cell);
+
+		if (strcmp(other->code, "NoLease") == 0 && strcmp(other->path, problem->path) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 check_source(const Source *source, Oid owner, OwProblems *problems)
 {
@@ -200,7 +218,7 @@ check_source(const Source *source, Oid owner, OwProblems *problems)
 	ow_payload_verify(definition->output_type, owner, "Output", "", problems);
 	foreach(cell, problems->list)
 	{
-		if (has_registered_timeout(definition, lfirst(cell)))
+		if (has_registered_timeout(definition, lfirst(cell)) || has_no_lease(problems, lfirst(cell)))
 			problems->list = foreach_delete_current(problems->list, cell);
 	}
 }

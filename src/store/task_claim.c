@@ -11,7 +11,7 @@
  * priority that it knows of, from which time on there may be tasks.  What it may miss that way came into the queue
  * behind its back: in a transaction that committed late, with a priority that is new, or again when it was not
  * taken after all.  So once in a second it looks at the whole index, also when it has found nothing; but
- * if that takes long, then only for a tenth of its time, unless it has been woken for something that is not
+ * if that takes long, then only for a fiftieth of its time, unless it has been woken for something that is not
  * found otherwise, or has found nothing where a claim has been rolled back since, a task has been changed, or a
  * transaction has committed late: those are counted (ow_waiter_returns).
  */
@@ -103,7 +103,7 @@ static OwStatement read_grants = {
 #define LATE_MS 1000
 
 #define ANYWHERE_EVERY_MS 1000
-#define ANYWHERE_SHARE 10
+#define ANYWHERE_SHARE 50
 
 typedef struct Position
 {

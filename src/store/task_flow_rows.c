@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type_d.h"
 #include "store/run_row.h"
 #include "store/task_flow.h"
@@ -216,6 +217,18 @@ read_flow(uint64 row)
 	return flow;
 }
 
+/* An old snapshot does not show what others have taken since: no limit of tasks in flight is kept by it. */
+static void
+check_can_count(const OwTaskRequest *request)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tasks in flight cannot be counted in a transaction whose isolation level is REPEATABLE READ or SERIALIZABLE"),
+				 errdetail("Task queue \"%s\" has a limit of tasks in flight.", request->task_queue),
+				 errhint("Use READ COMMITTED.")));
+}
+
 static void
 count_flow(const OwTaskRequest *request, OwFlow *flow)
 {
@@ -225,6 +238,7 @@ count_flow(const OwTaskRequest *request, OwFlow *flow)
 
 	if (flow->max_in_flight == 0)
 		return;
+	check_can_count(request);
 	ow_store_execute(&count_in_flight, values, NULL);
 	flow->in_flight = ow_store_int(0, 1);
 }
@@ -418,6 +432,7 @@ count_keys(const OwTaskRequest *request, OwFlow *flow)
 	}
 	if (limited == NIL)
 		return;
+	check_can_count(request);
 	values[2] = text_array(names, list_length(limited));
 	values[3] = int_array(limits, list_length(limited));
 	ow_store_execute(&count_keys_in_flight, values, NULL);
