@@ -27,6 +27,7 @@ DECLARE
     put_off  text;
     circuit  text; -- of the activity's circuit breaker, unless that is closed
     halted   text; -- what is to be done first, when nothing runs for this owner
+    replaced text; -- what is to be known of the activity's function
     engine   CONSTANT text := CASE workflow.engine_status()
                  WHEN 'Quarantined' THEN 'workflow.resume_engine(): this is a copy of another database'
                  WHEN 'Disabled' THEN 'order_workflow.enabled = on'
@@ -92,6 +93,9 @@ BEGIN
           WHERE r.shard_key = run.shard_key AND r.run_id = run.run_id
           GROUP BY r.state, r.phase) b;
     until := least(until, branches.due_at);
+    SELECT format('; its function %s was replaced after the activity was registered', a.function) INTO replaced
+    FROM workflow.activities a
+    WHERE a.name = activity AND a.current_hash <> a.function_hash;
     SELECT * INTO pool FROM workflow.pool_stats() p WHERE p.role = run.owner;
     halted := coalesce(engine, 'a mended role: ' || pool.parked_reason);
 
@@ -111,7 +115,7 @@ BEGIN
         until := NULL;
         moved_by := 'workflow.resume(), or workflow.terminate()';
     ELSIF run.ready OR run.has_messages THEN
-        waiting_for := concat('an executor of role ', run.owner, ', to run activity "' || activity || '"');
+        waiting_for := concat('an executor of role ', run.owner, ', to run activity "' || activity || '"', replaced);
         IF run.phase IN ('Activity', 'Compensate') AND run.attempt = 1 THEN
             since := coalesce(run.scheduled_at, since);
         END IF;
@@ -154,6 +158,9 @@ BEGIN
                                                        branches.states, '; ' || branches.ended || ' more ended')
                            ELSE 'its next transition'
                        END;
+        IF run.phase IN ('Backoff', 'CompensateBackoff', 'CircuitOpen', 'CompensateCircuitOpen') THEN
+            waiting_for := waiting_for || coalesce(replaced, '');
+        END IF;
         since := coalesce(taken_at, since);
         IF run.paused_at IS NOT NULL THEN
             waiting_for := concat(format('activity "%s", paused by %s', activity, run.paused_by), ': ' || run.pause_reason);

@@ -38,7 +38,7 @@ BEGIN ATOMIC
                          'otlp_spans', 'report_graph', 'report_style', 'report_script', 'report_page', 'report_html',
                          'report_definition_html', 'html_text', 'duration_text',
                          'has_schedule_job', 'sees_pg_cron', 'schedule_job_name', 'cron_times',
-                         'engine_status', 'worker_stats', 'pool_stats', 'circuit_breaker_stats', 'now')
+                         'engine_status', 'worker_stats', 'pool_stats', 'circuit_breaker_stats', 'function_state', 'now')
     FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
 END;
 COMMENT ON FUNCTION workflow.grantable() IS 'What grant_usage and grant_reader grant';

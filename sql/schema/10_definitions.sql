@@ -49,11 +49,13 @@ CREATE TABLE workflow.activity (
     registered_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     crashes            int NOT NULL DEFAULT 0,
     quarantined_at     timestamptz,
-    created_at         timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    function_hash      text
 );
 COMMENT ON TABLE workflow.activity IS 'Registered activities, their kind and default options';
 COMMENT ON COLUMN workflow.activity.created_at IS
     'When the name was first registered: a definition of another owner uses it only if it was there before';
+COMMENT ON COLUMN workflow.activity.function_hash IS 'Of the function as it was when it was registered; see workflow.function_hash';
 COMMENT ON COLUMN workflow.activity.crashes IS 'Runs left stuck because this activity crashed the server again and again';
 
 CREATE TABLE workflow.workflow_grant (

@@ -221,7 +221,7 @@ COMMENT ON VIEW workflow.readable_definition IS 'Definitions the current user ma
 
 CREATE VIEW workflow.readable_activity WITH (security_barrier) AS
 SELECT a.name, a.owner, a.kind, a.function_schema, a.function_name, a.function_arguments, a.task_queue, a.options,
-       a.registered_at, a.crashes, a.quarantined_at
+       a.registered_at, a.crashes, a.quarantined_at, a.function_hash
 FROM workflow.viewer v
 CROSS JOIN workflow.activity a
 WHERE v.everything OR v.reader OR a.owner = ANY (v.roles)

@@ -31,12 +31,26 @@ CREATE FUNCTION workflow.last_version(workflow text) RETURNS int
     RETURN (SELECT max(d.version) FROM workflow.definitions d WHERE d.workflow = last_version.workflow);
 COMMENT ON FUNCTION workflow.last_version(text) IS 'The last version of a workflow that one may see';
 
+-- function_state: a function as it is now; nulls when there is none
+--   schema, name, arguments  as workflow.activity has them
+--   hash        of its definition, as CREATE FUNCTION would make it: body, language, arguments, settings.  Not of what the functions
+--               do that it calls, nor of what is in the library of one in C.  The same in every database of a server; another
+--               version of PostgreSQL may write definitions differently
+--   changed_at  when it was last made, replaced or altered; NULL unless track_commit_timestamp is on and was so then
+CREATE FUNCTION workflow.function_state(schema text, name text, arguments text, OUT hash text, OUT changed_at timestamptz)
+    LANGUAGE c STABLE STRICT
+    AS 'MODULE_PATHNAME', 'ow_function_state';
+COMMENT ON FUNCTION workflow.function_state(text, text, text) IS 'A hash of a function''s definition, and when that changed';
+
 CREATE VIEW workflow.activities WITH (security_invoker) AS
-SELECT name, owner, kind,
-       CASE WHEN kind = 'sql'
-            THEN format('%I.%I(%s)', function_schema, function_name, function_arguments) END AS function,
-       task_queue, options, registered_at, crashes, quarantined_at
-FROM workflow.readable_activity;
+SELECT a.name, a.owner, a.kind,
+       CASE WHEN a.kind = 'sql'
+            THEN format('%I.%I(%s)', a.function_schema, a.function_name, a.function_arguments) END AS function,
+       a.task_queue, a.options, a.registered_at, a.crashes, a.quarantined_at,
+       a.function_hash, f.hash AS current_hash,
+       CASE WHEN f.hash <> a.function_hash THEN f.changed_at END AS function_changed_at
+FROM workflow.readable_activity a
+CROSS JOIN LATERAL workflow.function_state(a.function_schema, a.function_name, a.function_arguments) f;
 COMMENT ON VIEW workflow.activities IS 'Registered activities';
 COMMENT ON COLUMN workflow.activities.name IS 'By which definitions name it';
 COMMENT ON COLUMN workflow.activities.owner IS 'The role that the name belongs to';
@@ -48,6 +62,10 @@ COMMENT ON COLUMN workflow.activities.registered_at IS 'When it was last registe
 COMMENT ON COLUMN workflow.activities.crashes IS 'Runs it has left stuck, as it crashed the server again and again';
 COMMENT ON COLUMN workflow.activities.quarantined_at IS
     'Since when it is not run, for having crashed the server too often';
+COMMENT ON COLUMN workflow.activities.function_hash IS 'Of the function''s definition when it was registered';
+COMMENT ON COLUMN workflow.activities.current_hash IS 'The same as it is now: another one if the function was replaced; NULL: it is gone';
+COMMENT ON COLUMN workflow.activities.function_changed_at IS
+    'When it was last replaced, if it differs; NULL unless track_commit_timestamp is on';
 
 CREATE VIEW workflow.circuit_breakers WITH (security_invoker) AS
 SELECT a.name AS activity, a.owner, s.state, s.failures, s.failure_threshold, s.opened_at, s.half_open_at, s.probing,

@@ -207,6 +207,7 @@ fill_function(OwActivityRow *row, Oid function)
 	row->function_schema = get_namespace_name(form->pronamespace);
 	row->function_name = pstrdup(NameStr(form->proname));
 	row->function_arguments = argument_types(form);
+	row->function_hash = ow_catalog_function_hash(function);
 	ReleaseSysCache(tuple);
 }
 

@@ -60,4 +60,10 @@ extern void ow_activity_failure(const ErrorData *error, OwFailure *failure);
 /* {sqlstate, detail, hint, context, …} of an error */
 extern Jsonb *ow_error_details(const ErrorData *error);
 
+/*
+ * The hash of the function that an attempt has just called, if it has been replaced since it was registered, or
+ * registered since the run began; else NULL.
+ */
+extern const char *ow_activity_replaced_hash(const OwActivity *activity, const OwRun *run);
+
 #endif							/* OW_ACTIVITY_H */

@@ -276,6 +276,7 @@ make_call(const OwActivity *activity, Oid function)
 	if (call->result_type != VOIDOID && call->result_type != JSONBOID)
 		ow_look_up_to_jsonb(&call->to_jsonb, call->result_type);
 	fmgr_info_cxt(function, &call->flinfo, CurrentMemoryContext);
+	call->hash = ow_catalog_function_hash(function);
 	return call;
 }
 
@@ -307,4 +308,19 @@ ow_function_call(const OwActivity *activity)
 		MemoryContextSwitchTo(previous);
 	}
 	return function->call;
+}
+
+/*
+ * What is registered needs no saying: it can be read.  But if it was registered again in mid-flight, which attempt ran
+ * what could not be told.
+ */
+const char *
+ow_activity_replaced_hash(const OwActivity *activity, const OwRun *run)
+{
+	const OwSqlFunction *function = activity->shell;
+
+	if (function == NULL || function->call == NULL)
+		return NULL;
+	return function->hash != NULL && strcmp(function->hash, function->call->hash) == 0 &&
+		function->registered_at <= run->started_at ? NULL : function->call->hash;
 }

@@ -34,6 +34,7 @@ typedef struct OwArgument
 typedef struct OwFunctionCall
 {
 	Oid			function;
+	char	   *hash;			/* ow_catalog_function_hash */
 	FmgrInfo	flinfo;
 	int			nargs;
 	OwArgument *args;

@@ -553,6 +553,7 @@ feed_outcome(Chain *chain, const ActivityOutcome *outcome)
 {
 	OwInput		input = {.branch = chain->machine.branch ? chain->machine.branch->id : 0};
 
+	input.function_hash = ow_activity_replaced_hash(chain->machine.call.activity, &chain->loaded->run);
 	if (outcome->kind == ACTIVITY_COMPLETED)
 	{
 		input.kind = OW_INPUT_ACTIVITY_COMPLETED;
@@ -712,10 +713,7 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 		return OW_CHAIN_ALONE;
 	}
 
-	/*
-	 * Without an activity: what the machine itself does with this run's data is on the run's
-	 * account.
-	 */
+	/* without an activity: what the machine does with the run's data is on the run's account */
 	ow_crash_map_enter(loaded->owner, &loaded->ref, "");
 	result = one_try(&chain, careful);
 	if (result == FAILED_LATE)

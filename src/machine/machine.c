@@ -636,7 +636,7 @@ apply_input(OwMachine *machine, const OwInput *input)
 			break;
 		case OW_INPUT_ACTIVITY_COMPLETED:
 			if (compensating)
-				ow_machine_compensation_completed(machine, input->result);
+				ow_machine_compensation_completed(machine, input);
 			else
 				ow_machine_task_completed(machine, input);
 			break;

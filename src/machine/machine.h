@@ -459,6 +459,8 @@ typedef struct OwInput
 	TimestampTz now;
 	int			branch;			/* whose activity or timer it is; 0: the run's own */
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
+	const char *function_hash;	/* ACTIVITY_…: of the function called, if it has been replaced;
+								 * NULL */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
 	const char *reason;			/* CANCEL, TERMINATE, PAUSE, RESUME, PAUSE_ACTIVITY; may be NULL */
 	const char *requested_by;	/* CANCEL, TERMINATE, PAUSE, RESUME, RETRY*, SIGNAL, UPDATE, of

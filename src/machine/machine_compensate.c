@@ -401,7 +401,7 @@ attempted_activity(const OwMachine *machine, const OwRecordedCompensation *compe
 }
 
 void
-ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
+ow_machine_compensation_completed(OwMachine *machine, const OwInput *input)
 {
 	const OwRecordedCompensation *compensation = running_compensation(machine);
 	const OwToken *token = machine->token;
@@ -410,7 +410,8 @@ ow_machine_compensation_completed(OwMachine *machine, Jsonb *result)
 	ow_object_begin(&object);
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add_int(&object, "compensation", token->compensation);
-	ow_object_add(&object, "result", result);
+	ow_object_add(&object, "result", input->result);
+	ow_object_add_text(&object, "function_hash", input->function_hash);
 	ow_machine_record(machine, "ActivityTaskCompleted", compensation->state, ow_object_end(&object));
 	ow_machine_attempt_ended(machine, attempted_activity(machine, compensation), NULL);
 	ow_machine_dequeue(machine);

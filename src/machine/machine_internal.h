@@ -232,7 +232,7 @@ extern void ow_machine_recall_failed(OwMachine *machine);
 extern bool ow_machine_compensate_next(OwMachine *machine);
 extern bool ow_machine_offer_compensation(OwMachine *machine);
 extern const OwRecordedCompensation *ow_machine_running_compensation(const OwMachine *machine); /* NULL: none runs */
-extern void ow_machine_compensation_completed(OwMachine *machine, Jsonb *result);
+extern void ow_machine_compensation_completed(OwMachine *machine, const OwInput *input);
 extern void ow_machine_compensation_failed(OwMachine *machine, const OwInput *input);
 
 /* machine_context.c */

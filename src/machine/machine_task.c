@@ -522,6 +522,7 @@ wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
 	ow_object_add(&object, "limits", limits);
+	ow_object_add_text(&object, "function_hash", input->function_hash);
 	ow_machine_record(machine, "ActivityTaskStarted", state->name, ow_object_end(&object));
 	ow_machine_attempt_ended(machine, machine->call.activity, NULL);
 	if (limits == NULL)
@@ -593,6 +594,7 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_object_begin(&object);
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
+	ow_object_add_text(&object, "function_hash", input->function_hash);
 	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
 	ow_machine_attempt_ended(machine, attempted_activity(machine, state), NULL);
 	ow_machine_not_idle(machine);
@@ -689,6 +691,7 @@ record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *ans
 	ow_object_add_text(&object, "cause", failure->cause);
 	ow_object_add(&object, "details", failure->details);
 	ow_object_add(&object, "heartbeat_details", failure->heartbeat);
+	ow_object_add_text(&object, "function_hash", input->function_hash);
 	if (token->compensation > 0)
 		ow_object_add_int(&object, "compensation", token->compensation);
 	if (input->kind == OW_INPUT_CHILD_CLOSED || input->kind == OW_INPUT_REQUEST_FAILED)

@@ -134,7 +134,7 @@ static OwStatement read_definition = {
 static OwStatement read_activity = {
 	.sql =
 	"SELECT a.owner, a.kind, a.function_schema, a.function_name, a.function_arguments, a.options,"
-	"       a.quarantined_at IS NOT NULL, a.created_at"
+	"       a.quarantined_at IS NOT NULL, a.created_at, a.function_hash, a.registered_at"
 	"  FROM workflow.activity a WHERE a.name = $1",
 	.argument_types = "text"
 };
@@ -617,6 +617,8 @@ read_activity_row(CachedActivity *activity)
 	activity->public.kind = strcmp(kind, "sql") == 0 ? OW_ACTIVITY_SQL : OW_ACTIVITY_QUEUE;
 	activity->public.quarantined = DatumGetBool(ow_store_datum(0, 7, &isnull));
 	function->created_at = ow_store_time(0, 8);
+	function->hash = ow_store_text(0, 9);
+	function->registered_at = ow_store_time(0, 10);
 	activity->public.shell = function;
 	return ow_store_jsonb(0, 6);
 }

@@ -41,6 +41,8 @@ typedef struct OwSqlFunction
 	char	   *schema;
 	char	   *name;
 	char	   *arguments;
+	char	   *hash;			/* of the function when it was registered; NULL: not known */
+	TimestampTz registered_at;	/* the last time */
 	Oid			function;		/* InvalidOid when it no longer exists */
 	struct OwFunctionCall *call;	/* how to call it: made on first use, by activity.c */
 	MemoryContext context;		/* for call; lives as long as this does */
@@ -57,6 +59,12 @@ extern uint64 ow_catalog_changes(void);
  * are checked when it is called.
  */
 extern Oid	ow_catalog_resolve(const OwSqlFunction *function);
+
+/*
+ * A hash, in hexadecimal digits, of all that CREATE FUNCTION says of a function: its body, language, arguments,
+ * settings, …  It tells whether it was replaced; what other functions do that it calls is not in it.
+ */
+extern char *ow_catalog_function_hash(Oid function);
 
 /* By id: for runs.  Raises when there is no such row (cannot happen short of tampering). */
 extern const OwCompiled *ow_catalog_definition(int definition_id);

@@ -109,19 +109,19 @@ static OwStatement last_version = {
 static OwStatement add_activity = {
 	.sql =
 	"INSERT INTO workflow.activity"
-	"       (name, owner, kind, function_schema, function_name, function_arguments, options, task_queue)"
-	" VALUES ($1, $2, CASE WHEN $7 IS NULL THEN 'sql' ELSE 'queue' END, $3, $4, $5, $6, $7)"
+	"       (name, owner, kind, function_schema, function_name, function_arguments, options, task_queue, function_hash)"
+	" VALUES ($1, $2, CASE WHEN $7 IS NULL THEN 'sql' ELSE 'queue' END, $3, $4, $5, $6, $7, $8)"
 	" ON CONFLICT (name) DO NOTHING",
-	.argument_types = "text,regrole,text,text,text,jsonb,text"
+	.argument_types = "text,regrole,text,text,text,jsonb,text,text"
 };
 
 static OwStatement replace_activity = {
 	.sql =
 	"UPDATE workflow.activity"
 	"   SET kind = CASE WHEN $7 IS NULL THEN 'sql' ELSE 'queue' END, function_schema = $3, function_name = $4,"
-	"       function_arguments = $5, options = $6, task_queue = $7, registered_at = clock_timestamp()"
+	"       function_arguments = $5, options = $6, task_queue = $7, function_hash = $8, registered_at = clock_timestamp()"
 	" WHERE name = $1 AND owner = $2",
-	.argument_types = "text,regrole,text,text,text,jsonb,text"
+	.argument_types = "text,regrole,text,text,text,jsonb,text,text"
 };
 
 static OwStatement lock_activity = {
@@ -331,20 +331,21 @@ ow_registry_count_runs(int definition_id)
 static uint64
 write_activity(OwStatement *statement, const OwActivityRow *row)
 {
-	Datum		values[7] = {
-		CStringGetTextDatum(row->name), ObjectIdGetDatum(row->owner), 0, 0, 0, JsonbPGetDatum(row->options), 0
+	Datum		values[8] = {
+		CStringGetTextDatum(row->name), ObjectIdGetDatum(row->owner), 0, 0, 0, JsonbPGetDatum(row->options), 0, 0
 	};
-	const char *nulls = "  nnn  ";
+	const char *nulls = "  nnn  n";
 	uint64		count;
 
 	if (row->task_queue != NULL)
 		values[6] = CStringGetTextDatum(row->task_queue);
 	else
 	{
-		nulls = "      n";
+		nulls = "      n ";
 		values[2] = CStringGetTextDatum(row->function_schema);
 		values[3] = CStringGetTextDatum(row->function_name);
 		values[4] = CStringGetTextDatum(row->function_arguments);
+		values[7] = CStringGetTextDatum(row->function_hash);
 	}
 	ow_store_open();
 	count = ow_store_execute(statement, values, nulls);

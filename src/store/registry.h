@@ -26,6 +26,7 @@ typedef struct OwActivityRow
 	const char *function_schema;
 	const char *function_name;
 	const char *function_arguments;
+	const char *function_hash;
 	Jsonb	   *options;
 } OwActivityRow;
 

@@ -348,11 +348,19 @@ called_branch(const Drive *drive)
 	return drive->machine.branch ? drive->machine.branch->id : 0;
 }
 
+/* Functions are replaced as time goes by. */
+static const char *
+replaced_hash(const Drive *drive)
+{
+	return drive->now / USECS_PER_SEC % 4 == 3 ? "0123456789abcdef" : NULL;
+}
+
 static void
 feed_failure(Drive *drive, OwInputKind kind, int branch, OwFailure *failure)
 {
 	OwInput		input = {.kind = kind, .branch = branch, .failure = failure};
 
+	input.function_hash = replaced_hash(drive);
 	feed(drive, &input);
 }
 
@@ -383,6 +391,7 @@ feed_result(Drive *drive, int branch, Jsonb *result)
 {
 	OwInput		input = {.kind = OW_INPUT_ACTIVITY_COMPLETED, .branch = branch, .result = result};
 
+	input.function_hash = replaced_hash(drive);
 	feed(drive, &input);
 }
 

@@ -137,6 +137,7 @@ INSERT INTO probe VALUES
     ('resume_task_queue(text,text,regrole)', $$workflow.resume_task_queue('q', owner => 'regress_owner')$$),
     ('set_current(text,integer)', $$workflow.set_current('Order', 1)$$),
     ('set_flag(text,jsonb,double precision,regrole)', $$workflow.set_flag('f', '1', owner => 'regress_owner')$$),
+    ('function_state(text,text,text)', $$* FROM workflow.function_state('public', 'nothing', '')$$),
     ('set_ramp(text,integer,double precision)', $$workflow.set_ramp('Order', NULL, 0)$$),
     ('deprecate(text,integer)', $$workflow.deprecate('Order', 1)$$),
     ('retire(text,integer)', $$workflow.retire('Order', 1)$$),
