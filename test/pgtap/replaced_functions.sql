@@ -61,6 +61,7 @@ SELECT workflow.register_activity('replaced.Do', 'public.replaceable(jsonb)');
 SELECT is((SELECT current_hash FROM workflow.activities WHERE name = 'replaced.Do'), (SELECT function_hash FROM workflow.activities WHERE name = 'replaced.Do'), 'registered again, it is the one');
 \o /dev/null
 SELECT workflow_test.begin(clock_timestamp() - interval '1 hour');
+SELECT workflow_test.allow_activity('replaced.Do');
 SELECT workflow.start('replaced', workflow_id => 'earlier');
 SELECT workflow_test.run(workflow_test.now());
 \o
