@@ -290,7 +290,7 @@ check_step(const Drive *drive)
 		fuzz_finding("a step says %d in status %s", drive->step, ow_status_name(run->status));
 	if (drive->step == OW_STEP_CLOSED && (run->status < OW_STATUS_COMPLETED || !run->outcome.decided))
 		fuzz_finding("a run is closed in status %s", ow_status_name(run->status));
-	if (drive->step == OW_STEP_PARKED && ow_run_next_timer(run, &branch) == DT_NOEND &&
+	if (drive->step == OW_STEP_PARKED && run->status != OW_STATUS_PAUSED && ow_run_next_timer(run, &branch) == DT_NOEND &&
 		waiting_task(run, &branch) == NULL && fuzz_request_waiting(run, &branch) == NULL && paused_token(run, &branch) == NULL &&
 		!fuzz_run_awaits_signal(run))
 		fuzz_finding("a run waits for nothing in phase %s", ow_phase_name(run->token.phase));
