@@ -27,7 +27,10 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'EXECUTE', format('ROUTINE %s', p.oid::regprocedure),
            p.proname NOT IN ('see_all_runs', 'resume_engine', 'advance_epoch', 'grant_usage', 'revoke_usage', 'grant_reader',
-                             'revoke_reader', 'grantable', 'was_granted', 'require_role'),
+                             'revoke_reader', 'grantable', 'was_granted', 'require_role',
+                             'set_retention_class', 'ring_tables', 'leaf_tables', 'export_closed', 'surviving_runs', 'move_runs',
+                             'lock_leaf', 'empty_leaf', 'due_leaves', 'try_empty_leaf', 'apply_retention', 'warn_of_leaf',
+                             'tell_retention', 'schedule_retention'),
            p.proname IN ('see_all_runs', 'get_execution', 'get_history', 'shard_key', 'explain', 'explain_run',
                          'describe', 'describe_mermaid', 'describe_dot', 'describe_states', 'with_template',
                          'nested_machines', 'definition_source', 'last_version', 'definition_state',
@@ -38,7 +41,7 @@ BEGIN ATOMIC
                          'otlp_spans', 'report_graph', 'report_style', 'report_script', 'report_page', 'report_html',
                          'report_definition_html', 'html_text', 'duration_text',
                          'has_schedule_job', 'sees_pg_cron', 'schedule_job_name', 'cron_times',
-                         'engine_status', 'worker_stats', 'pool_stats', 'circuit_breaker_stats', 'function_state', 'now')
+                         'engine_status', 'retention_leaves', 'worker_stats', 'pool_stats', 'circuit_breaker_stats', 'function_state', 'now')
     FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid;
 END;
 COMMENT ON FUNCTION workflow.grantable() IS 'What grant_usage and grant_reader grant';

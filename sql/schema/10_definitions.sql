@@ -9,10 +9,12 @@ CREATE TABLE workflow.workflow_type (
     ramp_version    int,
     ramp_percent    float8 NOT NULL DEFAULT 0 CHECK (ramp_percent BETWEEN 0 AND 100),
     ramped_at       timestamptz,
+    retention       text NOT NULL DEFAULT 'normal' CHECK (retention IN ('short', 'normal', 'long', 'forever')),
     CHECK ((ramp_version IS NULL) = (ramp_percent = 0) AND (ramp_version IS NULL) = (ramped_at IS NULL))
 );
 COMMENT ON TABLE workflow.workflow_type IS 'Registered workflow names, their owner and current version';
 COMMENT ON COLUMN workflow.workflow_type.ramp_version IS 'What so many percent of the new runs follow instead of the current version; null: none';
+COMMENT ON COLUMN workflow.workflow_type.retention IS 'The class that says how long closed runs are kept';
 COMMENT ON COLUMN workflow.workflow_type.ramped_at IS 'Since when any run has been led to it';
 
 -- What a row defines is immutable: a run stays on the definition it started with, and caches need no invalidation.
@@ -145,9 +147,10 @@ COMMENT ON TABLE workflow.engine_identity IS 'The cluster and database whose wor
 COMMENT ON COLUMN workflow.engine_identity.epoch IS
     'Mixed into the task tokens that are handed out; changed by resume_engine and advance_epoch';
 
--- How long a period of finished runs shares one leaf of the ring (see 30_history.sql).
-CREATE TABLE workflow.retention (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    period    interval NOT NULL DEFAULT '7 days' CHECK (period > interval '0')
+-- How long retention classes keep closed runs, where it is not as it was at first (src/store/retention.c).
+CREATE TABLE workflow.retention_class (
+    class      text PRIMARY KEY CHECK (class IN ('short', 'normal', 'long')),
+    keep       interval NOT NULL CHECK (keep > interval '0'),
+    changed_at timestamptz NOT NULL
 );
-COMMENT ON TABLE workflow.retention IS 'Length of the period that shares one partition of the history ring';
+COMMENT ON TABLE workflow.retention_class IS 'How long retention classes keep closed runs, where somebody has set it';

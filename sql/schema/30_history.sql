@@ -1,8 +1,8 @@
 -- What is kept of runs: append-only, LIST-partitioned on bucket over a fixed ring of leaves.
 --
--- A run's bucket is chosen when it starts, from its start time: (start / retention period) modulo the
--- ring.  The leaves are made here, once: partitions made at run time would be lost or doubled by dump
--- and restore, and would lock the parent.
+-- A run's bucket is chosen when it starts, from the retention class of its workflow and the start time
+-- (src/store/retention.h); a run that outlives its leaf moves on to another.  The leaves are made here, once: partitions
+-- made at run time would be lost or doubled by dump and restore, and would lock the parent.
 
 CREATE TABLE workflow.closed_execution (
     shard_key     int NOT NULL,
@@ -91,7 +91,7 @@ DECLARE
                               WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals));
 BEGIN
     FOREACH parent IN ARRAY ARRAY['closed_execution', 'history_batch', 'compensation'] LOOP
-        FOR bucket IN 0..7 LOOP
+        FOR bucket IN 0..15 LOOP
             leaf := parent || '_' || bucket;
             EXECUTE pg_catalog.format('CREATE TABLE workflow.%I PARTITION OF workflow.%I FOR VALUES IN (%s)',
                                       leaf, parent, bucket);

@@ -136,7 +136,7 @@ static void
 reopen(const OwFoundRun *run)
 {
 	ow_store_open();
-	ow_run_reopen(&run->ref);
+	ow_run_reopen(&run->ref, run->bucket);
 	ow_store_close();
 	if (ow_clock_is_virtual())
 		ow_test_kit_ready(&run->ref);

@@ -264,9 +264,9 @@ check_reuse(const char *workflow_id, ReusePolicy policy)
 
 /* Fills the ids; a run without a workflow id gets its run id's text as such. */
 static void
-name_run(OwNewRun *run)
+name_run(OwNewRun *run, const char *workflow)
 {
-	int			bucket = ow_bucket_at(run->started_at);
+	int			bucket = ow_bucket_for(workflow, run->started_at);
 
 	if (run->workflow_id != NULL)
 	{
@@ -305,7 +305,7 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, const StartOptions
 	run->request_id = ow_api_optional_text(fcinfo, ARG_REQUEST_ID);
 	if (run->request_id != NULL)
 		ow_api_check_id("request_id", run->request_id);
-	name_run(run);
+	name_run(run, compiled->workflow);
 	if (options->choose)
 		compiled = choose_version(compiled, run->workflow_id, &checked);
 	run->compiled = compiled;
@@ -502,7 +502,7 @@ fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, bool choose, co
 		run->started_at = now;
 		run->start_at = now;
 		run->workflow_id = ids ? ids[index] : NULL;
-		name_run(run);
+		name_run(run, compiled->workflow);
 		run->compiled = choose ? choose_version(compiled, run->workflow_id, &checked) : compiled;
 		ow_start_options_apply(options, run);
 		run->input = nulls[index] ? ow_json_empty_object() : DatumGetJsonbP(inputs[index]);

@@ -151,7 +151,7 @@ next_run(void *arg, const OwRun *run, bool inherits_version, pg_uuid_t *run_id, 
 	const OwCompiled *current = inherits_version ? NULL : ow_catalog_choose(run->workflow, run->workflow_id);
 
 	loaded->next = current ? current : loaded->compiled;
-	ow_run_id_make(run->shard_key, ow_bucket_at(ow_clock_now()), run_id);
+	ow_run_id_make(run->shard_key, ow_bucket_for(run->workflow, ow_clock_now()), run_id);
 	*version = loaded->next->version;
 }
 

@@ -39,7 +39,6 @@
 
 /* Names have at most 400 characters, those that users choose 200 */
 #define NAME_KEY_SIZE (400 * MAX_MULTIBYTE_CHAR_LEN + 1)
-#define DEFAULT_RETENTION_US (7 * USECS_PER_DAY)
 
 typedef struct CachedGrant
 {
@@ -55,6 +54,7 @@ typedef struct CachedType
 	int			definition_id;	/* of the current version; 0: none */
 	int			ramp_definition_id; /* what part of the new runs follow instead; 0: none does */
 	double		ramp_percent;
+	OwRetention retention;
 	List	   *grants;			/* of CachedGrant * */
 } CachedType;
 
@@ -82,7 +82,7 @@ typedef struct Generation
 	MemoryContext context;
 	HTAB	   *types;
 	HTAB	   *activities;
-	int64		retention_us;	/* 0: not read yet */
+	int64		keep_us[OW_RETENTION_FOREVER];	/* 0: not read yet */
 } Generation;
 
 static Generation *current;
@@ -103,7 +103,7 @@ static Oid	definition_relation;
 
 static OwStatement read_type = {
 	.sql =
-	"SELECT t.owner, t.current_version, d.definition_id, r.definition_id, t.ramp_percent"
+	"SELECT t.owner, t.current_version, d.definition_id, r.definition_id, t.ramp_percent, t.retention"
 	"  FROM workflow.workflow_type t"
 	"  LEFT JOIN workflow.definition d ON d.workflow = t.name AND d.version = t.current_version"
 	"  LEFT JOIN workflow.definition r ON r.workflow = t.name AND r.version = t.ramp_version"
@@ -146,7 +146,7 @@ static OwStatement read_activity_grants = {
 };
 
 static OwStatement read_retention = {
-	.sql = "SELECT r.period FROM workflow.retention r",
+	.sql = "SELECT r.class, r.keep FROM workflow.retention_class r",
 	.argument_types = ""
 };
 
@@ -364,6 +364,7 @@ load_type(const char *name, CachedType *type)
 		type->definition_id = result_int(0, 3);
 		type->ramp_definition_id = result_int(0, 4);
 		type->ramp_percent = DatumGetFloat8(ow_store_datum(0, 5, &isnull));
+		type->retention = ow_retention_from_name(ow_store_text(0, 6));
 		count = ow_store_execute(&read_workflow_grants, values, NULL);
 		for (uint64 row = 0; row < count; row++)
 		{
@@ -717,45 +718,47 @@ ow_catalog_may_use(Oid owner, const OwActivity *activity, TimestampTz defined_at
 
 /* ---- retention ---- */
 
-static int64
-interval_us(const Interval *interval)
+static void
+load_retention(int64 *keep_us)
 {
-	int64		days = interval->day + (int64) interval->month * DAYS_PER_MONTH;
+	uint64		count;
 
-	return interval->time + days * USECS_PER_DAY;
-}
-
-static int64
-load_retention(void)
-{
-	int64		period = DEFAULT_RETENTION_US;
-
+	for (int class = 0; class < OW_RETENTION_FOREVER; class++)
+		keep_us[class] = ow_retention_default(class);
 	ow_store_open();
-	if (ow_store_execute(&read_retention, NULL, NULL) > 0)
+	count = ow_store_execute(&read_retention, NULL, NULL);
+	for (uint64 row = 0; row < count; row++)
 	{
 		bool		isnull;
-		Datum		value = ow_store_datum(0, 1, &isnull);
+		Datum		keep = ow_store_datum(row, 2, &isnull);
 
-		if (!isnull)
-			period = Max(interval_us(DatumGetIntervalP(value)), 1);
+		keep_us[ow_retention_from_name(ow_store_text(row, 1))] = ow_retention_us(DatumGetIntervalP(keep));
 	}
 	ow_store_close();
-	return period;
 }
 
 int64
-ow_catalog_retention(void)
+ow_catalog_keep_us(OwRetention class)
 {
 	uint64		seen = refresh();
 
-	while (current->retention_us == 0)
+	while (current->keep_us[class] == 0)
 	{
-		int64		period = load_retention();
+		int64		keep_us[OW_RETENTION_FOREVER];
 
+		load_retention(keep_us);
 		if (seen == invalidations)
-			current->retention_us = period;
+			memcpy(current->keep_us, keep_us, sizeof(keep_us));
 		else
 			seen = refresh();
 	}
-	return current->retention_us;
+	return current->keep_us[class];
+}
+
+OwRetention
+ow_catalog_retention(const char *workflow)
+{
+	const CachedType *type = find_type(workflow);
+
+	return type ? type->retention : OW_RETENTION_NORMAL;
 }

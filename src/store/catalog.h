@@ -14,6 +14,7 @@
 #define OW_CATALOG_H
 
 #include "machine/machine.h"
+#include "store/retention.h"
 
 typedef enum OwPrivilege
 {
@@ -101,8 +102,11 @@ extern const OwActivity *ow_catalog_activity(const char *name);
  */
 extern bool ow_catalog_find_type(const char *workflow, Oid *owner, int *current_version);
 
-/* Microseconds that share one leaf of the history ring */
-extern int64 ow_catalog_retention(void);
+/* The class of a workflow's runs; NORMAL when the type is unknown */
+extern OwRetention ow_catalog_retention(const char *workflow);
+
+/* How long a class, FOREVER excepted, keeps what has closed, in microseconds */
+extern int64 ow_catalog_keep_us(OwRetention class);
 
 /*
  * Is role the workflow's owner, a member of it, a superuser, or granted any of these OwPrivileges?

@@ -37,6 +37,7 @@ enum
 	FOUND_STATUS,
 	FOUND_REQUEST_ID,
 	FOUND_CHAIN_ID,
+	FOUND_BUCKET,
 	FOUND_CLOSED_AT,
 	FOUND_OUTPUT,
 	FOUND_ERROR,
@@ -49,7 +50,7 @@ enum
 
 #define COMMON_COLUMNS \
 	"e.shard_key, e.run_id, e.workflow_id, d.workflow, d.version, e.owner, e.started_by," \
-	" e.started_at, e.status, e.request_id, e.chain_id"
+	" e.started_at, e.status, e.request_id, e.chain_id, e.bucket"
 #define SELECT_OPEN \
 	"SELECT " COMMON_COLUMNS ", NULL::timestamptz, NULL::jsonb, NULL::text, NULL::text, NULL::jsonb," \
 	"       e.xmin, e.cancel_requested, false" \
@@ -79,6 +80,12 @@ static OwStatement open_by_run = {
 static OwStatement closed_by_run = {
 	.sql = SELECT_CLOSED " WHERE e.shard_key = $1 AND e.run_id = $2 AND e.bucket = $3",
 	.argument_types = "int,uuid,smallint"
+};
+
+/* A run that has left the leaf which its id names */
+static OwStatement moved_by_run = {
+	.sql = SELECT_CLOSED " WHERE e.shard_key = $1 AND e.run_id = $2",
+	.argument_types = "int,uuid"
 };
 
 static OwStatement open_by_request = {
@@ -201,6 +208,7 @@ read_found(OwFoundRun *run)
 	run->status = ow_status_from_name(ow_store_text(0, FOUND_STATUS));
 	run->request_id = ow_store_text(0, FOUND_REQUEST_ID);
 	run->chain_id = *DatumGetUUIDP(ow_store_datum(0, FOUND_CHAIN_ID, &isnull));
+	run->bucket = ow_store_int(0, FOUND_BUCKET);
 	run->closed_at = read_time(FOUND_CLOSED_AT);
 	run->output = ow_store_jsonb(0, FOUND_OUTPUT);
 	run->error = ow_store_text(0, FOUND_ERROR);
@@ -267,7 +275,7 @@ ow_find_last_closed(const char *workflow_id)
 OwFoundRun *
 ow_find_run(const pg_uuid_t *run_id)
 {
-	OwStatement *statements[] = {&open_by_run, &closed_by_run, &open_by_run, NULL};
+	OwStatement *statements[] = {&open_by_run, &closed_by_run, &open_by_run, &moved_by_run, NULL};
 	Datum		values[3] = {
 		Int32GetDatum(ow_run_id_shard_key(run_id)), UUIDPGetDatum(run_id),
 		Int16GetDatum(ow_run_id_bucket(run_id))
@@ -317,7 +325,7 @@ ow_find_has_failed_compensations(const OwFoundRun *run)
 {
 	Datum		values[3] = {
 		Int32GetDatum(run->ref.shard_key), UUIDPGetDatum(&run->ref.run_id),
-		Int16GetDatum(ow_run_id_bucket(&run->ref.run_id))
+		Int16GetDatum(run->bucket)
 	};
 	bool		found;
 
@@ -332,7 +340,7 @@ ow_find_is_pending(const OwFoundRun *run, Datum states, const char *name)
 {
 	Datum		values[5] = {
 		Int32GetDatum(run->ref.shard_key), UUIDPGetDatum(&run->ref.run_id),
-		Int16GetDatum(ow_run_id_bucket(&run->ref.run_id)), states, CStringGetTextDatum(name)
+		Int16GetDatum(run->bucket), states, CStringGetTextDatum(name)
 	};
 	bool		found;
 

@@ -15,6 +15,7 @@
 typedef struct OwFoundRun
 {
 	OwRunRef	ref;
+	int			bucket;
 	char	   *workflow_id;
 	char	   *workflow;
 	int			version;

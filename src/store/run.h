@@ -123,6 +123,6 @@ extern Datum ow_run_row(const OwLoadedRun *loaded);
 extern bool ow_run_may_retry(const OwLoadedRun *loaded, OwRetryQuestion *question, OwRetryAnswer *answer);
 
 /* Bring a closed run with failed compensations back, ready to run them again. */
-extern void ow_run_reopen(const OwRunRef *ref);
+extern void ow_run_reopen(const OwRunRef *ref, int bucket);
 
 #endif							/* OW_RUN_H */

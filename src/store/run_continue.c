@@ -44,16 +44,24 @@ static OwStatement pass_message_on = {
 	.argument_types = "int,uuid,uuid,uuid,timestamptz"
 };
 
-/* What was committed after the run had continued as new, or been reset, and is for whichever run goes on in its place */
+/*
+ * What was committed after the run had continued as new, or been reset, and is for whichever run goes on in its place.  There is hardly ever
+ * any: so the message comes first, before all leaves of the ring are looked into.
+ */
 static OwStatement pass_all_on = {
 	.sql =
-	"UPDATE workflow.message m SET run_id = e.run_id"
-	"  FROM workflow.closed_execution c"
-	"  JOIN workflow.execution e ON e.shard_key = c.shard_key AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
-	" WHERE c.shard_key = $1 AND c.bucket = $3 AND c.run_id = $2 AND (c.next_run_id IS NOT NULL OR c.status = 'Terminated')"
-	"   AND m.shard_key = $1 AND m.run_id = $2 AND m.kind IN ('ChildClosed', 'Signal', 'Update', 'Cancel', 'Terminate', 'Pause', 'Resume')"
-	" RETURNING e.run_id, e.owner::oid",
-	.argument_types = "int,uuid,int2"
+	"UPDATE workflow.message m SET run_id = n.run_id"
+	"  FROM (SELECT s.message_id, e.run_id, e.owner"
+	"          FROM (SELECT message_id FROM workflow.message WHERE shard_key = $1 AND run_id = $2"
+	"                   AND kind IN ('ChildClosed', 'Signal', 'Update', 'Cancel', 'Terminate', 'Pause', 'Resume') OFFSET 0) AS s,"
+	"               LATERAL (SELECT e.run_id, e.owner FROM workflow.closed_execution c"
+	"                          JOIN workflow.execution e"
+	"                            ON e.shard_key = $1 AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
+	"                         WHERE c.shard_key = $1 AND c.run_id = $2 "
+	"                           AND (c.next_run_id IS NOT NULL OR c.status = 'Terminated') OFFSET 0) AS e) AS n"
+	" WHERE m.shard_key = $1 AND m.run_id = $2 AND m.message_id = n.message_id"
+	" RETURNING n.run_id, n.owner::oid",
+	.argument_types = "int,uuid"
 };
 
 static OwStatement forget_result = {
@@ -366,9 +374,7 @@ ow_run_tell_again(OwLoadedRun *base, List *events, const OwLoadedRun *loaded)
 void
 ow_run_pass_on(const OwRunRef *ref)
 {
-	Datum		values[3] = {
-		Int32GetDatum(ref->shard_key), UUIDPGetDatum(&ref->run_id), Int16GetDatum(ow_run_id_bucket(&ref->run_id))
-	};
+	Datum		values[2] = {Int32GetDatum(ref->shard_key), UUIDPGetDatum(&ref->run_id)};
 	uint64		count = ow_store_execute(&pass_all_on, values, NULL);
 
 	for (uint64 row = 0; row < count; row++)

@@ -1,6 +1,8 @@
 /*
  * run_read.c
  *		Reading a run without locking it: as it was when it started, and its history.
+ *
+ * All leaves of the ring are looked into: the run may have moved on to another than it started in, and do so meanwhile.
  */
 #include "postgres.h"
 
@@ -20,34 +22,33 @@ static OwStatement read_started = {
 	.sql =
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, deadline, input, memo, request_id, chain_id,"
 	"       root_run_id, CASE WHEN next_event_id = 1 THEN due_at END, traceparent, execution_deadline, run_attempt, options, schedule,"
-	"       parent_workflow_id, parent_run_id, parent_owner, children"
-	"  FROM workflow.execution WHERE shard_key = $1 AND run_id = $3"
+	"       parent_workflow_id, parent_run_id, parent_owner, children, bucket"
+	"  FROM workflow.execution WHERE shard_key = $1 AND run_id = $2"
 	" UNION ALL "
 	"SELECT workflow_id, definition_id, owner, started_by, started_at, NULL, input, memo, request_id, chain_id,"
-	"       root_run_id, NULL, traceparent, NULL, run_attempt, NULL, schedule, parent_workflow_id, parent_run_id, NULL, false"
-	"  FROM workflow.closed_execution WHERE shard_key = $1 AND bucket = $2 AND run_id = $3",
-	.argument_types = "int,int2,uuid"
+	"       root_run_id, NULL, traceparent, NULL, run_attempt, NULL, schedule, parent_workflow_id, parent_run_id, NULL, false, bucket"
+	"  FROM workflow.closed_execution WHERE shard_key = $1 AND run_id = $2",
+	.argument_types = "int,uuid"
 };
 
 static OwStatement read_history = {
 	.sql =
 	"SELECT first_event_id, event_times, event_types, states, attributes, branches FROM workflow.history_batch"
-	" WHERE shard_key = $1 AND bucket = $2 AND run_id = $3 ORDER BY first_event_id",
-	.argument_types = "int,int2,uuid"
+	" WHERE shard_key = $1 AND run_id = $2 ORDER BY first_event_id",
+	.argument_types = "int,uuid"
 };
 
 static void
 key_values(const OwRunRef *ref, Datum *values)
 {
 	values[0] = Int32GetDatum(ref->shard_key);
-	values[1] = Int16GetDatum(ow_run_id_bucket(&ref->run_id));
-	values[2] = UUIDPGetDatum(&ref->run_id);
+	values[1] = UUIDPGetDatum(&ref->run_id);
 }
 
 OwLoadedRun *
 ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 {
-	Datum		values[3];
+	Datum		values[2];
 	MemoryContext previous;
 	OwLoadedRun *loaded;
 	OwRun	   *run;
@@ -59,7 +60,7 @@ ow_run_read_started(const OwRunRef *ref, MemoryContext context)
 	loaded = palloc0(sizeof(OwLoadedRun));
 	run = &loaded->run;
 	loaded->ref = *ref;
-	loaded->bucket = ow_run_id_bucket(&ref->run_id);
+	loaded->bucket = ow_store_int(0, 22);
 	loaded->definition_id = ow_store_int(0, 2);
 	loaded->owner = (Oid) ow_store_int(0, 3);
 	loaded->started_by = (Oid) ow_store_int(0, 4);
@@ -157,7 +158,7 @@ List *
 ow_run_read_history(const OwRunRef *ref, MemoryContext context)
 {
 	List	   *events = NIL;
-	Datum		values[3];
+	Datum		values[2];
 	uint64		count;
 
 	key_values(ref, values);

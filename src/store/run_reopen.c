@@ -38,11 +38,11 @@ static OwStatement reopen = {
 };
 
 void
-ow_run_reopen(const OwRunRef *ref)
+ow_run_reopen(const OwRunRef *ref, int bucket)
 {
 	Datum		values[3] = {
 		Int32GetDatum(ref->shard_key),
-		Int16GetDatum(ow_run_id_bucket(&ref->run_id)),
+		Int16GetDatum(bucket),
 		UUIDPGetDatum(&ref->run_id)
 	};
 

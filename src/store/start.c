@@ -10,8 +10,8 @@
  *		byte 9-11	random
  *		byte 12-15	shard key
  *
- * Ids are thus ordered by time.  The bucket is the leaf of the history ring
- * (sql/schema/30_history.sql).
+ * Ids are thus ordered by time.  The bucket is the leaf of the history ring that the run started in (store/retention.h);
+ * one that outlives that leaf moves on, and has another bucket in its row.
  */
 #include "postgres.h"
 
@@ -21,6 +21,8 @@
 #include "machine/machine.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "store/catalog.h"
+#include "store/retention.h"
 #include "store/run.h"
 #include "store/run_columns.h"
 #include "store/start.h"
@@ -32,8 +34,6 @@
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
 
-/* Leaves of the history ring */
-#define BUCKETS 8
 /* Rows in one statement: keeps the arrays small enough for large calls of start_many */
 #define ROWS_PER_STATEMENT 1000
 #define UUID_TEXT_LENGTH 36
@@ -194,7 +194,7 @@ ow_run_id_make(int32 shard_key, int bucket, pg_uuid_t *run_id)
 	uint32		key = (uint32) shard_key;
 	unsigned char *data = run_id->data;
 
-	Assert(bucket >= 0 && bucket < BUCKETS);
+	Assert(bucket >= 0 && bucket < OW_BUCKETS);
 	gettimeofday(&now, NULL);
 	ms = (uint64) now.tv_sec * 1000 + now.tv_usec / 1000;
 	fraction = (now.tv_usec % 1000) * 4096 / 1000;
@@ -232,12 +232,11 @@ ow_run_id_bucket(const pg_uuid_t *run_id)
 }
 
 int
-ow_bucket_at(TimestampTz started_at)
+ow_bucket_for(const char *workflow, TimestampTz started_at)
 {
-	int64		period = ow_catalog_retention();
-	int64		number = started_at / period - (started_at % period < 0 ? 1 : 0);
+	OwRetention class = ow_catalog_retention(workflow);
 
-	return (int) ((number % BUCKETS + BUCKETS) % BUCKETS);
+	return ow_retention_bucket(class, class == OW_RETENTION_FOREVER ? 0 : ow_catalog_keep_us(class), started_at);
 }
 
 /* ---- rows ---- */

@@ -49,9 +49,11 @@ extern bool ow_task_token_is_queued(const pg_uuid_t *task_token);
 extern int32 ow_task_token_shard_key(const pg_uuid_t *task_token);
 
 extern int32 ow_run_id_shard_key(const pg_uuid_t *run_id);
+
+/* The leaf that the run started in, which it may have left: see retention.h */
 extern int	ow_run_id_bucket(const pg_uuid_t *run_id);
 
-/* Leaf of the history ring for a run started then */
-extern int	ow_bucket_at(TimestampTz started_at);
+/* Leaf of the history ring for a run of the workflow that is started then */
+extern int	ow_bucket_for(const char *workflow, TimestampTz started_at);
 
 #endif							/* OW_START_H */

@@ -270,6 +270,8 @@ INSERT INTO probe VALUES
     ('run_batch_chunk(uuid)', $$* FROM workflow.run_batch_chunk($batch)$$),
     ('apply_operation(text,uuid,jsonb,text,text)', $$workflow.apply_operation('cancel', $run, '{}', NULL, NULL)$$),
     ('continuing_run(uuid)', $$workflow.continuing_run($run)$$),
+    ('set_retention(text,interval)', $$workflow.set_retention('Order', '1 day')$$),
+    ('retention_leaves(timestamp with time zone)', $$count(*) FROM workflow.retention_leaves()$$),
     ('unfinished_batches()', $$* FROM workflow.unfinished_batches()$$),
     ('create_schedule(text,text,text,jsonb,text,interval,interval,boolean,text,integer,timestamp with time zone,timestamp with time zone,integer,jsonb,interval)',
      $$workflow.create_schedule('mine', '@daily', 'Order')$$),
@@ -405,7 +407,7 @@ FROM (SELECT call, pg_temp.try(current_user, call, 'pg_temp, regress_evil, pg_ca
       UNION ALL
       SELECT call, pg_temp.try(current_user, call, 'pg_temp, regress_evil, pg_catalog')
       FROM pg_catalog.pg_class c
-      CROSS JOIN LATERAL pg_catalog.format('1 FROM workflow.%I LIMIT 1 OFFSET 10', c.relname) AS call
+      CROSS JOIN LATERAL pg_catalog.format('1 FROM workflow.%I LIMIT 1 OFFSET 20', c.relname) AS call
       WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'v') AS tried
 WHERE trapped <> CASE WHEN call LIKE '1 %' THEN '0' ELSE '1' END;
 ROLLBACK TO before_the_trap;

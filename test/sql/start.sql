@@ -34,7 +34,7 @@ SELECT workflow_id = run_id::text AS own_id, substr(run_id::text, 15, 1) AS uuid
        next_event_id, d.version, e.owner = current_user::regrole AS owned, started_by = e.owner AS own, deadline, memo, request_id
 FROM workflow.execution e JOIN workflow.definition d USING (definition_id) WHERE run_id = :'run';
 SELECT shard_key = workflow.shard_key(workflow_id) AND shard_key = workflow.shard_key(run_id) AS sharded,
-       bucket BETWEEN 0 AND 7 AS bucketed, chain_id = run_id AND root_run_id = run_id AS first
+       bucket BETWEEN 5 AND 9 AS bucketed, chain_id = run_id AND root_run_id = run_id AS first
 FROM workflow.execution WHERE run_id = :'run';
 -- …and with everything said
 SELECT workflow.start('start', '{"order": 1}', workflow_id => 'full', version => 1, execution_timeout => '1 minute',

@@ -44,8 +44,9 @@ $original->safe_psql('shop', q{SET ROLE shop;
 # Periods so short that the orders are spread over many partitions
 $original->safe_psql(
 	'shop', q{
-	INSERT INTO workflow.retention (period) VALUES ('500 milliseconds')
-	ON CONFLICT (singleton) DO UPDATE SET period = excluded.period});
+	SELECT workflow.set_retention_class('normal', '1500 milliseconds');
+	SET ROLE shop;
+	SELECT workflow.set_retention('OrderSaga', '1 second')});
 foreach my $i (1 .. 3)
 {
 	place_orders($original, 'shop', 1);
@@ -78,7 +79,8 @@ sub catalog
 		FROM workflow.activities ORDER BY name;
 		SELECT 'grant', * FROM workflow.workflow_grant ORDER BY workflow, grantee, privilege;
 		SELECT 'grant', * FROM workflow.activity_grant ORDER BY activity, grantee;
-		SELECT 'retention', * FROM workflow.retention;
+		SELECT 'retention', * FROM workflow.retention_class;
+		SELECT 'retention', name, retention FROM workflow.workflow_type ORDER BY name;
 		SELECT 'schedule', * FROM workflow.schedule ORDER BY name;
 		SELECT 'schema', nspname, nspowner::regrole, nspacl FROM pg_namespace
 		WHERE nspname IN ('orders', 'workflow') ORDER BY nspname;
