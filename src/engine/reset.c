@@ -205,7 +205,7 @@ begin_run(const OwResetRequest *request, const Base *base, TimestampTz now, OwLo
 	loaded->execution_deadline = new_deadline(base->started.execution_deadline, base->started.run.started_at, now);
 	input.deadline = deadline;
 	loaded->ref.shard_key = shard_key;
-	ow_run_id_make(shard_key, ow_bucket_at(now), &loaded->ref.run_id);
+	ow_run_id_make(shard_key, ow_bucket_for(loaded->run.workflow, now), &loaded->ref.run_id);
 	loaded->bucket = ow_run_id_bucket(&loaded->ref.run_id);
 	loaded->stored_due_at = loaded->stored_deadline = DT_NOEND;
 	loaded->stored_branch_id = 1;

@@ -16,8 +16,8 @@
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
 
-/* Of a schedule's id; runs have 0 to 7 */
-#define SCHEDULE_BUCKET 15
+/* The version of a schedule's id, as a uuid; that of a run id is 7 */
+#define SCHEDULE_VERSION 8
 
 /* Actions that are over: so many of the last ones are kept */
 #define ACTIONS_KEPT "100"
@@ -187,7 +187,7 @@ static const char *const state_names[] = {"Buffered", "Running", "Closed", "Skip
 bool
 ow_schedule_is_ref(const OwRunRef *ref)
 {
-	return ow_run_id_bucket(&ref->run_id) == SCHEDULE_BUCKET;
+	return ref->run_id.data[6] >> 4 == SCHEDULE_VERSION;
 }
 
 static void
@@ -195,7 +195,7 @@ make_ref(const char *name, OwRunRef *ref)
 {
 	ref->shard_key = ow_shard_key(name);
 	ow_run_id_make(ref->shard_key, 0, &ref->run_id);
-	ref->run_id.data[8] |= SCHEDULE_BUCKET;
+	ref->run_id.data[6] = (ref->run_id.data[6] & 0x0F) | SCHEDULE_VERSION << 4;
 }
 
 static void
