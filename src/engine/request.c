@@ -40,7 +40,7 @@ receiver_of(const OwLoadedRun *loaded, const OwRequest *request)
 void
 ow_request_address(const OwLoadedRun *loaded, OwRequest *request)
 {
-	int			bucket = request->kind == OW_REQUEST_CHILD ? ow_bucket_at(request->at) : 0;
+	int			bucket = request->kind == OW_REQUEST_CHILD ? ow_bucket_for(request->workflow, request->at) : 0;
 
 	ow_run_id_make(ow_shard_key(request->workflow_id), bucket, &request->id);
 	request->receiver = receiver_of(loaded, request);
