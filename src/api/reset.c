@@ -58,6 +58,7 @@ goes_on_with(const OwRest *rest)
 		case OW_PHASE_CIRCUIT_OPEN:
 		case OW_PHASE_CALLBACK:
 		case OW_PHASE_QUEUED:
+		case OW_PHASE_REQUEST:
 			return "Activity";
 		case OW_PHASE_BACKOFF:
 			return "Retry";

@@ -351,6 +351,22 @@ SELECT is_empty($$ SELECT * FROM various_resets WHERE workflow_id = 'c' AND undo
 SELECT cmp_ok(count(*), '>=', 20::bigint, 'many were tried') FROM various_resets;
 SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'all are as their histories say');
 
+\echo # A child that its parent waits for
+\o /dev/null
+SELECT workflow.register('child', $asl${"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "Next": "End"}, "End": {"Type": "Pass", "Result": "child", "End": true}}}$asl$);
+SELECT workflow.register('parent', $asl${"StartAt": "Child", "States": {"Child": {"Type": "Task", "Resource": "workflow:child", "ResultPath": "$.child", "End": true}}}$asl$);
+SELECT workflow_test.begin('2030-01-01 00:00:00+00');
+SELECT workflow.start('parent', workflow_id => 'with child');
+SELECT workflow_test.run('2030-01-01 00:00:30+00');
+CREATE TEMP TABLE child_points AS SELECT * FROM workflow.reset_points('with child');
+SELECT workflow.reset('with child', max(event_id)) FROM child_points;
+\o
+SELECT is((SELECT goes_on_with FROM child_points ORDER BY event_id DESC LIMIT 1), 'Activity', 'it is begun anew');
+SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'all are as their histories say');
+SELECT workflow_test.run() \g /dev/null
+SELECT is((SELECT status FROM workflow.get_execution('with child')), 'Completed', 'its answer is waited for');
+SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'all are as their histories say');
+
 \echo # What operators have asked of an activity is forgotten; an activity resets nothing; what is open is in the way
 \o /dev/null
 SELECT workflow_test.begin('2030-01-01 00:00:00+00');
