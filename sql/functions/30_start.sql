@@ -18,6 +18,8 @@
 --                       of them, which may leave out ErrorEquals; instead of the definition's own Retry
 --   priority            1 to 5, the lower the sooner, 3 if not given: of its tasks in queues whose definition and
 --                       activity give none, and of the run among those that an executor drives together
+--   search_attributes   {name: value}, as SearchAttributes of the definition declares them; over those that it takes from
+--                       the input.  null: not there
 --   memo                kept with the run, for people
 --   request_id          the same one gives the same run, open or closed.  Starts with it queue up; it is known
 --                       for a workflow id or, without one, for the workflow
@@ -32,22 +34,38 @@ CREATE FUNCTION workflow.start(workflow text, input jsonb DEFAULT '{}', workflow
                                id_conflict_policy text DEFAULT 'Fail', start_delay interval DEFAULT NULL,
                                execution_timeout interval DEFAULT NULL, memo jsonb DEFAULT NULL,
                                request_id text DEFAULT NULL, traceparent text DEFAULT NULL,
-                               run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL, priority int DEFAULT NULL)
+                               run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL, priority int DEFAULT NULL,
+                               search_attributes jsonb DEFAULT NULL)
     RETURNS uuid
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_start';
-COMMENT ON FUNCTION workflow.start(text, jsonb, text, int, text, text, interval, interval, jsonb, text, text, interval, jsonb, int) IS
+COMMENT ON FUNCTION workflow.start(text, jsonb, text, int, text, text, interval, interval, jsonb, text, text, interval, jsonb, int, jsonb) IS
     'Starts a run of a workflow; gives its run id';
 
 -- start_many: starts a run of the current version for each input
 --   inputs        one for each run
 --   workflow_ids  as many, or NULL; a null element stands for the run id
---   version, execution_timeout, run_timeout, retry, priority  as of start, for each of them
+--   version, execution_timeout, run_timeout, retry, priority, search_attributes  as of start, for each of them
 -- Returns the run ids in the order of the inputs.  Starts all or none.
 -- Raises what start raises; errors about one of them name its index, counted from 1.
 CREATE FUNCTION workflow.start_many(workflow text, inputs jsonb[], workflow_ids text[] DEFAULT NULL, version int DEFAULT NULL,
                                     execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL,
-                                    retry jsonb DEFAULT NULL, priority int DEFAULT NULL) RETURNS SETOF uuid
+                                    retry jsonb DEFAULT NULL, priority int DEFAULT NULL, search_attributes jsonb DEFAULT NULL)
+    RETURNS SETOF uuid
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_start_many';
-COMMENT ON FUNCTION workflow.start_many(text, jsonb[], text[], int, interval, interval, jsonb, int) IS 'Starts many runs of a workflow; gives their run ids';
+COMMENT ON FUNCTION workflow.start_many(text, jsonb[], text[], int, interval, interval, jsonb, int, jsonb) IS 'Starts many runs of a workflow; gives their run ids';
+
+-- upsert_search_attributes: changes search attributes of an open run, when that takes it in
+--   search_attributes  {name: value}; null removes one, and those that are not named stay
+-- Raises OW005 when there is no such run, OW009 when it has closed, invalid_parameter_value for one that is not declared,
+-- OW013 for a value of another type, insufficient_privilege without "signal" on the workflow.
+CREATE FUNCTION workflow.upsert_search_attributes(workflow_id text, search_attributes jsonb) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_upsert_search_attributes';
+COMMENT ON FUNCTION workflow.upsert_search_attributes(text, jsonb) IS 'Changes search attributes of a run';
+
+CREATE FUNCTION workflow.upsert_search_attributes(run_id uuid, search_attributes jsonb) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_upsert_search_attributes';
+COMMENT ON FUNCTION workflow.upsert_search_attributes(uuid, jsonb) IS 'Changes search attributes of a run';

@@ -34,7 +34,8 @@ CREATE FUNCTION workflow.signal_with_start(
     workflow text, workflow_id text, signal text, payload jsonb DEFAULT NULL, input jsonb DEFAULT '{}',
     request_id text DEFAULT NULL, version int DEFAULT NULL, id_reuse_policy text DEFAULT 'AllowDuplicate',
     start_delay interval DEFAULT NULL, execution_timeout interval DEFAULT NULL, memo jsonb DEFAULT NULL,
-    run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL, priority int DEFAULT NULL)
+    run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL, priority int DEFAULT NULL,
+    search_attributes jsonb DEFAULT NULL)
     RETURNS uuid
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -49,7 +50,7 @@ BEGIN
     LOOP
         run_id := workflow.start(workflow, input, workflow_id, version, id_reuse_policy, 'UseExisting', start_delay,
                                  execution_timeout, memo, request_id, run_timeout => run_timeout, retry => retry,
-                                 priority => priority);
+                                 priority => priority, search_attributes => search_attributes);
         EXIT WHEN workflow.signal_open(run_id, signal, payload, request_id);
         -- It has just closed; or it is the one that this very request started once.
         is_known := request_id IS NOT NULL
@@ -60,5 +61,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION workflow.signal_with_start(
-    text, text, text, jsonb, jsonb, text, int, text, interval, interval, jsonb, interval, jsonb, int) IS
+    text, text, text, jsonb, jsonb, text, int, text, interval, interval, jsonb, interval, jsonb, int, jsonb) IS
     'Sends a signal to a run, which is started if need be; gives its run id';

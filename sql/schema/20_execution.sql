@@ -77,7 +77,7 @@ COMMENT ON COLUMN workflow.execution.crashes IS 'Server crashes while this run''
 COMMENT ON COLUMN workflow.execution.deadline_timer IS 'The deadline has a row in workflow.timer (it gets one when the run first waits)';
 COMMENT ON COLUMN workflow.execution.execution_deadline IS 'The execution_timeout of the start, for all runs that continue one another';
 COMMENT ON COLUMN workflow.execution.run_attempt IS 'Of the workflow: counts runs that followed one that failed (Retry)';
-COMMENT ON COLUMN workflow.execution.options IS 'As given to workflow.start: {Retry, RetryCounts, RunTimeoutMs, Priority}; null: none of these';
+COMMENT ON COLUMN workflow.execution.options IS 'As given to workflow.start: {Retry, RetryCounts, RunTimeoutMs, Priority, Searchable}; null: none of these';
 COMMENT ON COLUMN workflow.execution.parent_run_id IS 'Of a child: the run that is told how it closes; that may have been continued since';
 COMMENT ON COLUMN workflow.execution.parent_owner IS 'As whom the parent runs; null: nobody is told';
 COMMENT ON COLUMN workflow.execution.children IS 'It, or a run that it continues, has started children: see workflow.child';
@@ -245,7 +245,7 @@ CREATE TABLE workflow.message (
     run_id     uuid NOT NULL,
     message_id uuid NOT NULL,
     owner      regrole NOT NULL,
-    kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations', 'Pause', 'Resume',
+    kind       text NOT NULL CHECK (kind IN ('Cancel', 'Terminate', 'Retry', 'RetryCompensations', 'Pause', 'Resume', 'SearchAttributes',
                                              'ActivityCompleted', 'ActivityFailed', 'Heartbeat',
                                              'PauseActivity', 'ResumeActivity', 'ResetActivity',
                                              'UpdateActivityOptions', 'Signal', 'Update', 'Compensations', 'ScheduledRunClosed',

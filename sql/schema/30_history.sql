@@ -79,6 +79,35 @@ CREATE TABLE workflow.compensation (
     failure     jsonb,
     PRIMARY KEY (shard_key, bucket, run_id, sequence)
 ) PARTITION BY LIST (bucket);
+-- What runs are found by, open and closed: a row for each value (of a list, for each element), with a column of its type.
+CREATE TABLE workflow.search_attribute (
+    shard_key      int NOT NULL,
+    bucket         smallint NOT NULL,
+    run_id         uuid NOT NULL,
+    name           text COLLATE "C" NOT NULL,
+    position       smallint NOT NULL,
+    workflow_id    text COLLATE "C" NOT NULL,
+    definition_id  int NOT NULL,
+    owner          regrole NOT NULL,
+    started_by     regrole NOT NULL,
+    type           text NOT NULL,
+    keyword_value  text COLLATE "C",
+    text_value     text,
+    int_value      bigint,
+    double_value   double precision,
+    bool_value     boolean,
+    datetime_value timestamptz,
+    PRIMARY KEY (shard_key, bucket, run_id, name, position)
+) PARTITION BY LIST (bucket);
+CREATE INDEX search_attribute_keyword ON workflow.search_attribute (name, keyword_value) WHERE keyword_value IS NOT NULL;
+CREATE INDEX search_attribute_int ON workflow.search_attribute (name, int_value) WHERE int_value IS NOT NULL;
+CREATE INDEX search_attribute_double ON workflow.search_attribute (name, double_value) WHERE double_value IS NOT NULL;
+CREATE INDEX search_attribute_bool ON workflow.search_attribute (name, bool_value) WHERE bool_value IS NOT NULL;
+CREATE INDEX search_attribute_datetime ON workflow.search_attribute (name, datetime_value) WHERE datetime_value IS NOT NULL;
+COMMENT ON TABLE workflow.search_attribute IS 'Search attributes of runs';
+COMMENT ON COLUMN workflow.search_attribute.position IS 'In a KeywordList, from 0';
+COMMENT ON COLUMN workflow.search_attribute.definition_id IS 'Of a version of its workflow: who was granted that sees it';
+
 COMMENT ON COLUMN workflow.compensation.branch IS 'Path of the branch that recorded it';
 COMMENT ON TABLE workflow.compensation IS 'Recorded compensations of open runs, and those that ran';
 
@@ -90,7 +119,7 @@ DECLARE
     lz4    boolean := EXISTS (SELECT FROM pg_catalog.pg_settings
                               WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals));
 BEGIN
-    FOREACH parent IN ARRAY ARRAY['closed_execution', 'history_batch', 'compensation'] LOOP
+    FOREACH parent IN ARRAY ARRAY['closed_execution', 'history_batch', 'compensation', 'search_attribute'] LOOP
         FOR bucket IN 0..15 LOOP
             leaf := parent || '_' || bucket;
             EXECUTE pg_catalog.format('CREATE TABLE workflow.%I PARTITION OF workflow.%I FOR VALUES IN (%s)',

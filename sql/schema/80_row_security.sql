@@ -69,6 +69,7 @@ BEGIN
                      ('workflow.child', format(mine, 'owner')),
                      ('workflow.closed_execution', format(started, 'owner', 'started_by')),
                      ('workflow.history_batch', format(started, 'owner', 'started_by')),
+                     ('workflow.search_attribute', format(started, 'owner', 'started_by')),
                      ('workflow.compensation', format(started, 'owner', 'started_by'))) AS p (relation, condition)
         JOIN (pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid) -- a leaf, as its parent
           ON coalesce(i.inhparent, c.oid) = p.relation

@@ -7,6 +7,25 @@
 --
 -- They are granted together with the views made from them, but are no part of the public interface.
 
+-- Those of a run as one document; nobody reads this but the views below.
+CREATE VIEW workflow.search_document AS
+SELECT a.shard_key, a.bucket, a.run_id, jsonb_object_agg(a.name, a.value) AS document
+FROM (SELECT s.shard_key, s.bucket, s.run_id, s.name,
+             CASE min(s.type)
+                 WHEN 'KeywordList' THEN jsonb_agg(s.keyword_value ORDER BY s.position)
+                 ELSE min(coalesce(to_jsonb(s.keyword_value), to_jsonb(s.text_value), to_jsonb(s.int_value), to_jsonb(s.double_value),
+                                   to_jsonb(s.bool_value),
+                                   to_jsonb(to_char(s.datetime_value AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))::text)::jsonb
+             END AS value
+      FROM workflow.search_attribute s
+      GROUP BY s.shard_key, s.bucket, s.run_id, s.name) a
+GROUP BY a.shard_key, a.bucket, a.run_id;
+COMMENT ON VIEW workflow.search_document IS 'Search attributes of each run; granted to nobody';
+COMMENT ON COLUMN workflow.search_document.shard_key IS 'Of the run';
+COMMENT ON COLUMN workflow.search_document.bucket IS 'Of the run';
+COMMENT ON COLUMN workflow.search_document.run_id IS 'The run';
+COMMENT ON COLUMN workflow.search_document.document IS '{name: value}';
+
 CREATE VIEW workflow.readable_execution WITH (security_barrier) AS
 SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workflow, d.version, d.definition,
        e.owner, e.started_by, e.started_at, e.deadline, e.ready, e.status, e.state, e.phase, e.attempt,
@@ -21,6 +40,8 @@ SELECT e.shard_key, e.bucket, e.run_id, e.workflow_id, e.definition_id, d.workfl
                                       right(replace(e.run_id::text, '-', ''), 16), '-01')) AS traceparent,
        CASE WHEN may.see_all OR may.see_own THEN e.input END AS input,
        CASE WHEN may.see_all OR may.see_own THEN e.memo END AS memo, e.schedule,
+       CASE WHEN (may.see_all OR may.see_own) AND e.options ? 'Searchable' THEN (SELECT a.document FROM workflow.search_document a
+             WHERE a.shard_key = e.shard_key AND a.bucket = e.bucket AND a.run_id = e.run_id) END AS search_attributes,
        CASE WHEN may.see_all AND e.phase IN ('Callback', 'Queued', 'CompensateQueued') THEN e.task_token END AS task_token,
        CASE WHEN may.see_all THEN e.last_failure
             WHEN v.reader THEN e.last_failure - '{Cause,Details}'::text[] END AS last_failure,
@@ -46,6 +67,8 @@ SELECT c.shard_key, c.bucket, c.run_id, c.workflow_id, c.definition_id, d.workfl
        CASE WHEN may.see_all OR may.see_own THEN c.input END AS input,
        CASE WHEN may.see_all OR may.see_own THEN c.output END AS output,
        CASE WHEN may.see_all OR may.see_own THEN c.memo END AS memo, c.schedule,
+       CASE WHEN may.see_all OR may.see_own THEN (SELECT a.document FROM workflow.search_document a
+             WHERE a.shard_key = c.shard_key AND a.bucket = c.bucket AND a.run_id = c.run_id) END AS search_attributes,
        CASE WHEN may.see_all OR v.reader THEN c.error END AS error,
        CASE WHEN may.see_all THEN c.cause END AS cause,
        NOT may.see_all AS redacted
@@ -56,6 +79,16 @@ CROSS JOIN LATERAL (SELECT v.everything OR c.owner = ANY (v.roles) OR c.definiti
                            c.started_by = ANY (v.roles) AS see_own) may
 WHERE may.see_all OR may.see_own OR v.reader;
 COMMENT ON VIEW workflow.readable_closed_execution IS 'Closed runs the current user may read';
+
+-- Its conditions on name and value reach the index: their operators are leakproof.
+CREATE VIEW workflow.readable_search_attribute WITH (security_barrier) AS
+SELECT s.shard_key, s.bucket, s.run_id, s.workflow_id, d.workflow, s.name, s.position, s.type, s.keyword_value, s.text_value,
+       s.int_value, s.double_value, s.bool_value, s.datetime_value, s.owner
+FROM workflow.viewer v
+CROSS JOIN workflow.search_attribute s
+JOIN workflow.definition d ON d.definition_id = s.definition_id
+WHERE v.everything OR s.owner = ANY (v.roles) OR s.started_by = ANY (v.roles) OR s.definition_id = ANY (v.definitions);
+COMMENT ON VIEW workflow.readable_search_attribute IS 'Search attributes of the runs the current user may read';
 
 CREATE VIEW workflow.readable_run WITH (security_barrier) AS
 SELECT shard_key, bucket, run_id, workflow_id, workflow, redacted FROM workflow.readable_execution

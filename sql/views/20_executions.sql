@@ -15,13 +15,13 @@ SELECT workflow_id, run_id, workflow, version, status, state,
        run_attempt AS attempt, owner, started_by, memo, deadline, due_at, stuck, cancel_requested, request_id, root_run_id,
        shard_key, traceparent, run_paused_at AS paused_at, run_paused_by AS paused_by, run_pause_reason AS pause_reason,
        NULL::uuid AS next_run_id, schedule,
-       parent_workflow_id, parent_run_id
+       parent_workflow_id, parent_run_id, search_attributes
 FROM workflow.readable_execution
 UNION ALL
 SELECT workflow_id, run_id, workflow, version, status, state,
        input, output, error, cause, public_error, started_at, closed_at,
        run_attempt, owner, started_by, memo, NULL, NULL, NULL, NULL, request_id, root_run_id, shard_key,
-       traceparent, NULL, NULL, NULL, next_run_id, schedule, parent_workflow_id, parent_run_id
+       traceparent, NULL, NULL, NULL, next_run_id, schedule, parent_workflow_id, parent_run_id, search_attributes
 FROM workflow.readable_closed_execution;
 COMMENT ON VIEW workflow.executions IS 'Runs, open and closed';
 COMMENT ON COLUMN workflow.executions.workflow_id IS
@@ -59,6 +59,7 @@ COMMENT ON COLUMN workflow.executions.pause_reason IS 'As given to workflow.paus
 COMMENT ON COLUMN workflow.executions.schedule IS 'Of the schedule that started it: {Name, ScheduledTime}';
 COMMENT ON COLUMN workflow.executions.parent_workflow_id IS 'Of a child: whose Task started it';
 COMMENT ON COLUMN workflow.executions.parent_run_id IS 'The run that did; another may have continued it since';
+COMMENT ON COLUMN workflow.executions.search_attributes IS 'Those it has: {name: value}; to find runs by them, see workflow.search_attributes';
 COMMENT ON COLUMN workflow.executions.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- A run that no transition has touched has no batch yet, but it has been started.  Tokens of tasks in queues are not
@@ -108,6 +109,26 @@ COMMENT ON COLUMN workflow.children.state IS 'The state the child is in, or ende
 COMMENT ON COLUMN workflow.children.started_at IS 'When the child was started';
 COMMENT ON COLUMN workflow.children.closed_at IS 'When it ended; NULL while it is open';
 COMMENT ON COLUMN workflow.children.owner IS 'The role that the child runs as';
+
+CREATE VIEW workflow.search_attributes WITH (security_invoker) AS
+SELECT workflow_id, run_id, workflow, name, type, keyword_value, text_value, int_value, double_value, bool_value, datetime_value,
+       position, owner, shard_key
+FROM workflow.readable_search_attribute;
+COMMENT ON VIEW workflow.search_attributes IS 'Search attributes of runs, open and closed: what to find runs by';
+COMMENT ON COLUMN workflow.search_attributes.workflow_id IS 'Of the run';
+COMMENT ON COLUMN workflow.search_attributes.run_id IS 'The run';
+COMMENT ON COLUMN workflow.search_attributes.workflow IS 'The name it was registered under';
+COMMENT ON COLUMN workflow.search_attributes.name IS 'As the definition declares it';
+COMMENT ON COLUMN workflow.search_attributes.type IS 'Keyword, KeywordList, Text, Int, Double, Bool or Datetime';
+COMMENT ON COLUMN workflow.search_attributes.keyword_value IS 'Of a Keyword, or an element of a KeywordList; indexed with the name';
+COMMENT ON COLUMN workflow.search_attributes.text_value IS 'Of a Text; not indexed';
+COMMENT ON COLUMN workflow.search_attributes.int_value IS 'Of an Int; indexed with the name';
+COMMENT ON COLUMN workflow.search_attributes.double_value IS 'Of a Double; indexed with the name';
+COMMENT ON COLUMN workflow.search_attributes.bool_value IS 'Of a Bool; indexed with the name';
+COMMENT ON COLUMN workflow.search_attributes.datetime_value IS 'Of a Datetime; indexed with the name';
+COMMENT ON COLUMN workflow.search_attributes.position IS 'Of the element in a KeywordList, from 0';
+COMMENT ON COLUMN workflow.search_attributes.owner IS 'The role that the run runs as';
+COMMENT ON COLUMN workflow.search_attributes.shard_key IS 'workflow.shard_key(workflow_id), by which the tables are indexed';
 
 -- shard_key: the hash of a workflow id, or what is embedded in a run id
 CREATE FUNCTION workflow.shard_key(workflow_id text) RETURNS int

@@ -56,7 +56,8 @@ enum
 	ARG_TRACEPARENT,
 	ARG_RUN_TIMEOUT,
 	ARG_RETRY,
-	ARG_PRIORITY
+	ARG_PRIORITY,
+	ARG_SEARCH_ATTRIBUTES
 };
 
 /* …and of start_many, behind inputs and workflow ids */
@@ -66,7 +67,8 @@ enum
 	ARG_MANY_EXECUTION_TIMEOUT,
 	ARG_MANY_RUN_TIMEOUT,
 	ARG_MANY_RETRY,
-	ARG_MANY_PRIORITY
+	ARG_MANY_PRIORITY,
+	ARG_MANY_SEARCH_ATTRIBUTES
 };
 
 typedef enum ReusePolicy
@@ -293,7 +295,8 @@ fill_run(FunctionCallInfo fcinfo, const OwCompiled *compiled, const StartOptions
 		.execution_timeout = ARG_EXECUTION_TIMEOUT,
 		.run_timeout = ARG_RUN_TIMEOUT,
 		.retry = ARG_RETRY,
-		.priority = ARG_PRIORITY
+		.priority = ARG_PRIORITY,
+		.search_attributes = ARG_SEARCH_ATTRIBUTES
 	};
 	OwStartOptions more;
 	const OwCompiled *checked = compiled;
@@ -504,9 +507,9 @@ fill_many(OwNewRun *runs, int count, const OwCompiled *compiled, bool choose, co
 		run->workflow_id = ids ? ids[index] : NULL;
 		name_run(run, compiled->workflow);
 		run->compiled = choose ? choose_version(compiled, run->workflow_id, &checked) : compiled;
-		ow_start_options_apply(options, run);
 		run->input = nulls[index] ? ow_json_empty_object() : DatumGetJsonbP(inputs[index]);
 		ow_api_check_input(run->compiled, run->input);
+		ow_start_options_apply(options, run);
 	}
 	error_context_stack = callback.previous;
 }
@@ -580,7 +583,8 @@ ow_start_many(PG_FUNCTION_ARGS)
 		.execution_timeout = ARG_MANY_EXECUTION_TIMEOUT,
 		.run_timeout = ARG_MANY_RUN_TIMEOUT,
 		.retry = ARG_MANY_RETRY,
-		.priority = ARG_MANY_PRIORITY
+		.priority = ARG_MANY_PRIORITY,
+		.search_attributes = ARG_MANY_SEARCH_ATTRIBUTES
 	};
 	int			version = ow_api_version(fcinfo, ARG_MANY_VERSION);
 	const OwCompiled *compiled = find_definition(ow_api_text(fcinfo, ARG_WORKFLOW, "workflow"), version);

@@ -1,12 +1,13 @@
 /*
  * start_options.c
- *		Timeouts, retry and priority of new runs.
+ *		Timeouts, retry, priority and search attributes of new runs.
  *
  * The time to close in counts from when a run may begin: run_timeout, as the definition's TimeoutSeconds, for each run
  * anew, execution_timeout for all that follow one another.
  */
 #include "postgres.h"
 
+#include "api/search_attributes.h"
 #include "api/start_options.h"
 #include "machine/instant.h"
 #include "store/run_options.h"
@@ -69,6 +70,8 @@ ow_start_options_read(FunctionCallInfo fcinfo, const OwStartArguments *arguments
 		options->retry = read_retry(PG_GETARG_JSONB_P(arguments->retry));
 	if (is_given(fcinfo, arguments->priority))
 		options->priority = read_priority(PG_GETARG_INT32(arguments->priority));
+	if (is_given(fcinfo, arguments->search_attributes))
+		options->search_attributes = PG_GETARG_JSONB_P(arguments->search_attributes);
 }
 
 static TimestampTz
@@ -77,6 +80,20 @@ definition_deadline(const OwNewRun *run)
 	int64		timeout = run->compiled->definition->timeout_ms;
 
 	return timeout == OW_UNSET ? DT_NOEND : ow_instant_add_ms(run->start_at, timeout);
+}
+
+static void
+add_search_attributes(const OwStartOptions *options, OwNewRun *run)
+{
+	const OwDefinition *definition = run->compiled->definition;
+
+	if (definition->nsearch_attributes == 0 && options->search_attributes == NULL)
+		return;
+	ow_api_check_search_attributes(run->compiled, options->search_attributes);
+	run->search_attributes = ow_search_attributes_of(definition, run->input, options->search_attributes);
+	ow_api_check_search_attributes(run->compiled, run->search_attributes);
+	if (run->search_attributes != NULL)
+		run->options = ow_run_options_searchable(run->options);
 }
 
 void
@@ -101,4 +118,5 @@ ow_start_options_apply(const OwStartOptions *options, OwNewRun *run)
 		run->deadline = Min(run->deadline, run->execution_deadline);
 	}
 	run->options = ow_run_options_make(options->retry, run_timeout_ms, options->priority);
+	add_search_attributes(options, run);
 }

@@ -15,6 +15,7 @@ typedef struct OwStartArguments
 	int			run_timeout;
 	int			retry;
 	int			priority;
+	int			search_attributes;	/* jsonb, over those that the definition takes from the input */
 } OwStartArguments;
 
 typedef struct OwStartOptions
@@ -23,12 +24,13 @@ typedef struct OwStartOptions
 	const OwStartArguments *arguments;
 	Jsonb	   *retry;			/* NULL */
 	int			priority;		/* 0 */
+	Jsonb	   *search_attributes;	/* NULL */
 } OwStartOptions;
 
 /* Reads and checks what is the same for all runs of the call. */
 extern void ow_start_options_read(FunctionCallInfo fcinfo, const OwStartArguments *arguments, OwStartOptions *options);
 
-/* Sets the run's options and deadlines; start_at is known. */
+/* Sets the run's options, deadlines and search attributes; its definition, start and input are known. */
 extern void ow_start_options_apply(const OwStartOptions *options, OwNewRun *run);
 
 /* The time an interval after start; an interval that is not positive is an error. */

@@ -88,6 +88,9 @@ ow_message_input(const OwRun *run, const OwMessage *message, OwInput *input, OwF
 		case OW_INPUT_COMPENSATIONS:
 			input->details = ow_json_get(message->payload, "compensations");
 			return true;
+		case OW_INPUT_SEARCH_ATTRIBUTES:
+			input->details = ow_json_get(message->payload, "search_attributes");
+			return true;
 		case OW_INPUT_CHILD_STARTED:
 		case OW_INPUT_CHILD_CLOSED:
 		case OW_INPUT_REQUEST_ACCEPTED:

@@ -24,7 +24,7 @@ static const OwField top_fields[] = {
 	{"Signals", OW_OBJECT, OW_OPTIONAL},
 	{"Queries", OW_OBJECT, OW_OPTIONAL},
 	{"Updates", OW_OBJECT, OW_OPTIONAL},
-	{"SearchAttributes", OW_NOT_YET, OW_OPTIONAL},
+	{"SearchAttributes", OW_OBJECT, OW_OPTIONAL},
 	{"Metrics", OW_NOT_YET, OW_OPTIONAL},
 	{"Redact", OW_NOT_YET, OW_OPTIONAL},
 	{"Input", OW_STRING | OW_OBJECT, OW_OPTIONAL},
@@ -300,6 +300,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	compiler->has_templates = ow_field_get(source, "Templates", OW_OBJECT, &compiler->templates);
 	compile_defaults(compiler, source);
 	ow_compile_signals(compiler, source);
+	ow_compile_search_attributes(compiler, source);
 	ow_compile_queries(compiler, source);
 	ow_compile_updates(compiler, source);
 	ow_compile_machines(compiler, source);

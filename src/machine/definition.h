@@ -14,6 +14,7 @@
 #include "machine/path.h"
 #include "machine/payload_schema.h"
 #include "machine/problems.h"
+#include "machine/search_attribute.h"
 #include "machine/sql_template.h"
 #include "machine/template.h"
 
@@ -388,6 +389,8 @@ typedef struct OwDefinition
 	OwPublicError *public_error;
 	OwPayloadType *input_type;	/* NULL: any */
 	OwPayloadType *output_type;
+	int			nsearch_attributes;
+	OwSearchAttribute *search_attributes;
 	int			nsignals;
 	OwSignalType *signals;
 	int			nqueries;

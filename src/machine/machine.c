@@ -683,6 +683,9 @@ apply_input(OwMachine *machine, const OwInput *input)
 		case OW_INPUT_UPDATE:
 			ow_machine_update(machine, input);
 			break;
+		case OW_INPUT_SEARCH_ATTRIBUTES:
+			ow_machine_upsert_search_attributes(machine, input);
+			break;
 		case OW_INPUT_COMPENSATIONS:
 			ow_machine_take_over(machine, input);
 			break;

@@ -263,6 +263,7 @@ typedef struct OwRun
 	List	   *consumed_signals;	/* of the event ids of those that had a row: it goes */
 	List	   *update_outcomes;	/* of OwUpdateOutcome *, since it was loaded */
 	Jsonb	   *updated;		/* variables from updates, until the state is left; NULL: none */
+	Jsonb	   *search_changes; /* {name: value or null} since it was loaded; NULL: none */
 	bool		signal_requests;	/* signals with a request id have come */
 	int			next_branch_id; /* from 1 */
 	int			next_event_id;	/* from 1 */
@@ -439,6 +440,7 @@ typedef enum OwInputKind
 	OW_INPUT_RESUME,
 	OW_INPUT_SIGNAL,
 	OW_INPUT_UPDATE,
+	OW_INPUT_SEARCH_ATTRIBUTES,
 	OW_INPUT_COMPENSATIONS,		/* of the run that this one continues */
 	OW_INPUT_PAUSE_ACTIVITY,	/* these four are an operator's, and about the branch's activity */
 	OW_INPUT_RESUME_ACTIVITY,
@@ -472,7 +474,8 @@ typedef struct OwInput
 	/* Replay: what a task token's answer was limited by, instead of asking the task's options */
 	const Jsonb *recorded_limits;
 	Jsonb	   *details;		/* HEARTBEAT, and the payload of a SIGNAL or UPDATE; may be NULL.
-								 * COMPENSATIONS: an array of them */
+								 * COMPENSATIONS: an array of them; SEARCH_ATTRIBUTES: {name: value
+								 * or null} */
 	const char *signal;			/* SIGNAL, UPDATE: its name */
 	const char *update_id;		/* UPDATE */
 	const char *request_id;		/* SIGNAL; may be NULL */

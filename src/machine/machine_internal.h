@@ -147,6 +147,9 @@ extern bool ow_machine_has_unseen_signal(const OwRun *run, const OwToken *token)
 extern void ow_machine_cancel_timers(OwMachine *machine);
 extern bool ow_machine_awaits_alike(const OwState *state, const OwState *other);
 
+/* machine_search.c */
+extern void ow_machine_upsert_search_attributes(OwMachine *machine, const OwInput *input);
+
 /* machine_pause.c */
 extern OwStatus ow_machine_open_status(const OwRun *run);
 extern void ow_machine_pause(OwMachine *machine, const OwInput *input);

@@ -19,7 +19,8 @@
  *		WorkflowTaskFailed					the shell could not go on
  *		WorkflowTaskScheduled				an operator retried the stuck run
  *		CompensationRetryRequested
- *		WorkflowExecutionSignaled, WorkflowExecutionUpdateAccepted, CompensationsCarriedOver
+ *		WorkflowExecutionSignaled, WorkflowExecutionUpdateAccepted, CompensationsCarriedOver,
+ *		UpsertWorkflowSearchAttributes
  *		StartChildWorkflowExecutionInitiated, SignalExternal…, RequestCancelExternal…
  *											continue a run that had given others a turn
  *		ChildWorkflowExecution…, ExternalWorkflowExecution…, StartChildWorkflowExecutionFailed, …
@@ -309,6 +310,7 @@ static const struct
 	{"CompensationRetryRequested", OW_INPUT_RETRY_COMPENSATIONS},
 	{"WorkflowExecutionSignaled", OW_INPUT_SIGNAL},
 	{"WorkflowExecutionUpdateAccepted", OW_INPUT_UPDATE},
+	{"UpsertWorkflowSearchAttributes", OW_INPUT_SEARCH_ATTRIBUTES},
 	{"CompensationsCarriedOver", OW_INPUT_COMPENSATIONS},
 	{"ActivityTaskPaused", OW_INPUT_PAUSE_ACTIVITY},
 	{"ActivityTaskUnpaused", OW_INPUT_RESUME_ACTIVITY},
@@ -404,7 +406,8 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 	input->function_hash = ow_json_get_string(event->attributes, "function_hash");
 	input->recorded_limits = ow_json_get(event->attributes, "limits");
 	input->details = ow_json_get(event->attributes, is_sent(input) ? "payload" :
-								 input->kind == OW_INPUT_COMPENSATIONS ? "compensations" : "details");
+								 input->kind == OW_INPUT_COMPENSATIONS ? "compensations" :
+								 input->kind == OW_INPUT_SEARCH_ATTRIBUTES ? "search_attributes" : "details");
 	read_signal(event, input);
 	if (input->kind == OW_INPUT_RESET || input->kind == OW_INPUT_TERMINATE)
 		read_new_run(event, recorded);

@@ -15,6 +15,7 @@
 #include "store/run_internal.h"
 #include "store/run_options.h"
 #include "store/run_row.h"
+#include "store/search_attribute.h"
 #include "store/start.h"
 #include "test_kit/test_kit.h"
 #include "utils/acl.h"
@@ -53,7 +54,7 @@ static OwStatement pass_all_on = {
 	"UPDATE workflow.message m SET run_id = n.run_id"
 	"  FROM (SELECT s.message_id, e.run_id, e.owner"
 	"          FROM (SELECT message_id FROM workflow.message WHERE shard_key = $1 AND run_id = $2"
-	"                   AND kind IN ('ChildClosed', 'Signal', 'Update', 'Cancel', 'Terminate', 'Pause', 'Resume') OFFSET 0) AS s,"
+	"                   AND kind IN ('ChildClosed', 'Signal', 'Update', 'Cancel', 'Terminate', 'Pause', 'Resume', 'SearchAttributes') OFFSET 0) AS s,"
 	"               LATERAL (SELECT e.run_id, e.owner FROM workflow.closed_execution c"
 	"                          JOIN workflow.execution e"
 	"                            ON e.shard_key = $1 AND e.workflow_id = c.workflow_id AND e.chain_id = c.chain_id"
@@ -91,7 +92,8 @@ ow_message_goes_along(const OwMessage *message)
 	return !message->taken && (message->kind == OW_INPUT_SIGNAL || message->kind == OW_INPUT_UPDATE ||
 							   message->kind == OW_INPUT_CANCEL || message->kind == OW_INPUT_TERMINATE ||
 							   message->kind == OW_INPUT_PAUSE || message->kind == OW_INPUT_RESUME ||
-							   message->kind == OW_INPUT_CHILD_CLOSED);
+							   message->kind == OW_INPUT_CHILD_CLOSED ||
+							   message->kind == OW_INPUT_SEARCH_ATTRIBUTES);
 }
 
 static TimestampTz
@@ -282,6 +284,7 @@ ow_runs_continue(List *runs)
 		next = next_run(loaded);
 		ow_rows_add(&rows, ow_run_row(next));
 		add_timers(next, &timers);
+		ow_search_attributes_continue(loaded, next);
 		add_compensations(loaded, next, &messages);
 		pass_messages_on(loaded, next, add_signals(loaded, next, &messages));
 		ow_wakeup_run(next->owner, &next->ref);

@@ -14,6 +14,7 @@
 #include "store/run_internal.h"
 #include "store/run_row.h"
 #include "store/schedule.h"
+#include "store/search_attribute.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -76,7 +77,7 @@ static OwStatement delete_messages = {
 	"       failed = n.failed, entered_at = n.entered_at, scheduled_at = n.scheduled_at, due_at = n.due_at," \
 	"       task_token = n.task_token, retry_counts = n.retry_counts, last_failure = n.last_failure," \
 	"       visits = n.visits, control = n.control," documents " error = n.error, outcome = n.outcome, stuck = n.stuck," \
-	"       paused = n.paused, changes = n.changes, children = n.children" \
+	"       options = n.options, paused = n.paused, changes = n.changes, children = n.children" \
 	"  FROM unnest($1) AS n," \
 	"       LATERAL (SELECT r.ctid AS place FROM workflow.execution r" \
 	"                 WHERE r.shard_key = n.shard_key AND r.run_id = n.run_id OFFSET 0) AS found" \
@@ -487,6 +488,7 @@ static void
 flush_children(List *runs)
 {
 	flush_history(runs);
+	ow_search_attributes_flush(runs);
 	ow_compensations_flush(runs);
 	ow_branches_flush(runs);
 	ow_tasks_flush(runs);

@@ -229,6 +229,7 @@ static const struct
 	{"ActivityCompleted", OW_INPUT_ACTIVITY_COMPLETED},
 	{"ActivityFailed", OW_INPUT_ACTIVITY_FAILED},
 	{"Heartbeat", OW_INPUT_HEARTBEAT},
+	{"SearchAttributes", OW_INPUT_SEARCH_ATTRIBUTES},
 	{"Signal", OW_INPUT_SIGNAL},
 	{"Update", OW_INPUT_UPDATE},
 	{"Compensations", OW_INPUT_COMPENSATIONS},

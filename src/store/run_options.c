@@ -25,6 +25,20 @@ ow_run_options_make(const Jsonb *retry, int64 run_timeout_ms, int priority)
 	return ow_object_end(&object);
 }
 
+Jsonb *
+ow_run_options_searchable(const Jsonb *options)
+{
+	return ow_json_with_member(options ? options : ow_json_empty_object(), "Searchable", ow_json_bool(true));
+}
+
+bool
+ow_run_options_is_searchable(const Jsonb *options)
+{
+	JsonbValue	value;
+
+	return options != NULL && ow_json_member(options, "Searchable", &value);
+}
+
 static bool
 int_member(const Jsonb *options, const char *name, int64 *number)
 {

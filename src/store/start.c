@@ -25,6 +25,7 @@
 #include "store/retention.h"
 #include "store/run.h"
 #include "store/run_columns.h"
+#include "store/search_attribute.h"
 #include "store/start.h"
 #include "store/store.h"
 #include "test_kit/test_kit.h"
@@ -463,6 +464,7 @@ ow_start_runs(OwNewRun *runs, int count)
 	{
 		int			part = Min(count - i, ROWS_PER_STATEMENT);
 		bool		delayed = false;
+		bool		searchable = false;
 
 		ow_store_open();
 		if (count == 1)
@@ -470,9 +472,14 @@ ow_start_runs(OwNewRun *runs, int count)
 		else
 			insert_together(&runs[i], part);
 		for (int j = i; j < i + part; j++)
+		{
 			delayed |= is_delayed(&runs[j]);
+			searchable |= runs[j].search_attributes != NULL;
+		}
 		if (delayed)
 			add_timers(&runs[i], part);
+		if (searchable)
+			ow_search_attributes_start(&runs[i], part);
 		ow_store_close();
 	}
 	for (int i = 0; i < count; i++)

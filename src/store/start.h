@@ -25,6 +25,7 @@ typedef struct OwNewRun
 	Jsonb	   *options;		/* run_options.h; may be NULL */
 	Jsonb	   *schedule;		/* may be NULL */
 	const struct OwParent *parent;	/* NULL: it is no child */
+	Jsonb	   *search_attributes;	/* checked; may be NULL */
 	bool		inserted;		/* out: false when the workflow id has an open run */
 } OwNewRun;
 

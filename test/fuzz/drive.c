@@ -17,6 +17,7 @@
  *		k				an operator lets its failed compensations try again
  *		P reason		the run is paused
  *		U				it is resumed
+ *		S JSON			its search attributes are changed
  *		g 0 5 JSON		it is sent a signal, the first that is declared, so many seconds ago
  *		q 0 5 JSON		it is sent an update, the same way; it must be settled or buffered, and leave no event if it is rejected
  *		b Failed Error	another workflow answers the first request that waits: Started, Completed JSON, Failed,
@@ -753,6 +754,16 @@ feed_upgrade(Drive *drive)
 	feed(drive, &input);
 }
 
+/* What they are the machine does not look at. */
+static void
+feed_search_attributes(Drive *drive, const char *words)
+{
+	OwInput		input = {.kind = OW_INPUT_SEARCH_ATTRIBUTES, .requested_by = "fuzz", .details = ow_json_parse(words)};
+
+	if (input.details != NULL && JB_ROOT_IS_OBJECT(input.details))
+		feed(drive, &input);
+}
+
 /* Messages and what else happens at any time; lines that say nothing sensible do nothing. */
 static void
 feed_line(Drive *drive, const char *line)
@@ -791,6 +802,9 @@ feed_line(Drive *drive, const char *line)
 			break;
 		case 'k':
 			retry_compensations(drive);
+			break;
+		case 'S':
+			feed_search_attributes(drive, words);
 			break;
 		case 'P':
 			feed_kind(drive, OW_INPUT_PAUSE, reason);
