@@ -113,6 +113,7 @@ RIGHT = {
         "C": {"Type": "Map", "Items": "{% input->'lines' %}", "ItemProcessor": state(), "Next": "D"},
         "D": {"Type": "Wait", "Seconds": "{% 1 + 1 %}", "Next": "E"},
         "E": {"Type": "Fail", "Error": "{% 'E' %}", "Cause": "{% 'C' %}"}}},
+    "search attributes": top(SearchAttributes={"Comment": "c", "a": {"Type": "Keyword", "Path": "$.a", "Comment": "c"}, "b": {"Type": "Int"}}),
     "queries": top(Queries={"Comment": "c", "a": {"Comment": "c", "Result": {"a.$": "$.a"}}, "b": {"Result.$": "$$.State"},
                             "c": {"QueryLanguage": "SQL", "Result": "{% 1 %}"}}),
     "updates": {"StartAt": "A", "Updates": {
@@ -198,6 +199,9 @@ WRONG = {
     "any without Next": awaiting(Any=[{"Signal": "s"}]),
     "all with Next": awaiting(All=[{"Signal": "s", "Next": "B"}], Next="B"),
     "all that leads nowhere": awaiting(All=[{"Signal": "s"}]),
+    "a search attribute without a type": top(SearchAttributes={"a": {"Path": "$.a"}}),
+    "a type of search attributes that there is not": top(SearchAttributes={"a": {"Type": "Number"}}),
+    "a retry of runs that is none": top(Retry=[{"MaxAttempts": 1}]),
     "a query without a result": top(Queries={"a": {}}),
     "a query with two": top(Queries={"a": {"Result": 1, "Result.$": "$"}}),
     "a field of a query": top(Queries={"a": {"Result": 1, "Payload": {}}}),
@@ -237,6 +241,8 @@ OBJECTS = {
     "processor_config_tables": "processor/properties/ProcessorConfig",
     **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal", "update")},
     "signal_tables": "signal", "update_tables": "update", "sql_update_tables": "update", "query_tables": "query", "sql_query_tables": "query",
+    **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal")},
+    "signal_tables": "signal", "attribute_tables": "searchAttribute", "query_tables": "query", "sql_query_tables": "query",
     "sql_catcher_tables": "catcher", "sql_compensation_tables": "compensation", "sql_batcher_tables": "batcher",
 }
 
