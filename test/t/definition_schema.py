@@ -240,9 +240,7 @@ OBJECTS = {
     "branch_tables": "branch", "processor_tables": "processor", "batcher_tables": "batcher",
     "processor_config_tables": "processor/properties/ProcessorConfig",
     **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal", "update")},
-    "signal_tables": "signal", "update_tables": "update", "sql_update_tables": "update", "query_tables": "query", "sql_query_tables": "query",
-    **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal")},
-    "signal_tables": "signal", "attribute_tables": "searchAttribute", "query_tables": "query", "sql_query_tables": "query",
+    "signal_tables": "signal", "attribute_tables": "searchAttribute", "update_tables": "update", "sql_update_tables": "update", "query_tables": "query", "sql_query_tables": "query",
     "sql_catcher_tables": "catcher", "sql_compensation_tables": "compensation", "sql_batcher_tables": "batcher",
 }
 
