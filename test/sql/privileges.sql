@@ -465,7 +465,7 @@ ROLLBACK;
 SET client_min_messages = warning;
 CREATE ROLE regress_both;
 CREATE FUNCTION pg_temp.has(OUT usage bool, OUT views bool, OUT reader bool) LANGUAGE sql AS $$
-    SELECT has_function_privilege('regress_both', 'workflow.start_many(text, jsonb[], text[], int, interval, interval, jsonb, int)', 'EXECUTE'),
+    SELECT has_function_privilege('regress_both', 'workflow.start_many(text, jsonb[], text[], int, interval, interval, jsonb, int, jsonb)', 'EXECUTE'),
            has_table_privilege('regress_both', 'workflow.executions', 'SELECT'),
            has_function_privilege('regress_both', 'workflow.see_all_runs()', 'EXECUTE')
 $$;
