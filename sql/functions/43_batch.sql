@@ -1,9 +1,9 @@
 -- Batch operations: the same to many runs, a chunk at a time.
 
 -- start_batch: chooses runs, and makes an operation for them; run_batch_operation does it
---   operation        signal, cancel, terminate, retry, pause or resume: what the function of that name does
+--   operation        signal, cancel, terminate, retry, pause, resume or upgrade: what the function of that name does
 --   condition        SQL over the columns of workflow.executions; it is evaluated once, by and as the caller
---   arguments        of signal: {"signal": …, "payload": …}; of retry: {"version": …}
+--   arguments        of signal: {"signal": …, "payload": …}; of retry and upgrade: {"version": …}
 --   reason           of all but signal and retry, for the history
 --   chunk_size       how many runs in one transaction
 --   rate_per_second  how many runs, at most; NULL: as fast as it goes
@@ -60,6 +60,8 @@ BEGIN
             PERFORM workflow.pause(run_id, reason);
         WHEN 'resume' THEN
             PERFORM workflow.resume(run_id, reason);
+        WHEN 'upgrade' THEN
+            PERFORM workflow.upgrade(run_id, (arguments->>'version')::int, arguments->'state_map');
     END CASE;
 END
 $$;

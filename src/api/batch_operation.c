@@ -49,6 +49,7 @@ static const Operation operations[] = {
 	{.name = "retry", .arguments = {{"version", "number"}}},
 	{.name = "pause"},
 	{.name = "resume"},
+	{.name = "upgrade", .arguments = {{"version", "number"}, {"state_map", "object"}}},
 };
 
 /* ---- arguments ---- */

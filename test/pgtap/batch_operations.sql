@@ -136,6 +136,13 @@ SELECT pg_temp.do_all(:'batch');
 SELECT workflow_test.run(workflow_test.now());
 \o
 SELECT is(pg_temp.statuses('held %'), 'Running 3', 'and go on');
+\o /dev/null
+SELECT workflow.register('waiting', jsonb_set(definition, '{Comment}', '"another"'), make_current => false) FROM workflow.definitions WHERE workflow = 'waiting' AND version = 1;
+SELECT workflow.start_batch('upgrade', $$workflow_id IN ('held 1', 'held 2')$$, '{"version": 2}') AS batch \gset
+SELECT pg_temp.do_all(:'batch');
+\o
+SELECT results_eq($$ SELECT version, count(*) FROM workflow.executions WHERE workflow_id LIKE 'held %' GROUP BY 1 ORDER BY 1 $$, $$ VALUES (1, 1::bigint), (2, 2) $$,
+	'they are moved to another version');
 
 \echo # Stuck runs
 \o /dev/null
