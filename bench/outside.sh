@@ -135,7 +135,8 @@ measure_heartbeats() {
 	        FROM (SELECT task_token, row_number() OVER () AS n FROM workflow.pending_activities) AS task GROUP BY 1"
 	rate=$(bench -c 16 -j 2 -t "$((heartbeats / 20 / 16))" -f "$here/beat_one.pgbench" | per_second)
 	record 'heartbeats 1' rate "$rate"
-	[[ $(sql -c "SELECT count(*) FROM workflow.activity_heartbeat") == 1000 ]] || die "heartbeats are not taken"
+	# which tasks is left to chance
+	[[ $(sql -c "SELECT count(*) > 500 FROM workflow.activity_heartbeat") == t ]] || die "heartbeats are not taken"
 	record heartbeats step "$((heartbeats / 10))"
 	for ((part = 1; part <= 10; part++)); do
 		rate=$(bench -c 4 -j 1 -t "$((heartbeats / 10 / 100 / 4))" -f "$here/beat_many.pgbench" | per_second)
