@@ -13,6 +13,7 @@
 #include "settings.h"
 #include "store/catalog.h"
 #include "worker/breaker.h"
+#include "worker/metrics.h"
 #include "worker/launcher.h"
 #include "worker/shared.h"
 #include "worker/utility_hook.h"
@@ -31,6 +32,7 @@ _PG_init(void)
 	ow_shared_init();
 	ow_wakeup_init();
 	ow_breaker_init();
+	ow_metrics_init();
 	ow_utility_hook_init();
 	ow_launcher_init();
 }

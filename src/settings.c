@@ -18,6 +18,7 @@
 int			ow_max_workers;
 int			ow_max_pools;
 int			ow_max_circuit_breakers;
+int			ow_max_metrics;
 int			ow_batch_size;
 int			ow_batch_time_ms;
 int			ow_batch_delay_us;
@@ -153,6 +154,12 @@ define_safety_settings(void)
 							"Sets how many circuit breakers of activities may be open, or have failures that count, at a time.",
 							"Failures of further activities do not count.",
 							&ow_max_circuit_breakers, 256, 1, 65536,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP,
+							0, NULL, NULL, NULL);
+	DefineCustomIntVariable("order_workflow.max_metrics",
+							"Sets for how many series of metrics there is room.",
+							"A series is a name with its labels. Further ones are not kept; how many is counted.",
+							&ow_max_metrics, 2000, 100, 1000000,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP,
 							0, NULL, NULL, NULL);
 	DefineCustomStringVariable("order_workflow.instance",

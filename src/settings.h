@@ -7,6 +7,7 @@
 
 extern int	ow_max_workers;		/* executors in the whole server */
 extern int	ow_max_pools;		/* (database, role) pairs kept in shared memory */
+extern int	ow_max_metrics;		/* series kept in shared memory */
 extern int	ow_max_circuit_breakers;	/* those kept in shared memory */
 extern int	ow_batch_size;		/* runs per batch */
 extern int	ow_batch_time_ms;	/* chaining stops after this long in one transaction */

@@ -16,8 +16,9 @@
 #include "engine/chain.h"
 #include "engine/engine.h"
 #include "engine/guard.h"
-#include "engine/schedule.h"
+#include "engine/observe.h"
 #include "engine/request.h"
+#include "engine/schedule.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "storage/ipc.h"
@@ -58,6 +59,7 @@ flush(List *runs)
 	ow_store_open();
 	ow_run_flush(runs);
 	ow_store_close();
+	ow_observe_runs(runs);
 }
 
 /* Of runs, as workflow.start takes them */
@@ -282,6 +284,7 @@ drive_transaction(const OwRunRef *refs, int count, bool shared, const OwFailure 
 		alone->dangerous |= rest.dangerous;
 		foreach(cell, rest.contended)
 			ow_ready_contended(GetSessionUserId(), lfirst(cell));
+		ow_observe_batch(count);
 		CommitTransactionCommand();
 	}
 	PG_CATCH();

@@ -24,7 +24,7 @@ ow_machine_state(const OwMachine *machine)
 void
 ow_machine_record(OwMachine *machine, const char *type, const char *state, Jsonb *attributes)
 {
-	OwHistoryEvent *event = palloc(sizeof(OwHistoryEvent));
+	OwHistoryEvent *event = palloc0(sizeof(OwHistoryEvent));
 
 	event->event_id = machine->run->next_event_id++;
 	event->time = machine->now;
@@ -192,7 +192,7 @@ interrupt(OwMachine *machine)
 	else if (machine->token->phase == OW_PHASE_REQUEST)
 		ow_machine_leave_child(machine);
 	else if (machine->token->phase == OW_PHASE_QUEUED)
-		ow_machine_record(machine, "ActivityTaskCanceled", ow_machine_state(machine)->name, NULL);
+		ow_machine_record_ended(machine, "ActivityTaskCanceled", ow_machine_state(machine)->name, NULL);
 	machine->token->due_at = DT_NOEND;
 }
 
@@ -743,6 +743,7 @@ ow_machine_step(OwMachine *machine, const OwInput *input)
 	machine->now = input->now;
 	machine->transitions = 0;
 	machine->cancel_reason = NULL;
+	machine->recorded_taken_at = input->recorded_taken_at;
 
 	if (machine->token == NULL)
 		ow_machine_count_running(machine);

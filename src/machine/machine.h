@@ -420,6 +420,11 @@ typedef struct OwHistoryEvent
 	const char *state;			/* NULL when not about a state */
 	int			branch;			/* id; 0: none */
 	Jsonb	   *attributes;		/* NULL: none */
+
+	/* of an attempt that has ended, for those who count; not stored */
+	const char *activity;
+	TimestampTz queued_at;		/* into its task queue; 0: into none */
+	TimestampTz taken_at;		/* from there; 0: it was not */
 } OwHistoryEvent;
 
 typedef enum OwInputKind
@@ -485,6 +490,8 @@ typedef struct OwInput
 	TimestampTz deadline;		/* RESET: the run's; DT_NOEND */
 	const OwDefinition *definition; /* UPGRADE; request is the map of states */
 	int			version;		/* UPGRADE */
+	TimestampTz recorded_taken_at;	/* Replay: when a worker took the task; 0: none did, or it is
+									 * live */
 } OwInput;
 
 typedef enum OwStep
@@ -506,6 +513,12 @@ typedef struct OwMachine
 	MemoryContext context;
 	List	   *events;			/* of OwHistoryEvent *, appended by the steps */
 	OwActivityCall call;
+	struct
+	{
+		TimestampTz queued_at;
+		TimestampTz taken_at;	/* 0: nobody took it */
+	}			dequeued;		/* the task that the attempt was, whose end is about to be recorded */
+	TimestampTz recorded_taken_at;	/* of the step's input */
 	TimestampTz now;
 	int			transitions;	/* states entered in this step */
 	const char *cancel_reason;	/* of the cancel that is this step's input; NULL */

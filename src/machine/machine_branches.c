@@ -454,7 +454,7 @@ record_canceled(OwMachine *machine)
 		ow_machine_cancel_timers(machine);
 	else if (token->phase == OW_PHASE_ACTIVITY || token->phase == OW_PHASE_BACKOFF || token->phase == OW_PHASE_CIRCUIT_OPEN ||
 			 token->phase == OW_PHASE_CALLBACK || token->phase == OW_PHASE_QUEUED)
-		ow_machine_record(machine, "ActivityTaskCanceled", name, NULL);
+		ow_machine_record_ended(machine, "ActivityTaskCanceled", name, NULL);
 	else if (token->phase == OW_PHASE_REQUEST)
 		ow_machine_leave_child(machine);
 	ow_machine_record(machine, "BranchCanceled", name, NULL);

@@ -22,6 +22,12 @@ typedef enum OwEvaluation
 /* machine.c */
 extern const OwState *ow_machine_state(const OwMachine *machine);
 extern void ow_machine_record(OwMachine *machine, const char *type, const char *state, Jsonb *attributes);
+
+/*
+ * The same of the end of an attempt, which the token has not left yet: when a program outside took it stands
+ * beside what is said of it.  NULL attributes: nothing is.
+ */
+extern void ow_machine_record_ended(OwMachine *machine, const char *type, const char *state, OwObject *attributes);
 extern void ow_machine_go(OwMachine *machine, int state, Jsonb *data);
 extern void ow_machine_fail(OwMachine *machine, const OwFailure *failure);
 extern void ow_machine_stick(OwMachine *machine, const OwFailure *failure);

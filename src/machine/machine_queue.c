@@ -239,6 +239,33 @@ ow_machine_queue(OwMachine *machine, const char *activity, const OwTaskOptions *
 	machine->run->queued = lappend(machine->run->queued, task);
 }
 
+void
+ow_machine_record_ended(OwMachine *machine, const char *type, const char *state, OwObject *attributes)
+{
+	const OwRecordedCompensation *compensation = ow_machine_running_compensation(machine);
+	OwHistoryEvent *event;
+
+	if (attributes != NULL && machine->dequeued.taken_at != 0)
+		ow_object_add_text(attributes, "started_at", ow_instant_format(machine->dequeued.taken_at));
+	ow_machine_record(machine, type, state, attributes ? ow_object_end(attributes) : NULL);
+	event = llast(machine->events);
+	event->activity = compensation ? compensation->activity : ow_machine_state(machine)->activity;
+	event->queued_at = machine->dequeued.queued_at;
+	event->taken_at = machine->dequeued.taken_at;
+	memset(&machine->dequeued, 0, sizeof(machine->dequeued));
+}
+
+/* When whoever has the task took it; 0: nobody has */
+static TimestampTz
+taken_at(const OwMachine *machine)
+{
+	const OwLease *lease = machine->token->lease;
+
+	if (lease == NULL)
+		return machine->recorded_taken_at;
+	return lease->released || lease->started_at == DT_NOEND ? 0 : lease->started_at;
+}
+
 /* The attempt has ended, however it was done. */
 void
 ow_machine_dequeue(OwMachine *machine)
@@ -247,6 +274,8 @@ ow_machine_dequeue(OwMachine *machine)
 
 	if (!ow_token_is_queued(token))
 		return;
+	machine->dequeued.queued_at = time_member(token->kept, QUEUED_AT);
+	machine->dequeued.taken_at = taken_at(machine);
 	token->due_at = DT_NOEND;
 	token->lease = NULL;
 	if (token->phase == OW_PHASE_COMPENSATE_QUEUED || !(ow_machine_state(machine)->callback ||

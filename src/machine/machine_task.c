@@ -595,11 +595,11 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
 	ow_object_add_text(&object, "function_hash", input->function_hash);
-	ow_machine_record(machine, "ActivityTaskCompleted", state->name, ow_object_end(&object));
+	ow_machine_dequeue(machine);
+	ow_machine_record_ended(machine, "ActivityTaskCompleted", state->name, &object);
 	ow_machine_attempt_ended(machine, attempted_activity(machine, state), NULL);
 	ow_machine_not_idle(machine);
 	token->due_at = DT_NOEND;
-	ow_machine_dequeue(machine);
 	token->control = NULL;
 	if (state->sql == NULL)
 		token->kept = NULL;
@@ -701,7 +701,7 @@ record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *ans
 		ow_object_add_text(&object, "retry_at", ow_instant_format(answer->at));
 		ow_object_add_int(&object, "retrier", answer->retrier);
 	}
-	ow_machine_record(machine, failed_event(machine, input), state, ow_object_end(&object));
+	ow_machine_record_ended(machine, failed_event(machine, input), state, &object);
 }
 
 /* What the next attempt is told; how far one got is not forgotten by another that sent no heartbeat. */

@@ -385,6 +385,15 @@ read_new_run(const OwHistoryEvent *event, RecordedInput *recorded)
 		elog(ERROR, "malformed reset in history event %d", event->event_id);
 }
 
+static void
+read_taken_at(const OwHistoryEvent *event, OwInput *input)
+{
+	char	   *text = ow_json_get_string(event->attributes, "started_at");
+
+	if (text != NULL && !ow_instant_parse(text, &input->recorded_taken_at))
+		elog(ERROR, "malformed time in history event %d", event->event_id);
+}
+
 /* The input that left this event; false when the event is not an input's. */
 static bool
 input_of(const OwHistoryEvent *event, RecordedInput *recorded)
@@ -409,6 +418,7 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 								 input->kind == OW_INPUT_COMPENSATIONS ? "compensations" :
 								 input->kind == OW_INPUT_SEARCH_ATTRIBUTES ? "search_attributes" : "details");
 	read_signal(event, input);
+	read_taken_at(event, input);
 	if (input->kind == OW_INPUT_RESET || input->kind == OW_INPUT_TERMINATE)
 		read_new_run(event, recorded);
 	if (input->kind == OW_INPUT_ACTIVITY_FAILED || input->kind == OW_INPUT_ACTIVITY_TIMED_OUT ||

@@ -20,6 +20,7 @@
 #include "worker/breaker.h"
 #include "worker/contended.h"
 #include "worker/crash_map.h"
+#include "worker/metrics.h"
 #include "worker/rates.h"
 #include "worker/shared.h"
 #include "worker/waiter.h"
@@ -78,6 +79,7 @@ request_memory(void)
 	RequestAddinShmemSpace(ow_waiter_size());
 	RequestAddinShmemSpace(ow_rates_size());
 	ow_breaker_request();
+	ow_metrics_request();
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
 
@@ -101,6 +103,7 @@ start_up(void)
 	ow_waiter_startup();
 	ow_rates_startup();
 	ow_breaker_startup();
+	ow_metrics_startup();
 	if (!found)
 	{
 		init_shared();

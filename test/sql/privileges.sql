@@ -298,6 +298,12 @@ INSERT INTO probe VALUES
     ('pg_cron_database()', $$workflow.pg_cron_database()$$),
     ('cron_times(text,timestamp with time zone,integer)', $$* FROM workflow.cron_times('@daily')$$),
     ('cron_fields(text)', $$workflow.cron_fields('@daily')$$),
+    ('metric(text,double precision,jsonb,text)', $$workflow.metric('orders')$$),
+    ('metric_values()', $$count(*) FROM workflow.metric_values()$$),
+    ('metric_bounds()', $$workflow.metric_bounds()$$),
+    ('state_metrics()', $$count(*) FROM workflow.state_metrics()$$),
+    ('prometheus_label(text)', $$workflow.prometheus_label('x')$$),
+    ('prometheus_metrics()', $$workflow.prometheus_metrics()$$),
     -- These are not to be called in a transaction.
     ('run_batch_operation(uuid)', NULL),
     ('run_batch_operations()', NULL),

@@ -1,0 +1,173 @@
+/*
+ * metrics.c
+ *		Counters and histograms: what applications note, and what has come of all that was noted.
+ *
+ * A role sees the metrics of roles whose rights it has; readers (grant_reader) see all.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "api/api.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "machine/json.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "worker/metrics.h"
+
+PG_FUNCTION_INFO_V1(ow_metric);
+PG_FUNCTION_INFO_V1(ow_metric_values);
+
+static const char *const kind_names[] = {
+	[OW_METRIC_KIND_COUNTER] = "counter",
+	[OW_METRIC_KIND_GAUGE] = "gauge",
+	[OW_METRIC_KIND_HISTOGRAM] = "histogram"
+};
+
+static OwMetric
+metric_of_kind(const char *kind)
+{
+	static const OwMetric metrics[] = {
+		[OW_METRIC_KIND_COUNTER] = OW_METRIC_COUNTER,
+		[OW_METRIC_KIND_GAUGE] = OW_METRIC_GAUGE,
+		[OW_METRIC_KIND_HISTOGRAM] = OW_METRIC_HISTOGRAM
+	};
+
+	for (int i = 0; i < (int) lengthof(kind_names); i++)
+	{
+		if (strcmp(kind, kind_names[i]) == 0)
+			return metrics[i];
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is not a kind of metric", kind),
+			 errhint("There are counter, gauge and histogram.")));
+}
+
+static bool
+is_name(const char *text)
+{
+	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+	static const char later[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+
+	return *text != '\0' && strchr(first, *text) != NULL && strspn(text, later) == strlen(text);
+}
+
+static void
+check_name(const char *name)
+{
+	if (!is_name(name) || strlen(name) >= OW_METRIC_NAME_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a name of a metric", name),
+				 errhint("Names are of at most %d letters, digits and underscores, and do not start with a digit.",
+						 OW_METRIC_NAME_SIZE - 1)));
+}
+
+/* An object of strings, numbers and booleans */
+static char *
+labels_text(const Jsonb *labels)
+{
+	OwJsonMembers members;
+	JsonbValue	object;
+	JsonbValue	value;
+	char	   *name;
+	char	   *text;
+
+	if (labels == NULL)
+		return "{}";
+	ow_json_as_value(labels, &object);
+	if (!ow_json_value_is_object(&object))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("labels must be a JSON object")));
+	ow_json_members_begin(&members, &object);
+	while (ow_json_members_next(&members, &name, &value))
+	{
+		if (!is_name(name) || (value.type != jbvString && value.type != jbvNumeric && value.type != jbvBool))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("label \"%s\" is not usable", name),
+					 errhint("Names of labels are letters, digits and underscores; values are strings, numbers and booleans.")));
+	}
+	text = ow_json_to_cstring(labels);
+	if (strlen(text) >= OW_METRIC_LABELS_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the labels of a metric are longer than %d bytes", OW_METRIC_LABELS_SIZE - 1),
+				 errhint("Each combination of labels is a series of its own: they tell kinds of things apart, not things.")));
+	return text;
+}
+
+/* metric(name text, value float8, labels jsonb, kind text) */
+Datum
+ow_metric(PG_FUNCTION_ARGS)
+{
+	char	   *name = ow_api_text(fcinfo, 0, "name");
+	char	   *labels = labels_text(ow_api_optional_jsonb(fcinfo, 2));
+	OwMetric	metric = metric_of_kind(ow_api_text(fcinfo, 3, "kind"));
+	double		value;
+
+	check_name(name);
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("value must not be null")));
+	value = PG_GETARG_FLOAT8(1);
+	if (isnan(value) || isinf(value) || (metric == OW_METRIC_COUNTER && value < 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%g is not a value of a %s", value, text_to_cstring(PG_GETARG_TEXT_PP(3)))));
+	ow_metric_note_custom(metric, GetUserId(), name, labels, value);
+	PG_RETURN_VOID();
+}
+
+static ArrayType *
+bucket_array(const OwMetricValue *value)
+{
+	Datum		counts[OW_METRIC_BUCKETS];
+	int64		total = 0;
+
+	for (int i = 0; i < OW_METRIC_BUCKETS; i++)
+		counts[i] = Int64GetDatum(total += value->buckets[i]);
+	return construct_array(counts, OW_METRIC_BUCKETS, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+/* metric_values(): name, kind, help, owner, labels, value, count, buckets; and how many were lost */
+Datum
+ow_metric_values(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		all = ow_api_sees_all_runs();
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, ow_metrics_list())
+	{
+		const OwMetricValue *value = lfirst(cell);
+		const OwMetricInfo *info = ow_metric_info(value->metric);
+		Datum		values[] = {
+			CStringGetTextDatum(value->name),
+			CStringGetTextDatum(kind_names[info->kind]),
+			CStringGetTextDatum(info->help),
+			ObjectIdGetDatum(value->owner),
+			JsonbPGetDatum(ow_json_from_cstring(value->labels)),
+			Float8GetDatum(value->sum),
+			Int64GetDatum(value->count),
+			(Datum) 0,
+			BoolGetDatum(info->name == NULL)
+		};
+		bool		nulls[lengthof(values)] = {[7] = info->kind != OW_METRIC_KIND_HISTOGRAM};
+
+		if (!all && !has_privs_of_role(GetUserId(), value->owner))
+			continue;
+		if (info->kind == OW_METRIC_KIND_HISTOGRAM)
+			values[7] = PointerGetDatum(bucket_array(value));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

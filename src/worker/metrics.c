@@ -1,0 +1,378 @@
+/*
+ * metrics.c
+ *		Counters and histograms, of what committed.
+ *
+ * A transaction's observations are kept as wakeup.c keeps debts: in an array in TopTransactionContext, each with its
+ * subtransaction's nest level.  At commit they are applied under one lock, a few for each run: no series is looked up
+ * before.  The table has room for so many series; further ones are lost, and counted.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "engine/clock.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "settings.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/hsearch.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "worker/metrics.h"
+
+#define TRANCHE "order_workflow metrics"
+#define FIRST_ROOM 64
+
+/* A label's value is cut after so many bytes: those of a series fit, however they are escaped. */
+#define LABEL_BYTES 40
+
+typedef struct SeriesKey
+{
+	Oid			database;
+	Oid			owner;
+	uint32		metric;
+	uint32		unused;
+	uint64		name_and_labels;
+} SeriesKey;
+
+typedef struct Series
+{
+	SeriesKey	key;
+	OwMetricValue value;
+} Series;
+
+typedef struct Note
+{
+	int			nest_level;
+	bool		of_test;
+	OwMetric	metric;
+	Oid			owner;
+	const char *name;			/* NULL: the metric's own */
+	const char *labels;
+	double		value;
+} Note;
+
+typedef struct Shared
+{
+	LWLock	   *lock;
+	uint64		lost;
+} Shared;
+
+/* NULL when the library was not preloaded */
+static Shared *shared;
+static HTAB *table;
+
+/* In TopTransactionContext; empty between transactions */
+static Note *notes;
+static int	n_notes;
+static int	notes_room;
+
+static const OwMetricInfo infos[] = {
+	[OW_METRIC_EXECUTIONS_STARTED] = {"executions_started_total", OW_METRIC_KIND_COUNTER, {"workflow", "version"},
+	"Runs that were started"},
+	[OW_METRIC_EXECUTIONS_CLOSED] = {"executions_closed_total", OW_METRIC_KIND_COUNTER, {"workflow", "version", "status"},
+	"Runs that closed, by how"},
+	[OW_METRIC_EXECUTION_SECONDS] = {"execution_seconds", OW_METRIC_KIND_HISTOGRAM, {"workflow", "version"},
+	"From the start of a run to its close"},
+	[OW_METRIC_ACTIVITY_ATTEMPTS] = {"activity_attempts_total", OW_METRIC_KIND_COUNTER, {"activity", "outcome"},
+	"Attempts of activities that ended, by how"},
+	[OW_METRIC_ACTIVITY_SECONDS] = {"activity_seconds", OW_METRIC_KIND_HISTOGRAM, {"activity"},
+	"From when an attempt was begun to its end"},
+	[OW_METRIC_ACTIVITY_WAIT_SECONDS] = {"activity_wait_seconds", OW_METRIC_KIND_HISTOGRAM, {"activity"},
+	"From when an attempt was put into a task queue to when a worker took it"},
+	[OW_METRIC_ACTIVITY_RETRIES] = {"activity_retries_total", OW_METRIC_KIND_COUNTER, {"activity"},
+	"Attempts that failed, and another follows"},
+	[OW_METRIC_COMPENSATIONS_FAILED] = {"compensations_failed_total", OW_METRIC_KIND_COUNTER, {"workflow"},
+	"Compensations that failed for good"},
+	[OW_METRIC_STUCK] = {"executions_stuck_total", OW_METRIC_KIND_COUNTER, {"workflow", "version"},
+	"Runs that became stuck"},
+	[OW_METRIC_SIGNALS] = {"signals_total", OW_METRIC_KIND_COUNTER, {"workflow", "signal"},
+	"Signals that runs have taken in"},
+	[OW_METRIC_BATCH_RUNS] = {"batch_runs", OW_METRIC_KIND_HISTOGRAM, {NULL},
+	"Runs that were driven in one transaction"},
+	[OW_METRIC_EXECUTOR_SECONDS] = {"executor_busy_seconds_total", OW_METRIC_KIND_COUNTER, {NULL},
+	"Time that executors have spent driving runs"},
+	[OW_METRIC_COUNTER] = {NULL, OW_METRIC_KIND_COUNTER, {NULL}, "Counted by an application"},
+	[OW_METRIC_GAUGE] = {NULL, OW_METRIC_KIND_GAUGE, {NULL}, "Set by an application"},
+	[OW_METRIC_HISTOGRAM] = {NULL, OW_METRIC_KIND_HISTOGRAM, {NULL}, "Observed by an application"},
+};
+
+static void end_transaction(XactEvent event, void *arg);
+static void end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg);
+
+const OwMetricInfo *
+ow_metric_info(OwMetric metric)
+{
+	return &infos[metric];
+}
+
+/* Registers the callbacks. */
+void
+ow_metrics_init(void)
+{
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}
+
+/* ---- the table ---- */
+
+void
+ow_metrics_request(void)
+{
+	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+	RequestAddinShmemSpace(hash_estimate_size(ow_max_metrics, sizeof(Series)));
+	RequestNamedLWLockTranche(TRANCHE, 1);
+}
+
+void
+ow_metrics_startup(void)
+{
+	HASHCTL		control = {.keysize = sizeof(SeriesKey), .entrysize = sizeof(Series)};
+	bool		found;
+
+	shared = ShmemInitStruct(TRANCHE, sizeof(Shared), &found);
+	if (!found)
+	{
+		shared->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
+		shared->lost = 0;
+	}
+	table = ShmemInitHash("order_workflow metric series", ow_max_metrics, ow_max_metrics, &control,
+						  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+}
+
+bool
+ow_metrics_wanted(void)
+{
+	return table != NULL || ow_clock_is_virtual();
+}
+
+static int
+bucket_of(double value)
+{
+	static const double bounds[] = OW_METRIC_BOUNDS;
+	int			i = 0;
+
+	while (i < (int) lengthof(bounds) && value > bounds[i])
+		i++;
+	return i;
+}
+
+static void
+observe(OwMetricValue *value, OwMetricKind kind, double observed)
+{
+	value->count++;
+	if (kind == OW_METRIC_KIND_GAUGE)
+		value->sum = observed;
+	else
+		value->sum += observed;
+	if (kind == OW_METRIC_KIND_HISTOGRAM)
+		value->buckets[bucket_of(observed)]++;
+}
+
+/* False when there is no room for the series */
+static bool
+apply(HTAB *to, const Note *note)
+{
+	const char *name = note->name ? note->name : infos[note->metric].name;
+	SeriesKey	key;
+	Series	   *series;
+	bool		found;
+
+	memset(&key, 0, sizeof(key));
+	key.database = MyDatabaseId;
+	key.owner = note->owner;
+	key.metric = (uint32) note->metric;
+	key.name_and_labels = hash_bytes_extended((const unsigned char *) note->labels, strlen(note->labels),
+											  hash_bytes_extended((const unsigned char *) name, strlen(name), 0));
+	series = hash_search(to, &key, HASH_ENTER_NULL, &found);
+	if (series == NULL)
+		return false;
+	if (!found)
+	{
+		memset(&series->value, 0, sizeof(series->value));
+		series->value.metric = note->metric;
+		series->value.owner = note->owner;
+		strlcpy(series->value.name, name, sizeof(series->value.name));
+		strlcpy(series->value.labels, note->labels, sizeof(series->value.labels));
+	}
+	observe(&series->value, infos[note->metric].kind, note->value);
+	return true;
+}
+
+/* ---- what a transaction has noted ---- */
+
+static void
+forget_all(void)
+{
+	/* the memory goes with the transaction */
+	notes = NULL;
+	n_notes = notes_room = 0;
+}
+
+static void
+apply_all(void)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < n_notes; i++)
+	{
+		if (!notes[i].of_test && !apply(table, &notes[i]))
+			shared->lost++;
+	}
+	LWLockRelease(shared->lock);
+}
+
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	if (notes == NULL)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			if (table != NULL && n_notes > 0)
+				apply_all();
+			forget_all();
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			forget_all();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg)
+{
+	int			level;
+
+	if (n_notes == 0 || (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB))
+		return;
+	level = GetCurrentTransactionNestLevel();
+	for (int i = n_notes - 1; i >= 0 && notes[i].nest_level >= level; i--)
+	{
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			notes[i].nest_level = level - 1;
+		else
+			n_notes--;
+	}
+}
+
+void
+ow_metric_note_custom(OwMetric metric, Oid owner, const char *name, const char *labels, double value)
+{
+	MemoryContext previous;
+	Note	   *note;
+
+	if (!ow_metrics_wanted())
+		return;
+	previous = MemoryContextSwitchTo(TopTransactionContext);
+	if (n_notes == notes_room)
+	{
+		notes_room = Max(notes_room * 2, FIRST_ROOM);
+		notes = notes == NULL ? palloc(notes_room * sizeof(Note)) : repalloc(notes, notes_room * sizeof(Note));
+	}
+	note = &notes[n_notes];
+	note->nest_level = GetCurrentTransactionNestLevel();
+	note->of_test = ow_clock_is_virtual();
+	note->metric = metric;
+	note->owner = owner;
+	note->name = name ? pstrdup(name) : NULL;
+	note->labels = pstrdup(labels);
+	note->value = value;
+	n_notes++;
+	MemoryContextSwitchTo(previous);
+}
+
+static void
+append_label(StringInfo labels, const char *name, const char *value)
+{
+	char	   *cut = pnstrdup(value, pg_mbcliplen(value, (int) strlen(value), LABEL_BYTES));
+
+	if (labels->len > 1)
+		appendStringInfoString(labels, ", ");
+	escape_json(labels, name);
+	appendStringInfoString(labels, ": ");
+	escape_json(labels, cut);
+	pfree(cut);
+}
+
+void
+ow_metric_note(OwMetric metric, Oid owner, double value, const char *label1, const char *label2, const char *label3)
+{
+	const char *values[] = {label1, label2, label3};
+	StringInfoData labels;
+
+	if (!ow_metrics_wanted())
+		return;
+	initStringInfo(&labels);
+	appendStringInfoChar(&labels, '{');
+	for (int i = 0; i < (int) lengthof(values) && values[i] != NULL && infos[metric].labels[i] != NULL; i++)
+		append_label(&labels, infos[metric].labels[i], values[i]);
+	appendStringInfoChar(&labels, '}');
+	ow_metric_note_custom(metric, owner, NULL, labels.len < OW_METRIC_LABELS_SIZE ? labels.data : "{}", value);
+	pfree(labels.data);
+}
+
+/* ---- looking ---- */
+
+static List *
+add_series(List *list, HTAB *from)
+{
+	HASH_SEQ_STATUS status;
+	Series	   *series;
+
+	hash_seq_init(&status, from);
+	while ((series = hash_seq_search(&status)) != NULL)
+	{
+		OwMetricValue *value;
+
+		if (series->key.database != MyDatabaseId)
+			continue;
+		value = palloc(sizeof(OwMetricValue));
+		*value = series->value;
+		list = lappend(list, value);
+	}
+	return list;
+}
+
+/* What a test's transaction has noted, as if it had committed */
+static List *
+list_of_test(void)
+{
+	HASHCTL		control = {.keysize = sizeof(SeriesKey), .entrysize = sizeof(Series), .hcxt = CurrentMemoryContext};
+	HTAB	   *own = hash_create("order_workflow metrics of a test", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	List	   *list;
+
+	for (int i = 0; i < n_notes; i++)
+	{
+		if (notes[i].of_test)
+			(void) apply(own, &notes[i]);
+	}
+	list = add_series(NIL, own);
+	hash_destroy(own);
+	return list;
+}
+
+List *
+ow_metrics_list(void)
+{
+	List	   *list;
+
+	if (ow_clock_is_virtual())
+		return list_of_test();
+	if (table == NULL)
+		return NIL;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	list = add_series(NIL, table);
+	LWLockRelease(shared->lock);
+	return list;
+}
+
+uint64
+ow_metrics_lost(void)
+{
+	return shared == NULL ? 0 : shared->lost;
+}
