@@ -33,6 +33,9 @@ CREATE TABLE workflow.closed_execution (
     schedule      jsonb,
     parent_workflow_id text COLLATE "C",
     parent_run_id uuid,
+    deadline      timestamptz,
+    execution_deadline timestamptz,
+    options       jsonb,
     PRIMARY KEY (shard_key, bucket, run_id)
 ) PARTITION BY LIST (bucket);
 CREATE INDEX closed_execution_workflow_id ON workflow.closed_execution (shard_key, workflow_id);
@@ -40,6 +43,7 @@ CREATE INDEX closed_execution_request ON workflow.closed_execution (shard_key, r
 CREATE INDEX closed_execution_parent ON workflow.closed_execution (parent_workflow_id) WHERE parent_workflow_id IS NOT NULL;
 COMMENT ON TABLE workflow.closed_execution IS 'Closed runs';
 COMMENT ON COLUMN workflow.closed_execution.next_run_id IS 'The run in its place: it was continued as new, or is retried';
+COMMENT ON COLUMN workflow.closed_execution.options IS 'As in execution: what its start said, for a run that takes its place';
 COMMENT ON COLUMN workflow.closed_execution.machine IS 'State needed to run failed compensations again, when there are any';
 
 -- One row per transaction that drove the run: its events side by side, ids counting up from first_event_id.

@@ -49,15 +49,25 @@ type_hint(OwSearchType type)
 }
 
 void
+ow_api_report_search_attribute(const OwCompiled *compiled, const OwSearchAttribute *attribute, const JsonbValue *value)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OW_INVALID_PAYLOAD),
+			 errmsg("search attribute \"%s\" of workflow \"%s\" is not of its type %s", attribute->name, compiled->workflow,
+					ow_search_type_name(attribute->type)),
+			 errdetail("The value is %s.", ow_json_type_phrase(value)),
+			 errhint("%s", type_hint(attribute->type))));
+}
+
+void
 ow_api_check_search_attributes(const OwCompiled *compiled, const Jsonb *attributes)
 {
+	const OwSearchAttribute *mismatch;
 	OwJsonMembers members;
 	JsonbValue	object;
 	JsonbValue	value;
 	char	   *name;
 
-	if (attributes == NULL)
-		return;
 	if (!JB_ROOT_IS_OBJECT(attributes))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -65,18 +75,10 @@ ow_api_check_search_attributes(const OwCompiled *compiled, const Jsonb *attribut
 	ow_json_as_value(attributes, &object);
 	ow_json_members_begin(&members, &object);
 	while (ow_json_members_next(&members, &name, &value))
-	{
-		const OwSearchAttribute *attribute = declared(compiled, name);
-		List	   *values = NIL;
-
-		if (!ow_search_values_read(attribute, &value, &values))
-			ereport(ERROR,
-					(errcode(ERRCODE_OW_INVALID_PAYLOAD),
-					 errmsg("search attribute \"%s\" of workflow \"%s\" is not of its type %s", name, compiled->workflow,
-							ow_search_type_name(attribute->type)),
-					 errdetail("The value is %s.", ow_json_type_phrase(&value)),
-					 errhint("%s", type_hint(attribute->type))));
-	}
+		(void) declared(compiled, name);
+	mismatch = ow_search_attributes_mismatch(compiled->definition, attributes, &value);
+	if (mismatch != NULL)
+		ow_api_report_search_attribute(compiled, mismatch, &value);
 }
 
 /* upsert_search_attributes(workflow_id text | run_id uuid, search_attributes jsonb) */

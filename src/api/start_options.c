@@ -9,7 +9,7 @@
 
 #include "api/search_attributes.h"
 #include "api/start_options.h"
-#include "machine/instant.h"
+#include "engine/new_run.h"
 #include "store/run_options.h"
 #include "utils/timestamp.h"
 
@@ -74,26 +74,17 @@ ow_start_options_read(FunctionCallInfo fcinfo, const OwStartArguments *arguments
 		options->search_attributes = PG_GETARG_JSONB_P(arguments->search_attributes);
 }
 
-static TimestampTz
-definition_deadline(const OwNewRun *run)
-{
-	int64		timeout = run->compiled->definition->timeout_ms;
-
-	return timeout == OW_UNSET ? DT_NOEND : ow_instant_add_ms(run->start_at, timeout);
-}
-
 static void
 add_search_attributes(const OwStartOptions *options, OwNewRun *run)
 {
-	const OwDefinition *definition = run->compiled->definition;
+	const OwSearchAttribute *mismatch;
+	JsonbValue	value;
 
-	if (definition->nsearch_attributes == 0 && options->search_attributes == NULL)
-		return;
-	ow_api_check_search_attributes(run->compiled, options->search_attributes);
-	run->search_attributes = ow_search_attributes_of(definition, run->input, options->search_attributes);
-	ow_api_check_search_attributes(run->compiled, run->search_attributes);
-	if (run->search_attributes != NULL)
-		run->options = ow_run_options_searchable(run->options);
+	if (options->search_attributes != NULL)
+		ow_api_check_search_attributes(run->compiled, options->search_attributes);
+	mismatch = ow_new_run_describe(run, options->search_attributes, &value);
+	if (mismatch != NULL)
+		ow_api_report_search_attribute(run->compiled, mismatch, &value);
 }
 
 void
@@ -101,22 +92,18 @@ ow_start_options_apply(const OwStartOptions *options, OwNewRun *run)
 {
 	FunctionCallInfo fcinfo = options->fcinfo;
 	const OwStartArguments *arguments = options->arguments;
+	TimestampTz run_end = DT_NOEND;
 	int64		run_timeout_ms = OW_UNSET;
 
-	run->deadline = definition_deadline(run);
 	run->execution_deadline = DT_NOEND;
 	if (is_given(fcinfo, arguments->run_timeout))
 	{
-		TimestampTz end = ow_start_add_interval(fcinfo, arguments->run_timeout, "run_timeout", run->start_at);
-
-		run_timeout_ms = Max((end - run->start_at) / 1000, 1);
-		run->deadline = Min(run->deadline, end);
+		run_end = ow_start_add_interval(fcinfo, arguments->run_timeout, "run_timeout", run->start_at);
+		run_timeout_ms = Max((run_end - run->start_at) / 1000, 1);
 	}
 	if (is_given(fcinfo, arguments->execution_timeout))
-	{
 		run->execution_deadline = ow_start_add_interval(fcinfo, arguments->execution_timeout, "execution_timeout", run->start_at);
-		run->deadline = Min(run->deadline, run->execution_deadline);
-	}
+	ow_new_run_limit(run, run_end);
 	run->options = ow_run_options_make(options->retry, run_timeout_ms, options->priority);
 	add_search_attributes(options, run);
 }

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "engine/clock.h"
 #include "engine/guard.h"
+#include "engine/new_run.h"
 #include "engine/payload.h"
 #include "engine/request.h"
 #include "machine/instant.h"
@@ -163,15 +164,24 @@ fill_run(const OwMail *mail, const OwCompiled *compiled, const OwParent *parent,
 	run->compiled = compiled;
 	run->started_by = mail->sender;
 	run->started_at = run->start_at = ow_clock_now();
-	run->deadline = run->execution_deadline = DT_NOEND;
+	run->execution_deadline = DT_NOEND;
 	if (deadline != NULL)
 		(void) ow_instant_parse(deadline, &run->execution_deadline);
-	if (compiled->definition->timeout_ms != OW_UNSET)
-		run->deadline = ow_instant_add_ms(run->started_at, compiled->definition->timeout_ms);
-	run->deadline = Min(run->deadline, run->execution_deadline);
+	ow_new_run_limit(run, DT_NOEND);
 	run->input = ow_json_get(mail->payload, "input");
 	run->traceparent = ow_json_get_string(mail->payload, "traceparent");
 	run->parent = parent;
+}
+
+static bool
+describe(OwNewRun *run, OwFailure *failure)
+{
+	JsonbValue	value;
+	const OwSearchAttribute *mismatch = ow_new_run_describe(run, NULL, &value);
+
+	return mismatch == NULL ||
+		ow_fail(failure, OW_ERROR_INVALID_INPUT, "search attribute \"%s\" of workflow \"%s\" is not of its type %s: it is %s",
+				mismatch->name, run->compiled->workflow, ow_search_type_name(mismatch->type), ow_json_type_phrase(&value));
 }
 
 static void
@@ -196,7 +206,7 @@ start_child(const OwMail *mail)
 	read_parent(mail, &parent);
 	fill_run(mail, compiled, &parent, &run);
 	if (!check_type(compiled->definition->input_type, run.input, psprintf("the input of workflow \"%s\"", compiled->workflow),
-					&failure))
+					&failure) || !describe(&run, &failure))
 	{
 		refuse(mail, &failure);
 		return;

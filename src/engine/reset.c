@@ -19,7 +19,9 @@
 #include "engine/history.h"
 #include "engine/reset.h"
 #include "errors.h"
+#include "machine/json.h"
 #include "miscadmin.h"
+#include "store/run_options.h"
 #include "store/start.h"
 #include "store/store.h"
 #include "test_kit/test_kit.h"
@@ -169,19 +171,23 @@ feed(OwLoadedRun *loaded, const OwInput *input)
 	return step;
 }
 
-/* A deadline of the run that is open moves by the time that has passed; a closed one has left none but its definition's. */
+/* A deadline moves by the time that has passed. */
 static TimestampTz
 new_deadline(TimestampTz deadline, TimestampTz started_at, TimestampTz now)
 {
 	return deadline == DT_NOEND ? DT_NOEND : deadline + (now - started_at);
 }
 
-static TimestampTz
-definition_deadline(const OwCompiled *compiled, TimestampTz now)
+/* Those it started with, with the changes up to the event */
+static void
+take_search_attributes(OwLoadedRun *loaded)
 {
-	int64		ms = compiled->definition->timeout_ms;
+	OwRun	   *run = &loaded->run;
 
-	return ms == OW_UNSET ? DT_NOEND : TimestampTzPlusMilliseconds(now, ms);
+	if (run->search_attributes != NULL)
+		run->search_changes = run->search_changes ? ow_json_merged(run->search_attributes, run->search_changes) : run->search_attributes;
+	if (run->search_changes != NULL)
+		loaded->options = ow_run_options_searchable(loaded->options, NULL);
 }
 
 /* Makes the state after the event one of a run of its own, whose first deed is the reset. */
@@ -197,13 +203,10 @@ begin_run(const OwResetRequest *request, const Base *base, TimestampTz now, OwLo
 		.requested_by = GetUserNameFromId(request->requested_by, true),
 		.new_run_id = &loaded->ref.run_id
 	};
-	TimestampTz deadline;
 
 	*loaded = replayed(base, request->event_id, &replay);
-	deadline = base->open == NULL ? definition_deadline(loaded->compiled, now) :
-		new_deadline(base->started.run.deadline, base->started.run.started_at, now);
 	loaded->execution_deadline = new_deadline(base->started.execution_deadline, base->started.run.started_at, now);
-	input.deadline = deadline;
+	input.deadline = new_deadline(base->started.run.deadline, base->started.run.started_at, now);
 	loaded->ref.shard_key = shard_key;
 	ow_run_id_make(shard_key, ow_bucket_for(loaded->run.workflow, now), &loaded->ref.run_id);
 	loaded->bucket = ow_run_id_bucket(&loaded->ref.run_id);
@@ -211,6 +214,7 @@ begin_run(const OwResetRequest *request, const Base *base, TimestampTz now, OwLo
 	loaded->stored_branch_id = 1;
 	loaded->ready = true;
 	loaded->events = list_copy_head(base->events, request->event_id);
+	take_search_attributes(loaded);
 	(void) feed(loaded, &input);
 }
 

@@ -152,6 +152,7 @@ leave_normal_path(OwMachine *machine, int handler, OwStatus status, const OwFail
 		return;
 	}
 	ow_machine_decide(machine, status, failure->error, failure->cause, public_of(machine, failure));
+	run->outcome.non_retryable = failure->non_retryable;
 }
 
 /* An error that no Catch took: the branch fails, or else OnError is entered or the run fails. */
@@ -306,6 +307,7 @@ start_run(OwMachine *machine)
 		ow_object_add_int(&object, "attempt", run->attempt);
 	if (begin_at > machine->now)
 		ow_object_add_text(&object, "begin_at", ow_instant_format(begin_at));
+	ow_object_add(&object, "search_attributes", run->search_attributes);
 	ow_machine_record(machine, "WorkflowExecutionStarted", NULL, ow_object_end(&object));
 	((OwHistoryEvent *) llast(machine->events))->time = run->started_at;
 	ow_machine_go(machine, ow_definition_start(machine->definition), run->input);

@@ -226,6 +226,8 @@ typedef struct OwOutcome
 	char	   *error;
 	char	   *cause;
 	Jsonb	   *public_error;	/* {Code, Message} */
+	bool		non_retryable;	/* an activity has said so of the failure: the run is not retried
+								 * either */
 	Jsonb	   *next_input;		/* of the run that continues this one; NULL: none does */
 	pg_uuid_t	next_run_id;
 	int			next_version;
@@ -263,6 +265,8 @@ typedef struct OwRun
 	List	   *consumed_signals;	/* of the event ids of those that had a row: it goes */
 	List	   *update_outcomes;	/* of OwUpdateOutcome *, since it was loaded */
 	Jsonb	   *updated;		/* variables from updates, until the state is left; NULL: none */
+	Jsonb	   *search_attributes;	/* {name: value} that it starts with, until history has them;
+									 * NULL: none */
 	Jsonb	   *search_changes; /* {name: value or null} since it was loaded; NULL: none */
 	bool		signal_requests;	/* signals with a request id have come */
 	int			next_branch_id; /* from 1 */

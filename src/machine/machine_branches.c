@@ -540,6 +540,8 @@ kept_failure(const OwMachine *machine, const OwFailure *failure)
 	ow_object_add_text(&object, "Error", failure->error);
 	ow_object_add_text(&object, "Cause", failure->cause);
 	ow_object_add(&object, "Details", failure->details);
+	if (failure->non_retryable)
+		ow_object_add_bool(&object, "NonRetryable", true);
 	ow_object_add_text(&object, "State", deeper ? failure->state : state->name);
 	ow_object_add_text(&object, "Activity", deeper ? failure->activity : state->activity);
 	if (deeper ? failure->attempt > 0 : state->type == OW_STATE_TASK && machine->token->attempt > 0)

@@ -62,7 +62,7 @@ ow_machine_retry_run(OwMachine *machine, OwObject *attributes)
 	const OwHost *host = machine->host;
 	OwRun	   *run = machine->run;
 	OwOutcome  *outcome = &run->outcome;
-	OwFailure	failure = {.error = outcome->error ? outcome->error : "", .cause = outcome->cause, .next_retry_delay_ms = OW_UNSET};
+	OwFailure	failure = {.error = outcome->error ? outcome->error : "", .cause = outcome->cause, .non_retryable = outcome->non_retryable, .next_retry_delay_ms = OW_UNSET};
 	OwRetryQuestion question = {.failure = &failure, .attempt = run->attempt, .now = machine->now};
 
 	if ((outcome->status != OW_STATUS_FAILED && outcome->status != OW_STATUS_TIMED_OUT) || host->retry_run == NULL)

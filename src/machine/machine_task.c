@@ -16,36 +16,6 @@
 #include "machine/instant.h"
 #include "machine/machine_internal.h"
 
-Jsonb *
-ow_failure_json(const OwFailure *failure)
-{
-	OwObject	object;
-
-	ow_object_begin(&object);
-	ow_object_add_text(&object, "Error", failure->error);
-	ow_object_add_text(&object, "Cause", failure->cause);
-	ow_object_add(&object, "Details", failure->details);
-	ow_object_add(&object, "HeartbeatDetails", failure->heartbeat);
-	return ow_object_end(&object);
-}
-
-void
-ow_failure_from_json(const Jsonb *json, OwFailure *failure)
-{
-	JsonbValue	value;
-	int64		attempt;
-
-	memset(failure, 0, sizeof(*failure));
-	failure->error = ow_json_get_string(json, "Error");
-	failure->cause = ow_json_get_string(json, "Cause");
-	failure->details = ow_json_get(json, "Details");
-	failure->state = ow_json_get_string(json, "State");
-	failure->activity = ow_json_get_string(json, "Activity");
-	if (ow_json_member(json, "Attempt", &value) && ow_json_value_int64(&value, &attempt))
-		failure->attempt = attempt;
-	failure->next_retry_delay_ms = OW_UNSET;
-}
-
 /*
  * Records that an attempt may run now.  The input is kept with the first attempt only: it is the same
  * for all of them, unless it may hold the attempt's token.  One that counts as the first again is marked.
@@ -691,6 +661,8 @@ record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *ans
 	ow_object_add_text(&object, "cause", failure->cause);
 	ow_object_add(&object, "details", failure->details);
 	ow_object_add(&object, "heartbeat_details", failure->heartbeat);
+	if (failure->non_retryable && input->kind == OW_INPUT_ACTIVITY_FAILED)
+		ow_object_add_bool(&object, "non_retryable", true);
 	ow_object_add_text(&object, "function_hash", input->function_hash);
 	if (token->compensation > 0)
 		ow_object_add_int(&object, "compensation", token->compensation);
@@ -769,6 +741,16 @@ ow_machine_try_again(OwMachine *machine, const OwInput *input, const OwTaskOptio
 	return true;
 }
 
+/* A limit of the task forbids no more than another attempt of it. */
+static void
+fail_task(OwMachine *machine, const OwInput *input)
+{
+	OwFailure	failure = *input->failure;
+
+	failure.non_retryable &= input->kind == OW_INPUT_ACTIVITY_FAILED;
+	ow_machine_fail(machine, &failure);
+}
+
 /* An attempt failed or timed out: retry, catch, or fail the run. */
 void
 ow_machine_task_failed(OwMachine *machine, const OwInput *input)
@@ -792,5 +774,5 @@ ow_machine_task_failed(OwMachine *machine, const OwInput *input)
 		!ow_token_is_queued(machine->token))
 		ow_machine_drop_scheduled_compensation(machine, state);
 	if (!ow_machine_catch(machine, state, input->failure))
-		ow_machine_fail(machine, input->failure);
+		fail_task(machine, input);
 }

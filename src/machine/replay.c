@@ -200,11 +200,14 @@ find_run_retry(void *arg, const OwRun *run, OwRetryQuestion *question, OwRetryAn
 static void
 read_failure(const OwHistoryEvent *event, bool upper_case, OwFailure *failure)
 {
+	JsonbValue	value;
+
 	memset(failure, 0, sizeof(*failure));
 	failure->error = ow_json_get_string(event->attributes, upper_case ? "Error" : "error");
 	failure->cause = ow_json_get_string(event->attributes, upper_case ? "Cause" : "cause");
 	failure->details = ow_json_get(event->attributes, upper_case ? "Details" : "details");
 	failure->heartbeat = ow_json_get(event->attributes, "heartbeat_details");
+	failure->non_retryable = ow_json_member(event->attributes, "non_retryable", &value);
 	failure->next_retry_delay_ms = OW_UNSET;
 }
 
@@ -508,9 +511,11 @@ read_delay(const List *events, OwRun *run)
 static void
 begin_as_it_began(OwRun *run, List *events)
 {
+	const OwHistoryEvent *started = linitial(events);
 	ListCell   *cell;
 
-	run->started_at = ((const OwHistoryEvent *) linitial(events))->time;
+	run->started_at = started->time;
+	run->search_attributes = started->attributes ? ow_json_get(started->attributes, "search_attributes") : NULL;
 	read_delay(events, run);
 	foreach(cell, events)
 	{

@@ -192,6 +192,26 @@ ow_search_values_read(const OwSearchAttribute *attribute, const JsonbValue *valu
 	return true;
 }
 
+const OwSearchAttribute *
+ow_search_attributes_mismatch(const OwDefinition *definition, const Jsonb *attributes, JsonbValue *value)
+{
+	OwJsonMembers members;
+	JsonbValue	object;
+	char	   *name;
+
+	ow_json_as_value(attributes, &object);
+	ow_json_members_begin(&members, &object);
+	while (ow_json_members_next(&members, &name, value))
+	{
+		const OwSearchAttribute *attribute = ow_search_attribute_find(definition, name);
+		List	   *values = NIL;
+
+		if (attribute != NULL && !ow_search_values_read(attribute, value, &values))
+			return attribute;
+	}
+	return NULL;
+}
+
 Jsonb *
 ow_search_attributes_of(const OwDefinition *definition, const Jsonb *input, const Jsonb *given)
 {

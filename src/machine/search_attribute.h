@@ -51,6 +51,10 @@ extern const char *ow_search_attribute_nearest(const struct OwDefinition *defini
 /* Appends the values; false when the value is not of the attribute's type.  A JSON null is no value. */
 extern bool ow_search_values_read(const OwSearchAttribute *attribute, const JsonbValue *value, List **values);
 
+/* The first of {name: value} that is declared and whose value, which is given, is not of its type; NULL */
+extern const OwSearchAttribute *ow_search_attributes_mismatch(const struct OwDefinition *definition, const Jsonb *attributes,
+															  JsonbValue *value);
+
 /* What the definition takes from the input of a run, over which what is given goes: {name: value}; NULL: nothing */
 extern Jsonb *ow_search_attributes_of(const struct OwDefinition *definition, const Jsonb *input, const Jsonb *given);
 

@@ -125,6 +125,7 @@ next_run(const OwLoadedRun *loaded)
 	OwRun	   *it = &next->run;
 	bool		retried = run->outcome.retry.retry;
 	TimestampTz begin_at;
+	Jsonb	   *attributes;
 
 	it->shard_key = run->shard_key;
 	it->run_id = it->root_run_id = run->outcome.next_run_id;
@@ -162,6 +163,9 @@ next_run(const OwLoadedRun *loaded)
 	next->parent = loaded->parent;
 	next->children = loaded->children;
 	next->options = ow_run_options_next(loaded->options, &run->outcome.retry);
+	attributes = ow_search_attributes_read(loaded);
+	if (attributes != NULL)
+		next->options = ow_run_options_searchable(next->options, attributes);
 	next->ready = it->token.due_at == DT_NOEND;
 	return next;
 }
@@ -340,6 +344,19 @@ add_recorded_update(const OwHistoryEvent *event, const OwLoadedRun *next, Timest
 	ow_store_execute(&forget_result, values, NULL);
 }
 
+static void
+add_recorded_upsert(const OwHistoryEvent *event, const OwLoadedRun *next, TimestampTz *earliest, OwRows *messages)
+{
+	TimestampTz at = Max(event->time, *earliest);
+	OwObject	payload;
+
+	ow_object_begin(&payload);
+	ow_object_add(&payload, "search_attributes", ow_json_get(event->attributes, "search_attributes"));
+	ow_rows_add(messages, message_row(next, "SearchAttributes", ow_object_end(&payload),
+									  ow_json_get_string(event->attributes, "requested_by"), at));
+	*earliest = at + 1;
+}
+
 /* What it continues as new was told first, and is told first again. */
 static void
 add_recorded_compensations(const OwHistoryEvent *event, const OwLoadedRun *next, OwRows *messages)
@@ -366,6 +383,8 @@ ow_run_tell_again(OwLoadedRun *base, List *events, const OwLoadedRun *loaded)
 			add_recorded_signal(event, loaded, &earliest, &messages);
 		else if (strcmp(event->type, "WorkflowExecutionUpdateAccepted") == 0)
 			add_recorded_update(event, loaded, &earliest, &messages);
+		else if (strcmp(event->type, "UpsertWorkflowSearchAttributes") == 0)
+			add_recorded_upsert(event, loaded, &earliest, &messages);
 		else if (strcmp(event->type, "CompensationsCarriedOver") == 0)
 			add_recorded_compensations(event, loaded, &messages);
 	}

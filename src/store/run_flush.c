@@ -139,6 +139,8 @@ outcome_json(const OwOutcome *outcome)
 	ow_object_add_text(&object, "Error", outcome->error);
 	ow_object_add_text(&object, "Cause", outcome->cause);
 	ow_object_add(&object, "PublicError", outcome->public_error);
+	if (outcome->non_retryable)
+		ow_object_add_bool(&object, "NonRetryable", true);
 	return ow_object_end(&object);
 }
 
@@ -226,12 +228,15 @@ machine_json(const OwLoadedRun *loaded)
 		return NULL;
 	ow_object_begin(&object);
 	ow_object_add(&object, "data", run->token.data);
+	ow_object_add(&object, "variables", run->token.variables);
 	ow_object_add_int(&object, "next_branch_id", run->next_branch_id);
 	ow_object_add(&object, "visits", ow_machine_visits(&run->token, loaded->compiled->definition));
 	ow_object_add(&object, "error", run->error);
 	ow_object_add(&object, "changes", run->changes);
 	ow_object_add_bool(&object, "handler_taken", run->handler_taken);
 	ow_object_add_bool(&object, "cancel_requested", run->cancel_requested);
+	if (run->outcome.non_retryable)
+		ow_object_add_bool(&object, "non_retryable", true);
 	ow_object_add_text(&object, "sticky_status", ow_status_name(run->sticky_status));
 	ow_object_add_int(&object, "compensations", run->last_compensation);
 	ow_object_add_text(&object, "entered_at", ow_instant_format(run->token.entered_at));
@@ -275,6 +280,9 @@ closed_row(const OwLoadedRun *loaded)
 	row.nulls[CLOSED_NEXT_RUN_ID] = !ow_run_continues(loaded);
 	ow_row_set_json(&row, CLOSED_SCHEDULE, run->schedule);
 	ow_row_set_parent(&row, CLOSED_PARENT_WORKFLOW_ID, loaded->parent);
+	ow_row_set_time(&row, CLOSED_DEADLINE, run->deadline);
+	ow_row_set_time(&row, CLOSED_EXECUTION_DEADLINE, loaded->execution_deadline);
+	ow_row_set_json(&row, CLOSED_OPTIONS, loaded->options);
 	return ow_store_row("closed_execution", row.values, row.nulls);
 }
 

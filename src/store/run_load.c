@@ -96,6 +96,8 @@ static OwStatement read_messages = {
 static void
 read_outcome(const Jsonb *json, OwOutcome *outcome)
 {
+	JsonbValue	value;
+
 	if (json == NULL)
 		return;
 	outcome->decided = true;
@@ -104,6 +106,7 @@ read_outcome(const Jsonb *json, OwOutcome *outcome)
 	outcome->error = ow_json_get_string(json, "Error");
 	outcome->cause = ow_json_get_string(json, "Cause");
 	outcome->public_error = ow_json_get(json, "PublicError");
+	outcome->non_retryable = ow_json_member(json, "NonRetryable", &value);
 }
 
 static void
@@ -166,6 +169,7 @@ read_loaded(uint64 row)
 	loaded->stored_signals = read_int(row, EXECUTION_SIGNALS);
 	loaded->options = read_json(row, EXECUTION_OPTIONS);
 	loaded->run.priority = ow_run_options_priority(loaded->options);
+	loaded->run.search_attributes = ow_run_options_search_attributes(loaded->options);
 	loaded->updates = read_bool(row, EXECUTION_UPDATES);
 	loaded->parent = ow_row_read_parent(row, EXECUTION_PARENT_WORKFLOW_ID + 1);
 	loaded->children = read_bool(row, EXECUTION_CHILDREN);

@@ -26,9 +26,18 @@ ow_run_options_make(const Jsonb *retry, int64 run_timeout_ms, int priority)
 }
 
 Jsonb *
-ow_run_options_searchable(const Jsonb *options)
+ow_run_options_searchable(const Jsonb *options, Jsonb *attributes)
 {
-	return ow_json_with_member(options ? options : ow_json_empty_object(), "Searchable", ow_json_bool(true));
+	return ow_json_with_member(options ? options : ow_json_empty_object(), "Searchable",
+							   attributes ? attributes : ow_json_bool(true));
+}
+
+Jsonb *
+ow_run_options_search_attributes(const Jsonb *options)
+{
+	Jsonb	   *attributes = options ? ow_json_get(options, "Searchable") : NULL;
+
+	return attributes != NULL && JB_ROOT_IS_OBJECT(attributes) ? attributes : NULL;
 }
 
 bool

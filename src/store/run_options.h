@@ -6,7 +6,8 @@
  *		 "RetryCounts": [1, 0]		how often each of the retriers has been used
  *		 "RunTimeoutMs": 60000		how long each run may take
  *		 "Priority": 2				of tasks that set none
- *		 "Searchable": true}		it has search attributes
+ *		 "Searchable": true}		it has search attributes; until its history has them, those that it
+ *									starts with: {name: value}
  */
 #ifndef OW_RUN_OPTIONS_H
 #define OW_RUN_OPTIONS_H
@@ -16,8 +17,10 @@
 /* Most runs have none of these. */
 extern Jsonb *ow_run_options_make(const Jsonb *retry, int64 run_timeout_ms, int priority);
 
-/* …with the mark that the run has search attributes */
-extern Jsonb *ow_run_options_searchable(const Jsonb *options);
+/* …with the mark that the run has search attributes, which it starts with; NULL: history has those */
+extern Jsonb *ow_run_options_searchable(const Jsonb *options, Jsonb *attributes);
+extern Jsonb *ow_run_options_search_attributes(const Jsonb *options);	/* NULL: history has them,
+																		 * or none */
 extern bool ow_run_options_is_searchable(const Jsonb *options);
 
 extern int	ow_run_options_priority(const Jsonb *options);	/* 0: none */

@@ -25,8 +25,9 @@ static OwStatement read_started = {
 	"       parent_workflow_id, parent_run_id, parent_owner, children, bucket"
 	"  FROM workflow.execution WHERE shard_key = $1 AND run_id = $2"
 	" UNION ALL "
-	"SELECT workflow_id, definition_id, owner, started_by, started_at, NULL, input, memo, request_id, chain_id,"
-	"       root_run_id, NULL, traceparent, NULL, run_attempt, NULL, schedule, parent_workflow_id, parent_run_id, NULL, false, bucket"
+	"SELECT workflow_id, definition_id, owner, started_by, started_at, deadline, input, memo, request_id, chain_id,"
+	"       root_run_id, NULL, traceparent, execution_deadline, run_attempt, options, schedule, parent_workflow_id, parent_run_id,"
+	"       NULL, false, bucket"
 	"  FROM workflow.closed_execution WHERE shard_key = $1 AND run_id = $2",
 	.argument_types = "int,uuid"
 };

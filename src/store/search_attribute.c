@@ -28,6 +28,11 @@ static OwStatement delete_attribute = {
 	.argument_types = "int,int2,uuid,text"
 };
 
+static OwStatement read_attributes = {
+	.sql = "SELECT document FROM workflow.search_document WHERE shard_key = $1 AND bucket = $2 AND run_id = $3",
+	.argument_types = "int,int2,uuid"
+};
+
 static OwStatement copy_attributes = {
 	.sql =
 	"INSERT INTO workflow.search_attribute"
@@ -41,6 +46,7 @@ static OwStatement copy_attributes = {
 typedef struct Holder
 {
 	const OwRunRef *ref;
+	int			bucket;			/* which the run may have left since it started */
 	const char *workflow_id;
 	int			definition_id;
 	const OwDefinition *definition;
@@ -83,7 +89,7 @@ attribute_row(const Holder *holder, const OwSearchValue *value)
 	memset(&row, 0, sizeof(row));
 	memset(row.nulls, true, sizeof(row.nulls));
 	ow_row_set(&row, SEARCH_SHARD_KEY, Int32GetDatum(holder->ref->shard_key));
-	ow_row_set(&row, SEARCH_BUCKET, Int16GetDatum(ow_run_id_bucket(&holder->ref->run_id)));
+	ow_row_set(&row, SEARCH_BUCKET, Int16GetDatum(holder->bucket));
 	ow_row_set(&row, SEARCH_RUN_ID, UUIDPGetDatum(&holder->ref->run_id));
 	ow_row_set_text(&row, SEARCH_NAME, value->attribute->name);
 	ow_row_set(&row, SEARCH_POSITION, Int16GetDatum(value->position));
@@ -129,7 +135,8 @@ ow_search_attributes_start(const OwNewRun *runs, int count)
 	{
 		const OwNewRun *run = &runs[i];
 		Holder		holder = {
-			.ref = &run->ref, .workflow_id = run->workflow_id, .definition_id = run->compiled->definition_id,
+			.ref = &run->ref, .bucket = ow_run_id_bucket(&run->ref.run_id), .workflow_id = run->workflow_id,
+			.definition_id = run->compiled->definition_id,
 			.definition = run->compiled->definition, .owner = run->compiled->owner, .started_by = run->started_by
 		};
 
@@ -140,7 +147,7 @@ ow_search_attributes_start(const OwNewRun *runs, int count)
 }
 
 static void
-delete_changed(const OwRunRef *ref, const Jsonb *changes)
+delete_changed(const Holder *holder, const Jsonb *changes)
 {
 	OwJsonMembers members;
 	JsonbValue	object;
@@ -152,8 +159,8 @@ delete_changed(const OwRunRef *ref, const Jsonb *changes)
 	while (ow_json_members_next(&members, &name, &ignored))
 	{
 		Datum		values[4] = {
-			Int32GetDatum(ref->shard_key), Int16GetDatum(ow_run_id_bucket(&ref->run_id)),
-			UUIDPGetDatum(&ref->run_id), CStringGetTextDatum(name)
+			Int32GetDatum(holder->ref->shard_key), Int16GetDatum(holder->bucket),
+			UUIDPGetDatum(&holder->ref->run_id), CStringGetTextDatum(name)
 		};
 
 		ow_store_execute(&delete_attribute, values, NULL);
@@ -171,18 +178,32 @@ ow_search_attributes_flush(List *runs)
 		OwLoadedRun *loaded = lfirst(cell);
 		const Jsonb *changes = loaded->run.search_changes;
 		Holder		holder = {
-			.ref = &loaded->ref, .workflow_id = loaded->run.workflow_id, .definition_id = loaded->definition_id,
+			.ref = &loaded->ref, .bucket = loaded->bucket, .workflow_id = loaded->run.workflow_id, .definition_id = loaded->definition_id,
 			.definition = loaded->compiled->definition, .owner = loaded->owner, .started_by = loaded->started_by
 		};
 
+		if (loaded->run.search_attributes != NULL && loaded->run.next_event_id > 1)
+			loaded->options = ow_run_options_searchable(loaded->options, NULL); /* history has them */
 		if (changes == NULL)
 			continue;
-		delete_changed(&loaded->ref, changes);
+		delete_changed(&holder, changes);
 		add_rows(&holder, changes, &rows);
-		loaded->options = ow_run_options_searchable(loaded->options);
+		if (!ow_run_options_is_searchable(loaded->options))
+			loaded->options = ow_run_options_searchable(loaded->options, NULL);
 		loaded->run.search_changes = NULL;
 	}
 	ow_rows_write(&insert_attributes, "search_attribute", &rows);
+}
+
+Jsonb *
+ow_search_attributes_read(const OwLoadedRun *loaded)
+{
+	Datum		values[3] = {
+		Int32GetDatum(loaded->ref.shard_key), Int16GetDatum(loaded->bucket), UUIDPGetDatum(&loaded->ref.run_id)
+	};
+
+	return ow_run_options_is_searchable(loaded->options) && ow_store_execute(&read_attributes, values, NULL) == 1 ?
+		ow_json_copy(ow_store_jsonb(0, 1)) : NULL;
 }
 
 void

@@ -16,6 +16,9 @@ extern void ow_search_attributes_start(const OwNewRun *runs, int count);
 /* What has been changed since the runs were loaded */
 extern void ow_search_attributes_flush(List *runs);
 
+/* All that a run has, as {name: value}; NULL: none */
+extern Jsonb *ow_search_attributes_read(const OwLoadedRun *loaded);
+
 /* The same for the next run */
 extern void ow_search_attributes_continue(const OwLoadedRun *loaded, const OwLoadedRun *next);
 

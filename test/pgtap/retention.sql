@@ -67,6 +67,9 @@ SELECT workflow.register('ever', '{"StartAt": "Done", "States": {"Done": {"Type"
 SELECT workflow.register('usual', '{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}'::jsonb);
 SELECT workflow.start('awaiting', '{"n": 1}', id) FROM unnest('{open,closed,late,again}'::text[]) id;
 SELECT workflow.start('undoing', '{}', id) FROM unnest('{undo,undone}'::text[]) id;
+SELECT workflow.register('found', '{"StartAt": "Wait", "SearchAttributes": {"A": {"Type": "Int"}, "B": {"Type": "Int"}}, "States": {"Wait": {"Type": "Wait", "Seconds": 999999, "End": true}}}'::jsonb),
+	workflow.set_retention('found', '1 day');
+SELECT workflow.start('found', workflow_id => 'found', search_attributes => '{"A": 1, "B": 2}');
 SELECT workflow.start('ever', workflow_id => 'ever'), workflow.start('usual', workflow_id => 'usual');
 SELECT workflow_test.run(workflow_test.now());
 SELECT workflow.signal('open', 'other', '"kept"'), workflow.signal('closed', 'go'), workflow.signal('again', 'go'), workflow.signal('undone', 'go');
@@ -93,11 +96,16 @@ SELECT workflow_test.run('2030-01-02 09:00:00+00');
 CREATE TABLE retention_shop.archive AS SELECT * FROM workflow.export_closed() WITH NO DATA;
 \o
 SELECT results_eq($$ SELECT class, is_due, runs, oldest_closed_at, open_survivors, closed_survivors FROM workflow.retention_plan WHERE runs > 0 $$,
-	$$ VALUES ('short', true, 3::bigint, '2030-01-01 00:30+00'::timestamptz, 2::bigint, 1::bigint) $$, 'the plan tells what would go');
+	$$ VALUES ('short', true, 3::bigint, '2030-01-01 00:30+00'::timestamptz, 3::bigint, 1::bigint) $$, 'the plan tells what would go');
 SELECT throws_ok($$ SELECT workflow.start('awaiting', workflow_id => 'again', id_reuse_policy => 'RejectDuplicate') $$, 'OW004', NULL, 'an id is known as long as its run is kept');
 SELECT results_eq($$ SELECT outcome FROM workflow.due_leaves() l, workflow.empty_leaf(l.bucket) $$, $$ VALUES ('Survivors') $$, 'runs that must stay are not lost');
 SELECT is(pg_temp.ids(), 'again Completed, closed Completed, late Completed, open Running, undo Running, undone Failed', 'nothing has happened so far');
-SELECT is(pg_temp.apply('retention_shop.archive'), 'short: 3 moved, Emptied 3', 'open runs and those that have closed lately move on, the others go');
+SELECT is(pg_temp.apply('retention_shop.archive'), 'short: 4 moved, Emptied 3', 'open runs and those that have closed lately move on, the others go');
+\o /dev/null
+SELECT workflow.upsert_search_attributes('found', '{"A": null, "B": 3}');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is((SELECT search_attributes FROM workflow.executions WHERE workflow_id = 'found'), '{"B": 3}', 'what has moved on is changed where it is');
 SELECT is(pg_temp.ids(), 'late Completed, open Running, undo Running', 'they are gone');
 SELECT results_eq($$ SELECT count(*), count(*) FILTER (WHERE status = 'Completed') FROM workflow.executions WHERE workflow_id IN ('ever', 'usual') $$,
 	$$ VALUES (2::bigint, 2::bigint) $$, 'those of other classes are not');
@@ -135,7 +143,7 @@ SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
 \o /dev/null
 SELECT workflow_test.run('2030-01-03 17:00:00+00');
 \o
-SELECT is(pg_temp.apply(), 'short: 0 moved, Emptied 4', 'they go when their time has come');
+SELECT is(pg_temp.apply(), 'short: 1 moved, Emptied 4', 'they go when their time has come');
 
 \echo # Another time
 \o /dev/null

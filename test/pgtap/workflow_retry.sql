@@ -134,6 +134,31 @@ SELECT results_eq($$ SELECT concat_ws(' ', workflow_id, state, priority) COLLATE
 SELECT is((SELECT string_agg(x.workflow_id, ' ') FROM (SELECT p.workflow_id FROM workflow.poll_activity('q', 'w', 20, activities => '{Outside}') p) x), 'high many plain low', 'and are taken in this order');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
 
+\echo # Failures that an activity has called non-retryable
+\o /dev/null
+SELECT workflow.register('final', $asl${"StartAt": "Where", "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}], "States": {
+	"Where": {"Type": "Choice", "Default": "A", "Choices": [{"Variable": "$.in", "StringEquals": "branch", "Next": "Both"}, {"Variable": "$.in", "StringEquals": "queue", "Next": "Q"}]},
+	"A": {"Type": "Task", "Resource": "A", "Compensate": "UndoA", "Next": "Final"},
+	"Final": {"Type": "Task", "Resource": "Final", "End": true},
+	"Q": {"Type": "Task", "Resource": "Outside", "ScheduleToStartSeconds": 10, "End": true},
+	"Both": {"Type": "Parallel", "End": true, "Branches": [{"StartAt": "A1", "States": {
+		"A1": {"Type": "Task", "Resource": "A", "Compensate": "UndoA", "Next": "F1"}, "F1": {"Type": "Task", "Resource": "Final", "End": true}}}]}}}$asl$);
+SELECT workflow_test.begin('2030-01-01 00:00:00+00');
+SELECT workflow_test.mock_activity('A', '1'), workflow_test.mock_activity('UndoA', error => 'Stubborn', non_retryable => true, times => 1), workflow_test.mock_activity('UndoA', '1');
+SELECT workflow_test.mock_activity('Final', error => 'Declined', non_retryable => true);
+SELECT workflow.start('final', '{"in": "run"}', 'final reopened');
+SELECT workflow_test.run('2030-01-01 00:00:01+00');
+SELECT workflow.retry_compensation('final reopened');
+SELECT workflow.start('final', '{"in": "run"}', 'final'), workflow.start('final', '{"in": "branch"}', 'final branch'), workflow.start('final', '{"in": "queue"}', 'final queue');
+SELECT workflow_test.run('2030-01-01 01:00:00+00');
+\o
+SELECT is(pg_temp.attempts('final'), '1 Failed Declined 1-1', 'the run is not tried again either');
+SELECT is(pg_temp.attempts('final branch'), '1 Failed Declined 1-1', 'nor if it was in a branch');
+SELECT is(pg_temp.attempts('final reopened'), '1 Failed Declined 0-1', 'nor when it is opened again for a compensation');
+SELECT is(pg_temp.attempts('final queue'), '1 Failed States.Timeout 1-11, 2 Failed States.Timeout 11-22', 'a limit of a task says nothing about the run');
+SELECT is((SELECT attributes->'non_retryable' FROM workflow.history WHERE workflow_id = 'final' AND event_type = 'ActivityTaskFailed'), 'true', 'history tells');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+
 \echo # What is wrong
 SELECT throws_ok($$ SELECT workflow.start('waits', retry => '{"MaxAtempts": 1}') $$, '22023', 'invalid retry', 'a field that there is not');
 SELECT throws_ok($$ SELECT workflow.start('waits', retry => '"often"') $$, '22023', 'invalid retry', 'no retrier');

@@ -29,6 +29,9 @@ DECLARE
 	why text;
 BEGIN
 	rebuilt := to_jsonb(workflow.rebuild_state(wanted));
+	IF NOT EXISTS (SELECT FROM workflow.execution e WHERE e.run_id = wanted) THEN
+		rebuilt := rebuilt #- '{outcome,NonRetryable}';	-- decided whether it was retried
+	END IF;
 	RETURN string_agg(format('%s is %s, by history %s', key, value, rebuilt->key), '; ' ORDER BY key)
 	FROM jsonb_each(stored) WHERE value IS DISTINCT FROM rebuilt->key;
 EXCEPTION WHEN data_corrupted THEN
