@@ -10,15 +10,16 @@
 #   isolation   test/isolation/specs/*      races between sessions
 #   pgtap       test/pgtap/*.sql            behaviour; in a database that has pgtap and the test kit
 #   tap         test/t/*.pl                 whole clusters: restarts, crashes, promotion
-# The first two run in a database that has order_workflow. A test may leave databases and roles
-# behind: each suite starts without them.
+# The first two run in a database that has order_workflow: those of regress one after the other in
+# the same, each of isolation in a new one, as it may leave runs behind that others would see. A test
+# may leave databases and roles behind: each suite, and each of isolation, starts without them.
 #
 # The last line counts regression and isolation tests and pgTAP and TAP assertions: "N passed, N
 # failed". A test that does not run to its end counts as failed, and so does a server that crashes.
 # What the tests wrote is in tmp/CLUSTER.out, to be copied to expected/ when it is right.
 #
 # CLUSTER       name of the cluster (test); give each concurrent run its own
-# TEST_TIMEOUT  seconds for a suite, or for one file of pgtap and tap (600)
+# TEST_TIMEOUT  seconds for regress, or for one file of the other suites (600)
 
 set -euo pipefail
 # shellcheck source=dev/common.sh
@@ -95,18 +96,18 @@ logged() {
 	return "$status"
 }
 
-# Runs pg_regress or its like: run_regress RUNNER DIRECTORY FILE ...
+# Runs pg_regress or its like, in a new database: run_regress RUNNER DIRECTORY LOG FILE ...
 run_regress() {
-	local runner=$1 directory=$2 out=$results/$suite names ok status=0
+	local runner=$1 directory=$2 out=$results/$suite log=$results/$suite/$3 names ok status=0
 
-	shift 2
+	shift 3
 	names=("${@##*/}")
 	mkdir -p "$out"
-	logged "$out/log" "$runner" --bindir="$bindir" --inputdir="$directory" --outputdir="$out" \
+	logged "$log" "$runner" --bindir="$bindir" --inputdir="$directory" --outputdir="$out" \
 		--dbname="$suite" --load-extension=order_workflow "${names[@]%.*}" || status=$?
-	ok=$(grep -cE '^test .* \.\.\. ok ' "$out/log" || true)
-	[[ ! -s $out/regression.diffs ]] || mv "$out/regression.diffs" "$out/log"
-	count "$ok" $(((status && ok == $#) ? 1 : $# - ok)) "$out/log"
+	ok=$(grep -cE '^test .* \.\.\. ok ' "$log" || true)
+	[[ ! -s $out/regression.diffs ]] || mv "$out/regression.diffs" "$log"
+	count "$ok" $(((status && ok == $#) ? 1 : $# - ok)) "$log"
 }
 
 # Runs one file of TAP assertions: run_tap FILE COMMAND ...
@@ -123,11 +124,16 @@ run_tap() {
 }
 
 run_suite_regress() {
-	run_regress "$pgxs/src/test/regress/pg_regress" test "$@"
+	run_regress "$pgxs/src/test/regress/pg_regress" test log "$@"
 }
 
 run_suite_isolation() {
-	run_regress "$pgxs/src/test/isolation/pg_isolation_regress" test/isolation "$@"
+	local file
+
+	for file; do
+		sweep && run_regress "$pgxs/src/test/isolation/pg_isolation_regress" test/isolation \
+			"$(basename "$file" .spec).log" "$file" || return
+	done
 }
 
 run_suite_pgtap() {
