@@ -37,6 +37,7 @@ BEGIN ATOMIC
                          'definition_states', 'definition_edges', 'definition_nodes', 'task_activity', 'workflow_label',
                          'choice_label', 'awaited_label', 'awaited_text', 'expression_label', 'map_label', 'retry_label', 'picture_lines',
                          'mermaid_text', 'dot_text', 'answerable_token', 'current_epoch', 'queue_problem', 'queue_workers', 'task_rates',
+                         'ramp_results',
                          'span_id', 'key_name', 'run_branches', 'run_spans', 'timeline', 'unix_nanos', 'otlp_attributes',
                          'otlp_spans', 'report_graph', 'report_style', 'report_script', 'report_page', 'report_html',
                          'report_definition_html', 'html_text', 'duration_text', 'metric_values', 'metric_bounds', 'state_metrics',

@@ -70,6 +70,32 @@ COMMENT ON COLUMN workflow.flags.percent IS 'For how many percent of the workflo
 COMMENT ON COLUMN workflow.flags.set_by IS 'The role that has set it';
 COMMENT ON COLUMN workflow.flags.set_at IS 'When it was last set';
 
+-- ramp_results: how the runs of a ramped version have ended that were started since the ramp began, and those of the current one
+-- (since a day before)
+-- The planner believes that there are many workflows, ramps and runs.  With this inside, every look at alerts would be worth
+-- compiling.
+CREATE FUNCTION workflow.ramp_results(workflow text, version integer, current_version integer, ramped_at timestamptz,
+                                      OUT ended bigint, OUT failed bigint, OUT current_ended bigint, OUT current_failed bigint)
+    LANGUAGE sql STABLE COST 1000
+    SET jit = off
+BEGIN ATOMIC
+    SELECT count(*) FILTER (WHERE r.version = ramp_results.version),
+           count(*) FILTER (WHERE r.version = ramp_results.version AND r.failed),
+           count(*) FILTER (WHERE r.version = ramp_results.current_version),
+           count(*) FILTER (WHERE r.version = ramp_results.current_version AND r.failed)
+    FROM (SELECT e.version, e.status IN ('Failed', 'TimedOut') AS failed, e.started_at
+          FROM workflow.readable_closed_execution e
+          WHERE e.workflow = ramp_results.workflow AND e.status IN ('Completed', 'ContinuedAsNew', 'Failed', 'TimedOut')
+          UNION ALL
+          SELECT e.version, true, e.started_at
+          FROM workflow.readable_execution e
+          WHERE e.workflow = ramp_results.workflow AND e.status = 'Stuck') r
+    WHERE r.started_at >= ramp_results.ramped_at
+                          - CASE r.version WHEN ramp_results.current_version THEN interval '1 day' ELSE '0' END;
+END;
+COMMENT ON FUNCTION workflow.ramp_results(text, integer, integer, timestamptz) IS
+    'How the runs of a ramped version, and of the current one, have ended since the ramp began';
+
 -- Something that somebody should look at, a row each; a rule is a SELECT of this view.
 --
 -- VersionFailing: a ramped version fails more than the current one.  Compared are runs that were started since the ramp began (of the
@@ -85,20 +111,7 @@ SELECT 'VersionFailing' AS rule, 'Warning' AS severity, d.owner, d.workflow, d.v
                           'current_ended', c.current_ended, 'current_failed', c.current_failed) AS details,
        format('SELECT workflow.set_ramp(%L, NULL, 0) leads new runs back to the current version.', d.workflow) AS hint
 FROM workflow.readable_definition d
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE r.version = d.version) AS ended,
-           count(*) FILTER (WHERE r.version = d.version AND r.failed) AS failed,
-           count(*) FILTER (WHERE r.version = d.current_version) AS current_ended,
-           count(*) FILTER (WHERE r.version = d.current_version AND r.failed) AS current_failed
-    FROM (SELECT e.version, e.status IN ('Failed', 'TimedOut') AS failed, e.started_at
-          FROM workflow.readable_closed_execution e
-          WHERE e.workflow = d.workflow AND e.status IN ('Completed', 'ContinuedAsNew', 'Failed', 'TimedOut')
-          UNION ALL
-          SELECT e.version, true, e.started_at
-          FROM workflow.readable_execution e
-          WHERE e.workflow = d.workflow AND e.status = 'Stuck') r
-    WHERE r.started_at >= d.ramped_at - CASE r.version WHEN d.current_version THEN interval '1 day' ELSE '0' END
-) c
+CROSS JOIN LATERAL workflow.ramp_results(d.workflow, d.version, d.current_version, d.ramped_at) c
 CROSS JOIN LATERAL (SELECT (c.failed + 1) / (c.ended + 2.0) AS rate, (c.current_failed + 1) / (c.current_ended + 2.0) AS current_rate) s
 WHERE d.ramp_percent IS NOT NULL AND c.ended >= 20 AND c.failed >= 3 AND c.current_ended >= 20
   AND s.rate - s.current_rate > 3 * sqrt(s.rate * (1 - s.rate) / (c.ended + 2)

@@ -135,6 +135,14 @@ ow_api_add_interval(TimestampTz start, Datum interval)
 												   TimestampTzGetDatum(start), interval));
 }
 
+TimestampTz
+ow_api_until(FunctionCallInfo fcinfo, int argument)
+{
+	if (PG_ARGISNULL(argument))
+		return DT_NOEND;
+	return ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(argument));
+}
+
 /* A delay of days and months counts from now. */
 int64
 ow_api_retry_delay(const NullableDatum *argument)
@@ -161,6 +169,53 @@ ow_api_role_name(Oid role)
 }
 
 /* ---- runs ---- */
+
+static const char *
+privilege_name(OwPrivilege privilege)
+{
+	switch (privilege)
+	{
+		case OW_PRIVILEGE_START:
+			return "start";
+		case OW_PRIVILEGE_SIGNAL:
+			return "signal";
+		case OW_PRIVILEGE_CANCEL:
+			return "cancel";
+		case OW_PRIVILEGE_READ:
+			return "read";
+	}
+	return NULL;
+}
+
+void
+ow_api_check_may(Oid role, const char *workflow, Oid owner, OwPrivilege privilege, const char *to)
+{
+	if (ow_catalog_may(role, workflow, owner, privilege))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to %s workflow \"%s\"", to, workflow),
+			 errhint("Its owner \"%s\" can grant \"%s\" with workflow.grant_workflow().",
+					 ow_api_role_name(owner), privilege_name(privilege))));
+}
+
+void
+ow_api_check_may_read(const OwFoundRun *run)
+{
+	ow_api_check_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_READ, "read the state of");
+}
+
+void
+ow_api_check_may_signal(const OwFoundRun *run, const char *to)
+{
+	ow_api_check_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_SIGNAL, to);
+}
+
+void
+ow_api_check_may_control(const OwFoundRun *run)
+{
+	ow_api_check_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_CANCEL, "control");
+}
 
 bool
 ow_api_may_see(const OwFoundRun *run, int privileges)

@@ -13,6 +13,7 @@
 
 #define OW_MAX_NAME_LENGTH 200	/* characters of a workflow's or activity's name */
 #define OW_MAX_ID_LENGTH 1000	/* bytes of a workflow id or request id */
+#define OW_LONGEST_SLEEP_MS (60 * 60 * 1000)	/* longer waits are slept in parts */
 
 /* Arguments, from 0.  The required ones raise when the argument is null. */
 extern char *ow_api_text(FunctionCallInfo fcinfo, int argument, const char *name);
@@ -32,6 +33,15 @@ extern char *ow_api_uuid_text(const pg_uuid_t *uuid);
 
 /* The time an interval after start */
 extern TimestampTz ow_api_add_interval(TimestampTz start, Datum interval);
+
+/* Until when to wait, by an interval; DT_NOEND when null */
+extern TimestampTz ow_api_until(FunctionCallInfo fcinfo, int argument);
+
+/*
+ * Sleeps until woken as a waiter (wakeup.h), or for some time; before that, lets go of all that a transaction holds, as far as
+ * the caller allows.  False, at once, when the time is over.
+ */
+extern bool ow_api_sleep(TimestampTz until, bool commits);
 
 /* next_retry_delay in milliseconds; OW_UNSET when null */
 extern int64 ow_api_retry_delay(const NullableDatum *argument);
@@ -67,8 +77,14 @@ extern OwFoundRun *ow_api_run_for(FunctionCallInfo fcinfo, int privileges);
 /* Raise unless the run is open */
 extern void ow_api_check_open(const OwFoundRun *run);
 
+/* Raises unless the role has the privilege on the workflow of that owner; to is what that is for: "permission denied to …". */
+extern void ow_api_check_may(Oid role, const char *workflow, Oid owner, OwPrivilege privilege, const char *to);
+
 /* Raises unless the current user may read the run's state, with all that it carries. */
 extern void ow_api_check_may_read(const OwFoundRun *run);
+
+/* Raises unless the current user may signal the run, which is what that is for. */
+extern void ow_api_check_may_signal(const OwFoundRun *run, const char *to);
 
 /* Raises unless the current user may control the run. */
 extern void ow_api_check_may_control(const OwFoundRun *run);

@@ -24,19 +24,6 @@ PG_FUNCTION_INFO_V1(ow_resume);
 PG_FUNCTION_INFO_V1(ow_retry);
 PG_FUNCTION_INFO_V1(ow_retry_compensation);
 
-/* Raises unless the current user may control the run. */
-void
-ow_api_check_may_control(const OwFoundRun *run)
-{
-	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_CANCEL))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to control workflow \"%s\"", run->workflow),
-			 errhint("Its owner \"%s\" can grant \"cancel\" with workflow.grant_workflow().",
-					 ow_api_role_name(run->owner))));
-}
-
 /* Raises unless the current user may control the run, and it is open. */
 void
 ow_api_check_controllable(const OwFoundRun *run)

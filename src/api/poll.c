@@ -34,10 +34,7 @@ PG_FUNCTION_INFO_V1(ow_wait_for_activity);
 
 #define MAX_TASKS 10000
 
-/* Longer waits than this are slept in parts */
-#define LONGEST_SLEEP_MS (60 * 60 * 1000)
-
-/* …of a worker that is to be seen meanwhile */
+/* Longer waits of a worker that is to be seen meanwhile are slept in parts. */
 #define LONGEST_SILENCE_MS (60 * 1000)
 
 /* Nothing with an effect outside is done for a copy of another database. */
@@ -183,7 +180,7 @@ take_or_wait(OwTaskRequest *request, TimestampTz until, ReturnSetInfo *result)
 		ow_waiter_begin(ow_task_queue_key(request->task_queue), ow_task_filter(request));
 		request->look_first = true;
 		while (check_draining(request, ERROR) && !(taken = take(request, result)) &&
-			   sleep_until(until, request->again_at, LONGEST_SLEEP_MS))
+			   sleep_until(until, request->again_at, OW_LONGEST_SLEEP_MS))
 			MemoryContextReset(look_context);
 	}
 	PG_FINALLY();
@@ -259,7 +256,7 @@ show_up(const OwTaskRequest *request)
 static bool
 wait_until_available(OwTaskRequest *request, TimestampTz until)
 {
-	long		longest_ms = request->worker != NULL ? LONGEST_SILENCE_MS : LONGEST_SLEEP_MS;
+	long		longest_ms = request->worker != NULL ? LONGEST_SILENCE_MS : OW_LONGEST_SLEEP_MS;
 	bool		available;
 
 	for (;;)
@@ -294,7 +291,7 @@ ow_wait_for_activity(PG_FUNCTION_ARGS)
 	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
 	request.activities = activities_argument(fcinfo, 2);
 	request.worker = ow_api_optional_text(fcinfo, 3);
-	until = PG_ARGISNULL(1) ? DT_NOEND : ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
+	until = ow_api_until(fcinfo, 1);
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	SPI_commit();

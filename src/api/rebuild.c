@@ -30,18 +30,6 @@ replay(OwLoadedRun *loaded, List *events)
 				 errdetail("%s.", replay.difference)));
 }
 
-/* Raises unless the current user may read the run's state, with all that it carries. */
-void
-ow_api_check_may_read(const OwFoundRun *run)
-{
-	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_READ))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to read the state of workflow \"%s\"", run->workflow),
-			 errhint("Its owner can grant \"read\" with workflow.grant_workflow().")));
-}
-
 OwLoadedRun *
 ow_api_rebuild(const OwFoundRun *found)
 {

@@ -117,12 +117,7 @@ check_workflow(const char *workflow, int version, const Jsonb *input, Oid owner)
 {
 	const OwCompiled *compiled = ow_api_definition(workflow, version);
 
-	if (!ow_catalog_may(owner, workflow, compiled->owner, OW_PRIVILEGE_START))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to start workflow \"%s\"", workflow),
-				 errhint("Its owner \"%s\" can grant \"start\" with workflow.grant_workflow().",
-						 ow_api_role_name(compiled->owner))));
+	ow_api_check_may(owner, workflow, compiled->owner, OW_PRIVILEGE_START, "start");
 	ow_api_check_activities(compiled);
 	ow_api_check_input(compiled, input);
 }

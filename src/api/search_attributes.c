@@ -91,11 +91,7 @@ ow_upsert_search_attributes(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("workflow.upsert_search_attributes()");
 	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_SIGNAL);
-	if (!ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_SIGNAL))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to change search attributes of workflow \"%s\"", run->workflow),
-				 errhint("Its owner \"%s\" can grant \"signal\" with workflow.grant_workflow().", ow_api_role_name(run->owner))));
+	ow_api_check_may_signal(run, "change search attributes of");
 	ow_api_check_open(run);
 	ow_api_check_search_attributes(ow_api_definition(run->workflow, run->version), attributes);
 	ow_object_begin(&payload);

@@ -19,18 +19,6 @@
 PG_FUNCTION_INFO_V1(ow_signal);
 PG_FUNCTION_INFO_V1(ow_signal_open);
 
-static void
-check_may_signal(const OwFoundRun *run)
-{
-	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_SIGNAL))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to signal workflow \"%s\"", run->workflow),
-			 errhint("Its owner \"%s\" can grant \"signal\" with workflow.grant_workflow().",
-					 ow_api_role_name(run->owner))));
-}
-
 /* The signal as the run's version declares it */
 static const OwSignalType *
 declared_signal(const OwCompiled *compiled, const char *name)
@@ -107,7 +95,7 @@ ow_signal(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("workflow.signal()");
 	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_SIGNAL);
-	check_may_signal(run);
+	ow_api_check_may_signal(run, "signal");
 	ow_api_check_open(run);
 	send_signal(fcinfo, run);
 	PG_RETURN_VOID();
@@ -124,7 +112,7 @@ ow_signal_open(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("workflow.signal_with_start()");
 	run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_SIGNAL);
-	check_may_signal(run);
+	ow_api_check_may_signal(run, "signal");
 	if (!ow_find_lock_open(run))
 		PG_RETURN_BOOL(false);
 	send_signal(fcinfo, run);

@@ -175,12 +175,7 @@ find_definition(const char *workflow, int version)
 
 	PreventCommandIfReadOnly("workflow.start()");
 	compiled = ow_api_definition(workflow, version);
-	if (!ow_catalog_may(GetUserId(), workflow, compiled->owner, OW_PRIVILEGE_START))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to start workflow \"%s\"", workflow),
-				 errhint("Its owner \"%s\" can grant \"start\" with workflow.grant_workflow().",
-						 ow_api_role_name(compiled->owner))));
+	ow_api_check_may(GetUserId(), workflow, compiled->owner, OW_PRIVILEGE_START, "start");
 	return compiled;
 }
 

@@ -32,22 +32,7 @@ PG_FUNCTION_INFO_V1(ow_update_and_wait);
 PG_FUNCTION_INFO_V1(ow_update_result);
 PG_FUNCTION_INFO_V1(ow_hold_open);
 
-/* Longer waits than this are slept in parts */
-#define LONGEST_SLEEP_MS (60 * 60 * 1000)
-
 /* ---- what may be sent ---- */
-
-static void
-check_may_update(const OwFoundRun *run)
-{
-	if (ow_catalog_may(GetUserId(), run->workflow, run->owner, OW_PRIVILEGE_SIGNAL))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to update workflow \"%s\"", run->workflow),
-			 errhint("Its owner \"%s\" can grant \"signal\" with workflow.grant_workflow().",
-					 ow_api_role_name(run->owner))));
-}
 
 /* The update as the run's version declares it */
 static const OwUpdateType *
@@ -179,21 +164,6 @@ report_timeout(const Wait *wait)
 			 errhint("workflow.explain() tells what the run is waiting for; workflow.update_result() gives the result, once there is one.")));
 }
 
-static long
-remaining_ms(const Wait *wait)
-{
-	return Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wait->until), LONGEST_SLEEP_MS);
-}
-
-static void
-sleep_a_while(const Wait *wait)
-{
-	if (wait->commits)
-		SPI_commit();
-	InvalidateCatalogSnapshot();
-	ow_waiter_sleep(remaining_ms(wait));
-}
-
 static pg_noinline void
 wait_until_settled(const Wait *wait, OwSentUpdate *update)
 {
@@ -202,10 +172,10 @@ wait_until_settled(const Wait *wait, OwSentUpdate *update)
 		*update = ow_update_find(wait->run, wait->update_id);
 		if (update->status != OW_SENT_PENDING)
 			break;
-		if (remaining_ms(wait) <= 0)
+		if (wait->until <= GetCurrentTimestamp())
 			report_timeout(wait);
 		check_can_wait(wait, update);
-		sleep_a_while(wait);
+		(void) ow_api_sleep(wait->until, wait->commits);
 	}
 }
 
@@ -258,7 +228,7 @@ find_run(FunctionCallInfo fcinfo)
 {
 	OwFoundRun *run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_SIGNAL);
 
-	check_may_update(run);
+	ow_api_check_may_signal(run, "update");
 	return run;
 }
 
@@ -324,12 +294,6 @@ settled_result(const OwUpdateSending *sending)
 	return outcome->result;
 }
 
-static TimestampTz
-until_argument(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? DT_NOEND : ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(argument));
-}
-
 /* update(workflow_id text | run_id uuid, name text, args jsonb, wait interval, update_id text) RETURNS jsonb */
 Datum
 ow_update(PG_FUNCTION_ARGS)
@@ -338,11 +302,11 @@ ow_update(PG_FUNCTION_ARGS)
 	OwUpdateSending sending;
 
 	PreventCommandIfReadOnly("workflow.update()");
-	wait.until = until_argument(fcinfo, 3);
+	wait.until = ow_api_until(fcinfo, 3);
 	sending = send_update(fcinfo, &wait);
 	if (sending.fate == OW_UPDATE_SETTLED)
 		PG_RETURN_JSONB_P(settled_result(&sending));
-	if (remaining_ms(&wait) <= 0 && ow_update_find(wait.run, wait.update_id).status == OW_SENT_PENDING)
+	if (wait.until <= GetCurrentTimestamp() && ow_update_find(wait.run, wait.update_id).status == OW_SENT_PENDING)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(wait_for_result(&wait));
 }
@@ -363,7 +327,7 @@ ow_update_and_wait(PG_FUNCTION_ARGS)
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	lasting = CurrentMemoryContext;
-	wait.until = until_argument(fcinfo, 3);
+	wait.until = ow_api_until(fcinfo, 3);
 	sending = send_update(fcinfo, &wait);
 	SPI_commit();
 	MemoryContextSwitchTo(lasting);
@@ -381,7 +345,7 @@ ow_update_result(PG_FUNCTION_ARGS)
 	Wait		wait = {
 		.run = ow_api_run_for(fcinfo, OW_PRIVILEGE_READ | OW_PRIVILEGE_SIGNAL),
 		.update_id = ow_api_text(fcinfo, 1, "update_id"),
-		.until = until_argument(fcinfo, 2)
+		.until = ow_api_until(fcinfo, 2)
 	};
 
 	PG_RETURN_JSONB_P(wait_for_result(&wait));

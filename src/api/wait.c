@@ -20,7 +20,6 @@
 #include "funcapi.h"
 #include "machine/json.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -51,9 +50,6 @@ enum
 	RESULT_CLOSED_AT,
 	RESULT_COLUMNS
 };
-
-/* Longer timeouts than this are slept in parts */
-#define LONGEST_SLEEP_MS (60 * 60 * 1000)
 
 typedef struct Wait
 {
@@ -182,22 +178,18 @@ report_timeout(const OwFoundRun *run)
 
 /* ---- waiting ---- */
 
-static long
-remaining_ms(const Wait *wait)
+bool
+ow_api_sleep(TimestampTz until, bool commits)
 {
-	long		remaining = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wait->until);
+	long		remaining_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 
-	return Min(remaining, LONGEST_SLEEP_MS);
-}
-
-/* Sleeps; before that, lets go of all that a transaction holds, as far as the caller allows. */
-static void
-sleep_a_while(const Wait *wait)
-{
-	if (wait->commits)
+	if (remaining_ms <= 0)
+		return false;
+	if (commits)
 		SPI_commit();
 	InvalidateCatalogSnapshot();
-	ow_waiter_sleep(remaining_ms(wait));
+	ow_waiter_sleep(Min(remaining_ms, OW_LONGEST_SLEEP_MS));
+	return true;
 }
 
 static OwFoundRun *
@@ -214,22 +206,13 @@ wait_until_closed(const Wait *wait)
 		if (!run->open)
 			break;
 		check_can_wait(run);
-		if (remaining_ms(wait) <= 0)
+		if (!ow_api_sleep(wait->until, wait->commits))
 			report_timeout(run);
-		sleep_a_while(wait);
 		MemoryContextSwitchTo(look_context);
 		MemoryContextReset(look_context);
 	}
 	MemoryContextSwitchTo(previous);
 	return run;
-}
-
-static TimestampTz
-timeout_argument(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(1))
-		return DT_NOEND;
-	return ow_api_add_interval(GetCurrentTimestamp(), PG_GETARG_DATUM(1));
 }
 
 /* Waits for the run that the arguments name.  The key is entered before the look that counts. */
@@ -239,7 +222,7 @@ wait_for_run(FunctionCallInfo fcinfo, bool commits)
 	Wait		wait = {.commits = commits};
 	OwFoundRun *run;
 
-	wait.until = timeout_argument(fcinfo);
+	wait.until = ow_api_until(fcinfo, 1);
 	run = ow_api_run(fcinfo);
 	wait.workflow_id = run->workflow_id;
 	wait.run_id = run->ref.run_id;

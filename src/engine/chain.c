@@ -675,10 +675,7 @@ one_try(Chain *chain, bool careful)
 	host.arg = chain;
 	host.max_transitions = ow_max_transitions;
 	host.transition_limit = ow_transition_limit;
-	memset(machine, 0, sizeof(*machine));
-	machine->definition = chain->loaded->compiled->definition;
-	machine->host = &host;
-	machine->run = &chain->loaded->run;
+	*machine = ow_run_machine(chain->loaded, &host);
 	machine->context = chain->options->context;
 	chain->careful = careful;
 	chain->activities = 0;

@@ -66,10 +66,7 @@ ow_history_play(OwLoadedRun *loaded, List *events, const OwCompiled *against, Ow
 	versions->against = against;
 	loaded->run.version = started_version(events, loaded->run.version);
 	loaded->compiled = find_version(versions, loaded->run.version);
-	memset(&machine, 0, sizeof(machine));
-	machine.definition = loaded->compiled->definition;
-	machine.run = &loaded->run;
-	machine.context = CurrentMemoryContext;
+	machine = ow_run_machine(loaded, NULL);
 	memset(replay, 0, sizeof(*replay));
 	replay->events = events;
 	replay->definition_for = definition_for_version;

@@ -158,15 +158,9 @@ static OwStep
 feed(OwLoadedRun *loaded, const OwInput *input)
 {
 	OwHost		host = {NULL};
-	OwMachine	machine;
-	OwStep		step;
+	OwMachine	machine = ow_run_machine(loaded, &host);
+	OwStep		step = ow_machine_step(&machine, input);
 
-	memset(&machine, 0, sizeof(machine));
-	machine.definition = loaded->compiled->definition;
-	machine.host = &host;
-	machine.run = &loaded->run;
-	machine.context = CurrentMemoryContext;
-	step = ow_machine_step(&machine, input);
 	loaded->events = list_concat(loaded->events, machine.events);
 	return step;
 }

@@ -67,13 +67,8 @@ static void
 move(OwLoadedRun *loaded, const OwUpgradeRequest *request)
 {
 	OwHost		host = {NULL};
-	OwMachine	machine;
+	OwMachine	machine = ow_run_machine(loaded, &host);
 
-	memset(&machine, 0, sizeof(machine));
-	machine.definition = loaded->compiled->definition;
-	machine.host = &host;
-	machine.run = &loaded->run;
-	machine.context = CurrentMemoryContext;
 	check_can_move(&machine, request);
 	if (has_begun(loaded))
 		(void) ow_machine_step(&machine, &(OwInput) {

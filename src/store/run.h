@@ -86,6 +86,9 @@ extern List *ow_run_load_waiting(const OwRunRef *refs, int count, MemoryContext 
 /* Resolve the definition and what depends on it; outside a store section. */
 extern void ow_run_bind(OwLoadedRun *loaded);
 
+/* What drives it from there, in the current memory context */
+extern OwMachine ow_run_machine(OwLoadedRun *loaded, const OwHost *host);
+
 /* Move the run to another definition of its workflow, if that has the run's state. */
 extern void ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_id);
 

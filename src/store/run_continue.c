@@ -96,8 +96,8 @@ ow_message_goes_along(const OwMessage *message)
 							   message->kind == OW_INPUT_SEARCH_ATTRIBUTES);
 }
 
-static TimestampTz
-closed_at(const OwLoadedRun *loaded)
+TimestampTz
+ow_run_closed_at(const OwLoadedRun *loaded)
 {
 	return ((const OwHistoryEvent *) llast(loaded->events))->time;
 }
@@ -131,7 +131,7 @@ next_run(const OwLoadedRun *loaded)
 	it->run_id = it->root_run_id = run->outcome.next_run_id;
 	it->attempt = 1;
 	it->workflow_id = run->workflow_id;
-	it->started_at = closed_at(loaded);
+	it->started_at = ow_run_closed_at(loaded);
 	if (retried)
 	{
 		it->root_run_id = run->root_run_id;

@@ -248,7 +248,6 @@ static Datum
 closed_row(const OwLoadedRun *loaded)
 {
 	const OwRun *run = &loaded->run;
-	const OwHistoryEvent *last = llast(loaded->events);
 	OwRow		row;
 
 	memset(&row, 0, sizeof(row));
@@ -260,7 +259,7 @@ closed_row(const OwLoadedRun *loaded)
 	ow_row_set(&row, CLOSED_OWNER, ObjectIdGetDatum(loaded->owner));
 	ow_row_set(&row, CLOSED_STARTED_BY, ObjectIdGetDatum(loaded->started_by));
 	ow_row_set_time(&row, CLOSED_STARTED_AT, run->started_at);
-	ow_row_set_time(&row, CLOSED_CLOSED_AT, last->time);
+	ow_row_set_time(&row, CLOSED_CLOSED_AT, ow_run_closed_at(loaded));
 	ow_row_set_text(&row, CLOSED_STATUS, ow_status_name(run->status));
 	ow_row_set_text(&row, CLOSED_STATE, current_state(loaded));
 	ow_row_set(&row, CLOSED_EVENTS, Int32GetDatum(run->next_event_id - 1));

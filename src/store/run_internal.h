@@ -38,6 +38,9 @@ extern void ow_updates_flush(List *runs);
 /* Writes what the runs ask of others, and what parents and children are told when they close. */
 extern void ow_requests_flush(List *runs);
 
+/* When a run closed whose last event was just recorded */
+extern TimestampTz ow_run_closed_at(const OwLoadedRun *loaded);
+
 /* Does another run continue this one? */
 extern bool ow_run_continues(const OwLoadedRun *loaded);
 

@@ -459,6 +459,18 @@ ow_run_bind(OwLoadedRun *loaded)
 	ow_branches_bind(loaded);
 }
 
+OwMachine
+ow_run_machine(OwLoadedRun *loaded, const OwHost *host)
+{
+	return (OwMachine)
+	{
+		.definition = loaded->compiled->definition,
+			.host = host,
+			.run = &loaded->run,
+			.context = CurrentMemoryContext
+	};
+}
+
 void
 ow_run_move(OwLoadedRun *loaded, OwMachine *machine, int definition_id)
 {

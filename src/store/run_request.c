@@ -240,12 +240,6 @@ has_ended(const OwLoadedRun *loaded)
 	return loaded->run.token.phase == OW_PHASE_CLOSED && !ow_run_continues(loaded);
 }
 
-static TimestampTz
-closed_at(const OwLoadedRun *loaded)
-{
-	return ((const OwHistoryEvent *) llast(loaded->events))->time;
-}
-
 static void
 close_all_children(const OwLoadedRun *loaded)
 {
@@ -257,7 +251,7 @@ close_all_children(const OwLoadedRun *loaded)
 					   psprintf("its parent closed: %s", ow_status_name(loaded->run.status)));
 	chain_key(loaded, values);
 	values[2] = JsonbPGetDatum(ow_object_end(&payload));
-	values[3] = TimestampTzGetDatum(closed_at(loaded));
+	values[3] = TimestampTzGetDatum(ow_run_closed_at(loaded));
 	wake_receivers(ow_store_execute(&close_children, values, NULL));
 }
 
@@ -294,7 +288,7 @@ tell_parent(const OwLoadedRun *loaded)
 	ow_object_add_text(&payload, "workflow_id", run->workflow_id);
 	ow_object_add_text(&payload, "run_id", ow_uuid_to_cstring(&run->run_id));
 	ow_object_add_text(&payload, "started_at", ow_instant_format(run->started_at));
-	ow_object_add_text(&payload, "closed_at", ow_instant_format(closed_at(loaded)));
+	ow_object_add_text(&payload, "closed_at", ow_instant_format(ow_run_closed_at(loaded)));
 	ow_object_add_text(&payload, "status", ow_status_name(run->status));
 	ow_object_add(&payload, "result", run->outcome.output);
 	ow_object_add_text(&payload, "error", run->outcome.error);

@@ -81,6 +81,23 @@ sub constant
 	return $text;
 }
 
+# Waits, in a session beside, until executors have done what there is to do, and a moment longer; for some seconds at most, as some
+# examples leave what nobody does.
+my $until_quiet = File::Temp->new(SUFFIX => '.sql');
+print $until_quiet q{
+	DO $$ BEGIN
+		FOR i IN 1 .. 150 LOOP
+			EXIT WHEN to_regclass('workflow.execution') IS NULL;
+			EXIT WHEN NOT EXISTS (SELECT FROM workflow.execution WHERE ready)
+				AND NOT EXISTS (SELECT FROM workflow.message)
+				AND NOT EXISTS (SELECT FROM workflow.timer WHERE due_at < clock_timestamp() + '1 s')
+				AND NOT EXISTS (SELECT FROM workflow.schedule WHERE next_time < clock_timestamp() + '1 s');
+			PERFORM pg_sleep(0.02);
+		END LOOP;
+		PERFORM pg_sleep(0.1);
+	END $$};
+close $until_quiet;
+
 # Runs examples in one session, as a reader would, who does not answer the next question before the last is done.
 sub play
 {
@@ -89,10 +106,12 @@ sub play
 
 	foreach my $n (0 .. $#examples)
 	{
-		# what an executor does meanwhile takes a moment; one that was killed is started again after a few
-		my $pause = $examples[$n]{sql} =~ /pg_terminate_backend/ ? 5 : $examples[$n]{sql} =~ /workflow\.[a-z_]+\(/ ? 1 : 0;
+		my $sql = $examples[$n]{sql};
 
-		print $script "\\echo \@\@\@ $n\n$examples[$n]{sql}SELECT pg_sleep($pause) AS pause \\gset\n";
+		print $script "\\echo \@\@\@ $n\n$sql";
+		# an executor that was killed is started again after some seconds
+		print $script "SELECT pg_sleep(5) AS pause \\gset\n" if $sql =~ /pg_terminate_backend/;
+		print $script "\\set quiet `psql -Xq -U postgres -d :DBNAME -f $until_quiet 2>&1`\n" if $sql =~ /workflow\.[a-z_]+\(/;
 	}
 	close $script;
 	local @ENV{qw(PGHOST PGPORT PGTZ)} = ($node->host, $node->port, 'UTC');
@@ -130,6 +149,23 @@ sub start_cluster
 	return $node;
 }
 
+# What the page about seeing what runs looks at: an order whose carrier never comes, on a virtual clock
+my $failed_order = {
+	at  => 'an order that fails',
+	sql => qq{
+\\o /dev/null
+CREATE EXTENSION order_workflow_test CASCADE;
+BEGIN;
+\\i $root/examples/order_processing/load.sql
+ALTER SEQUENCE orders.orders_order_id_seq RESTART 1;
+SELECT workflow_test.begin();
+SELECT workflow_test.allow_activity(name) FROM workflow.activities;
+SELECT orders.place_order('OrderSaga', carrier => 'phantom');
+SELECT workflow_test.run();
+\\o
+}
+};
+
 # Has the README's worker do a task.
 sub work
 {
@@ -145,7 +181,7 @@ sub work
 	return;
 }
 
-is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language children operations workers versions schedules reference architecture))),
+is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language children operations workers versions schedules observability reference architecture))),
 	'', 'links lead to headings');
 
 my @start = examples('README.md', 'Getting started', 'Activities');
@@ -160,10 +196,10 @@ SKIP:
 }
 $node->stop;
 
-foreach my $page (@ARGV ? @ARGV : qw(language children operations workers versions schedules))
+foreach my $page (@ARGV ? @ARGV : qw(language children operations workers versions schedules observability))
 {
 	$node = start_cluster($page, $page eq 'schedules' ? @pg_cron : ());
-	play($node, @start, examples("doc/$page.md"));
+	play($node, $page eq 'observability' ? $failed_order : @start, examples("doc/$page.md"));
 	$node->stop;
 }
 
