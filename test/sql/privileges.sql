@@ -128,7 +128,7 @@ INSERT INTO probe VALUES
     ('current_epoch()', $$workflow.current_epoch()$$),
     ('task_rates(regrole,text)', $$* FROM workflow.task_rates('regress_owner', 'q')$$),
     ('queue_workers()', $$count(*) FROM workflow.queue_workers()$$),
-    ('ramp_results(text,integer,integer,timestamp with time zone)', $$* FROM workflow.ramp_results('Order', 1, 1, now())$$),
+    ('ramp_results(text,integer,integer,timestamp with time zone)', $$* FROM workflow.ramp_results('Order', 1, 1, '2030-01-01')$$),
     ('queue_problem(text,bigint,text[],timestamp with time zone)', $$workflow.queue_problem('A', 1, '{B}', NULL)$$),
     ('grant_worker(regrole,text)', $$workflow.grant_worker('regress_stranger', 'q')$$),
     ('revoke_worker(regrole,text)', $$workflow.revoke_worker('regress_stranger', 'q')$$),
