@@ -8,7 +8,7 @@
 --   name               one of this name may be in a database
 --   cron               minute, hour, day of the month, month, day of the week, as pg_cron has them; or @hourly, @daily,
 --                      @weekly, @monthly, @yearly.  In pg_cron's time zone (cron.timezone; before pg_cron 1.5: GMT)
---   workflow, input, version, memo, execution_timeout
+--   workflow, input, version, memo, execution_timeout, run_timeout, retry, priority, search_attributes
 --                      as of start; the caller needs "start" on the workflow.  version NULL: the current one then
 --   overlap            when a run of the schedule is open at the next time: Skip; BufferOne: start when it has closed, at
 --                      most one; BufferAll: all of them, one after the other; CancelOther, TerminateOther: make it
@@ -27,31 +27,36 @@ CREATE FUNCTION workflow.create_schedule(
     catchup_window interval DEFAULT '1 year', jitter interval DEFAULT '0', paused boolean DEFAULT false,
     workflow_id text DEFAULT NULL, version int DEFAULT NULL, start_time timestamptz DEFAULT NULL,
     end_time timestamptz DEFAULT NULL, remaining_actions int DEFAULT NULL, memo jsonb DEFAULT NULL,
-    execution_timeout interval DEFAULT NULL) RETURNS void
+    execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL,
+    priority int DEFAULT NULL, search_attributes jsonb DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF workflow.put_schedule(true, name, workflow, version, coalesce(input, '{}'), cron, coalesce(overlap, 'Skip'),
                              coalesce(catchup_window, '1 year'), coalesce(jitter, '0'), workflow_id, start_time, end_time,
-                             remaining_actions, memo, execution_timeout, paused) THEN
+                             remaining_actions, memo, execution_timeout, run_timeout, retry, priority, search_attributes,
+                             paused) THEN
         PERFORM workflow.install_schedule(name);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION workflow.create_schedule(text, text, text, jsonb, text, interval, interval, boolean, text, int,
-                                             timestamptz, timestamptz, int, jsonb, interval) IS
+                                             timestamptz, timestamptz, int, jsonb, interval, interval, jsonb, int, jsonb) IS
     'Starts a workflow at the times of a cron expression';
 
 -- update_schedule: changes what is given, from now on.  What is open or waits stays as it is
--- For none any more: version 0, start_time '-infinity', end_time 'infinity', remaining_actions -1, execution_timeout '0'.
+-- For none any more: version 0, start_time '-infinity', end_time 'infinity', remaining_actions -1, execution_timeout and
+-- run_timeout '0', retry 'null', priority 0, search_attributes '{}'.
 -- Raises what create_schedule raises; undefined_object when there is no such schedule, insufficient_privilege for
 -- others than its owner.
 CREATE FUNCTION workflow.update_schedule(
     name text, cron text DEFAULT NULL, workflow text DEFAULT NULL, input jsonb DEFAULT NULL, overlap text DEFAULT NULL,
     catchup_window interval DEFAULT NULL, jitter interval DEFAULT NULL, workflow_id text DEFAULT NULL,
     version int DEFAULT NULL, start_time timestamptz DEFAULT NULL, end_time timestamptz DEFAULT NULL,
-    remaining_actions int DEFAULT NULL, memo jsonb DEFAULT NULL, execution_timeout interval DEFAULT NULL) RETURNS void
+    remaining_actions int DEFAULT NULL, memo jsonb DEFAULT NULL, execution_timeout interval DEFAULT NULL,
+    run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL, priority int DEFAULT NULL,
+    search_attributes jsonb DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -59,14 +64,15 @@ DECLARE
     needs_job boolean;
 BEGIN
     needs_job := workflow.put_schedule(false, name, workflow, version, input, cron, overlap, catchup_window, jitter,
-                                       workflow_id, start_time, end_time, remaining_actions, memo, execution_timeout, NULL);
+                                       workflow_id, start_time, end_time, remaining_actions, memo, execution_timeout,
+                                       run_timeout, retry, priority, search_attributes, NULL);
     IF needs_job AND cron IS NOT NULL THEN
         PERFORM workflow.install_schedule(name);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION workflow.update_schedule(text, text, text, jsonb, text, interval, interval, text, int, timestamptz,
-                                             timestamptz, int, jsonb, interval) IS
+                                             timestamptz, int, jsonb, interval, interval, jsonb, int, jsonb) IS
     'Changes a schedule from now on';
 
 -- delete_schedule: ends a schedule and removes its job.  Its runs go on; what waits is not started
@@ -135,11 +141,12 @@ COMMENT ON FUNCTION workflow.cron_times(text, timestamptz, int) IS 'The times of
 CREATE FUNCTION workflow.put_schedule(
     is_new boolean, name text, workflow text, version int, input jsonb, cron text, overlap text, catchup_window interval,
     jitter interval, workflow_id text, start_time timestamptz, end_time timestamptz, remaining_actions int, memo jsonb,
-    execution_timeout interval, paused boolean) RETURNS boolean
+    execution_timeout interval, run_timeout interval, retry jsonb, priority int, search_attributes jsonb, paused boolean)
+    RETURNS boolean
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_put_schedule';
 COMMENT ON FUNCTION workflow.put_schedule(boolean, text, text, int, jsonb, text, text, interval, interval, text,
-                                          timestamptz, timestamptz, int, jsonb, interval, boolean) IS
+                                          timestamptz, timestamptz, int, jsonb, interval, interval, jsonb, int, jsonb, boolean) IS
     'Stores a schedule; whether pg_cron is to drive it: see create_schedule';
 
 CREATE FUNCTION workflow.remove_schedule(name text) RETURNS boolean

@@ -20,6 +20,10 @@ CREATE TABLE workflow.schedule (
     remaining_actions int NOT NULL,
     memo              jsonb,
     execution_timeout interval NOT NULL,
+    run_timeout       interval NOT NULL DEFAULT '0',
+    retry             jsonb,
+    priority          int,
+    search_attributes jsonb,
     created_at        timestamptz NOT NULL,
     paused_at         timestamptz,
     paused_by         text,
@@ -38,6 +42,7 @@ COMMENT ON COLUMN workflow.schedule.version IS 'Null: the current one when a run
 COMMENT ON COLUMN workflow.schedule.workflow_id IS 'What the workflow ids of its runs begin with';
 COMMENT ON COLUMN workflow.schedule.remaining_actions IS 'How many times may still be acted on; -1: any number';
 COMMENT ON COLUMN workflow.schedule.execution_timeout IS 'Zero: none';
+COMMENT ON COLUMN workflow.schedule.run_timeout IS 'Zero: none';
 COMMENT ON COLUMN workflow.schedule.checked_at IS 'All times up to here have been dealt with';
 
 CREATE TABLE workflow.schedule_action (

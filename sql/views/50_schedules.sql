@@ -2,10 +2,11 @@
 
 CREATE VIEW workflow.readable_schedule WITH (security_barrier) AS
 SELECT s.shard_key, s.schedule_id, s.name, s.owner, s.workflow, s.version, s.cron, s.overlap, s.catchup_window, s.jitter,
-       s.workflow_id, s.start_time, s.end_time, s.remaining_actions, s.execution_timeout, s.created_at, s.paused_at,
+       s.workflow_id, s.start_time, s.end_time, s.remaining_actions, s.execution_timeout, s.run_timeout, s.retry, s.priority, s.created_at, s.paused_at,
        s.paused_by, s.next_time, s.started, s.skipped, s.missed, s.failed,
        CASE WHEN may.see_all THEN s.input END AS input,
        CASE WHEN may.see_all THEN s.memo END AS memo,
+       CASE WHEN may.see_all THEN s.search_attributes END AS search_attributes,
        CASE WHEN may.see_all THEN s.pause_reason END AS pause_reason,
        may.see_all
 FROM workflow.viewer v
@@ -29,7 +30,8 @@ SELECT s.name, s.cron, s.workflow, s.version, s.overlap, s.paused_at IS NOT NULL
        s.paused_at, s.paused_by, s.pause_reason, s.catchup_window, s.jitter,
        nullif(s.start_time, '-infinity') AS start_time, nullif(s.end_time, 'infinity') AS end_time,
        nullif(s.remaining_actions, -1) AS remaining_actions, s.workflow_id, s.input, s.memo,
-       nullif(s.execution_timeout, '0') AS execution_timeout, s.owner, s.created_at, s.shard_key
+       nullif(s.execution_timeout, '0') AS execution_timeout, s.owner, s.created_at, s.shard_key,
+       nullif(s.run_timeout, '0') AS run_timeout, s.retry, s.priority, s.search_attributes
 FROM workflow.readable_schedule s
 LEFT JOIN LATERAL (SELECT max(a.scheduled_for) FILTER (WHERE a.state IN ('Running', 'Closed')) AS last_time,
                           count(*) FILTER (WHERE a.state = 'Running') AS running,
@@ -62,12 +64,16 @@ COMMENT ON COLUMN workflow.schedules.start_time IS 'No times before';
 COMMENT ON COLUMN workflow.schedules.end_time IS 'No times after';
 COMMENT ON COLUMN workflow.schedules.remaining_actions IS 'How many more runs; NULL: any number';
 COMMENT ON COLUMN workflow.schedules.workflow_id IS 'What the workflow ids of its runs begin with';
-COMMENT ON COLUMN workflow.schedules.input IS 'Of its runs; hidden from readers, as are memo and pause_reason';
+COMMENT ON COLUMN workflow.schedules.input IS 'Of its runs; hidden from readers, as are memo, search_attributes and pause_reason';
 COMMENT ON COLUMN workflow.schedules.memo IS 'Of its runs';
 COMMENT ON COLUMN workflow.schedules.execution_timeout IS 'Of its runs; NULL: none';
 COMMENT ON COLUMN workflow.schedules.owner IS 'The role that starts its runs';
 COMMENT ON COLUMN workflow.schedules.created_at IS 'When it was made';
 COMMENT ON COLUMN workflow.schedules.shard_key IS 'workflow.shard_key(name)';
+COMMENT ON COLUMN workflow.schedules.run_timeout IS 'Of each of its runs; NULL: none';
+COMMENT ON COLUMN workflow.schedules.retry IS 'Of its runs; NULL: their definition''s';
+COMMENT ON COLUMN workflow.schedules.priority IS 'Of its runs; NULL: none';
+COMMENT ON COLUMN workflow.schedules.search_attributes IS 'Of its runs, over those of their definition; hidden from readers';
 
 CREATE VIEW workflow.schedule_actions WITH (security_invoker) AS
 SELECT s.name AS schedule, a.scheduled_for, a.state, a.manual, a.overlap, a.taken_at, a.workflow_id, a.run_id, a.asked,

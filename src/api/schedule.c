@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "api/start_options.h"
 #include "catalog/pg_type_d.h"
 #include "engine/clock.h"
 #include "engine/identity.h"
@@ -113,13 +114,25 @@ check_number(FunctionCallInfo fcinfo, int argument, const char *name, int lowest
 
 /* The workflow that owner's schedule is to start, so that it can, as far as one can tell now */
 static void
-check_workflow(const char *workflow, int version, const Jsonb *input, Oid owner)
+check_workflow(const char *workflow, int version, Jsonb *input, const Jsonb *search_attributes, Oid owner)
 {
 	const OwCompiled *compiled = ow_api_definition(workflow, version);
+	OwNewRun	run = {.compiled = compiled, .input = input};
 
 	ow_api_check_may(owner, workflow, compiled->owner, OW_PRIVILEGE_START, "start");
 	ow_api_check_activities(compiled);
 	ow_api_check_input(compiled, input);
+	ow_start_describe(&run, search_attributes);
+}
+
+/* A JSON null, and 0, say that there are none. */
+static void
+check_run_options(const Jsonb *retry, int priority)
+{
+	if (retry != NULL && !ow_json_equal(retry, ow_json_null()))
+		(void) ow_start_check_retry(retry);
+	if (priority != 0)
+		(void) ow_start_check_priority(priority);
 }
 
 static void
@@ -136,6 +149,9 @@ check_columns(FunctionCallInfo fcinfo)
 	check_interval(fcinfo, ARG_COLUMNS + SCHEDULE_CATCHUP_WINDOW, "catchup_window");
 	check_interval(fcinfo, ARG_COLUMNS + SCHEDULE_JITTER, "jitter");
 	check_interval(fcinfo, ARG_COLUMNS + SCHEDULE_EXECUTION_TIMEOUT, "execution_timeout");
+	check_interval(fcinfo, ARG_COLUMNS + SCHEDULE_RUN_TIMEOUT, "run_timeout");
+	check_run_options(ow_api_optional_jsonb(fcinfo, ARG_COLUMNS + SCHEDULE_RETRY),
+					  PG_ARGISNULL(ARG_COLUMNS + SCHEDULE_PRIORITY) ? 0 : PG_GETARG_INT32(ARG_COLUMNS + SCHEDULE_PRIORITY));
 	if (workflow_id == NULL)
 		return;
 	ow_api_check_id("workflow_id", workflow_id);
@@ -177,7 +193,8 @@ create(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
 	(void) ow_api_text(fcinfo, ARG_COLUMNS + SCHEDULE_CRON, "cron");
 	check_workflow(ow_api_text(fcinfo, ARG_COLUMNS + SCHEDULE_WORKFLOW, "workflow"),
 				   nulls[SCHEDULE_VERSION] ? 0 : DatumGetInt32(values[SCHEDULE_VERSION]),
-				   ow_api_jsonb(fcinfo, ARG_COLUMNS + SCHEDULE_INPUT, "input"), GetUserId());
+				   ow_api_jsonb(fcinfo, ARG_COLUMNS + SCHEDULE_INPUT, "input"),
+				   ow_api_optional_jsonb(fcinfo, ARG_COLUMNS + SCHEDULE_SEARCH_ATTRIBUTES), GetUserId());
 	ow_api_check_can_log_in(GetUserId());
 	ow_identity_claim();
 	if (!ow_schedule_insert(name, GetUserId(), values, nulls, &ref))
@@ -200,7 +217,7 @@ change(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
 	ow_schedule_update(&ref, values, nulls);
 	schedule = ow_schedule_lock(&ref, true, &locked);
 	if (schedule != NULL)
-		check_workflow(schedule->workflow, schedule->version, schedule->input, schedule->owner);
+		check_workflow(schedule->workflow, schedule->version, schedule->input, schedule->search_attributes, schedule->owner);
 	return ref;
 }
 

@@ -60,7 +60,7 @@ enum
 	ARG_SEARCH_ATTRIBUTES
 };
 
-/* …and of start_many, behind inputs and workflow ids */
+/* …and of start_many, behind inputs and workflow ids; of start_activities, which has options for the version */
 enum
 {
 	ARG_MANY_VERSION = 3,
@@ -536,8 +536,16 @@ count_inputs(FunctionCallInfo fcinfo)
 	return ArrayGetNItems(ARR_NDIM(inputs), ARR_DIMS(inputs));
 }
 
+static const OwStartArguments many_arguments = {
+	.execution_timeout = ARG_MANY_EXECUTION_TIMEOUT,
+	.run_timeout = ARG_MANY_RUN_TIMEOUT,
+	.retry = ARG_MANY_RETRY,
+	.priority = ARG_MANY_PRIORITY,
+	.search_attributes = ARG_MANY_SEARCH_ATTRIBUTES
+};
+
 static Datum
-start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose, const OwStartArguments *arguments)
+start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose)
 {
 	OwStartOptions options;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -546,7 +554,7 @@ start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose, con
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	prepare(compiled);
-	ow_start_options_read(fcinfo, arguments, &options);
+	ow_start_options_read(fcinfo, &many_arguments, &options);
 	fill_many(runs, count, compiled, choose, &options);
 	ow_start_runs(runs, count);
 	check_all_inserted(runs, count);
@@ -565,26 +573,17 @@ start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled, bool choose, con
 Datum
 ow_api_start_many(FunctionCallInfo fcinfo, const OwCompiled *compiled)
 {
-	static const OwStartArguments none = {0};
-
-	return start_many(fcinfo, compiled, false, &none);
+	return start_many(fcinfo, compiled, false);
 }
 
 /* start_many(workflow text, inputs jsonb[], workflow_ids text[], version int, …) */
 Datum
 ow_start_many(PG_FUNCTION_ARGS)
 {
-	static const OwStartArguments arguments = {
-		.execution_timeout = ARG_MANY_EXECUTION_TIMEOUT,
-		.run_timeout = ARG_MANY_RUN_TIMEOUT,
-		.retry = ARG_MANY_RETRY,
-		.priority = ARG_MANY_PRIORITY,
-		.search_attributes = ARG_MANY_SEARCH_ATTRIBUTES
-	};
 	int			version = ow_api_version(fcinfo, ARG_MANY_VERSION);
 	const OwCompiled *compiled = find_definition(ow_api_text(fcinfo, ARG_WORKFLOW, "workflow"), version);
 
 	if (version != 0)
 		ow_api_hold_version(compiled);
-	return start_many(fcinfo, compiled, version == 0, &arguments);
+	return start_many(fcinfo, compiled, version == 0);
 }

@@ -34,8 +34,8 @@ ow_start_add_interval(FunctionCallInfo fcinfo, int argument, const char *name, T
 	return end;
 }
 
-static Jsonb *
-read_retry(const Jsonb *retry)
+Jsonb *
+ow_start_check_retry(const Jsonb *retry)
 {
 	OwProblems	problems = {0};
 	Jsonb	   *normal = ow_retry_normalize(retry, &problems);
@@ -49,8 +49,8 @@ read_retry(const Jsonb *retry)
 	return normal;
 }
 
-static int
-read_priority(int32 priority)
+int
+ow_start_check_priority(int32 priority)
 {
 	if (priority < HIGHEST_PRIORITY || priority > LOWEST_PRIORITY)
 		ereport(ERROR,
@@ -67,22 +67,22 @@ ow_start_options_read(FunctionCallInfo fcinfo, const OwStartArguments *arguments
 	options->fcinfo = fcinfo;
 	options->arguments = arguments;
 	if (is_given(fcinfo, arguments->retry))
-		options->retry = read_retry(PG_GETARG_JSONB_P(arguments->retry));
+		options->retry = ow_start_check_retry(PG_GETARG_JSONB_P(arguments->retry));
 	if (is_given(fcinfo, arguments->priority))
-		options->priority = read_priority(PG_GETARG_INT32(arguments->priority));
+		options->priority = ow_start_check_priority(PG_GETARG_INT32(arguments->priority));
 	if (is_given(fcinfo, arguments->search_attributes))
 		options->search_attributes = PG_GETARG_JSONB_P(arguments->search_attributes);
 }
 
-static void
-add_search_attributes(const OwStartOptions *options, OwNewRun *run)
+void
+ow_start_describe(OwNewRun *run, const Jsonb *given)
 {
 	const OwSearchAttribute *mismatch;
 	JsonbValue	value;
 
-	if (options->search_attributes != NULL)
-		ow_api_check_search_attributes(run->compiled, options->search_attributes);
-	mismatch = ow_new_run_describe(run, options->search_attributes, &value);
+	if (given != NULL)
+		ow_api_check_search_attributes(run->compiled, given);
+	mismatch = ow_new_run_describe(run, given, &value);
 	if (mismatch != NULL)
 		ow_api_report_search_attribute(run->compiled, mismatch, &value);
 }
@@ -105,5 +105,5 @@ ow_start_options_apply(const OwStartOptions *options, OwNewRun *run)
 		run->execution_deadline = ow_start_add_interval(fcinfo, arguments->execution_timeout, "execution_timeout", run->start_at);
 	ow_new_run_limit(run, run_end);
 	run->options = ow_run_options_make(options->retry, run_timeout_ms, options->priority);
-	add_search_attributes(options, run);
+	ow_start_describe(run, options->search_attributes);
 }

@@ -33,6 +33,13 @@ extern void ow_start_options_read(FunctionCallInfo fcinfo, const OwStartArgument
 /* Sets the run's options, deadlines and search attributes; its definition, start and input are known. */
 extern void ow_start_options_apply(const OwStartOptions *options, OwNewRun *run);
 
+/* Raise unless they are what the functions that start runs take; retry comes back normal. */
+extern Jsonb *ow_start_check_retry(const Jsonb *retry);
+extern int	ow_start_check_priority(int32 priority);
+
+/* Sets the search attributes of the run, whose definition and input are known: those given (may be NULL) over its own. */
+extern void ow_start_describe(OwNewRun *run, const Jsonb *given);
+
 /* The time an interval after start; an interval that is not positive is an error. */
 extern TimestampTz ow_start_add_interval(FunctionCallInfo fcinfo, int argument, const char *name, TimestampTz start);
 

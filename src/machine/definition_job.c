@@ -8,7 +8,14 @@
 #include "machine/json.h"
 #include "mb/pg_wchar.h"
 
-static const OwField *const job_tables[] = {ow_task_option_fields, ow_task_option_path_fields, NULL};
+#define SEARCH_ATTRIBUTES "SearchAttributes"
+
+/* What is of the run, rather than of its Task */
+static const OwField run_fields[] = {
+	{SEARCH_ATTRIBUTES, OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+static const OwField *const job_tables[] = {ow_task_option_fields, ow_task_option_path_fields, run_fields, NULL};
 
 static bool
 check_options(const JsonbValue *options, OwProblems *problems)
@@ -40,7 +47,7 @@ make_task(const char *activity, const Jsonb *options)
 	ow_object_add_text(&object, "Type", "Task");
 	ow_object_add_text(&object, "Resource", activity);
 	ow_object_add_bool(&object, "End", true);
-	return ow_json_merged(options, ow_object_end(&object));
+	return ow_json_merged(ow_json_without_member(options, SEARCH_ATTRIBUTES), ow_object_end(&object));
 }
 
 Jsonb *
@@ -56,6 +63,7 @@ ow_job_definition(const char *activity, const Jsonb *options, OwProblems *proble
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Comment", "Made by workflow.start_activity()");
 	ow_object_add_text(&object, "StartAt", name);
+	ow_object_add(&object, SEARCH_ATTRIBUTES, ow_json_get(options, SEARCH_ATTRIBUTES));
 	ow_object_add(&object, "States", ow_json_with_member(ow_json_empty_object(), name, make_task(activity, options)));
 	return ow_object_end(&object);
 }

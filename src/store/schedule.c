@@ -33,12 +33,13 @@ static OwStatement insert = {
 	.sql =
 	"INSERT INTO workflow.schedule (shard_key, schedule_id, name, owner, created_at, checked_at, workflow, version, input,"
 	"       cron, overlap, catchup_window, jitter, workflow_id, start_time, end_time, remaining_actions, memo,"
-	"       execution_timeout)"
+	"       execution_timeout, run_timeout, retry, priority, search_attributes)"
 	" VALUES ($1, $2, $3, $4, $5, $5, $6, nullif($7, 0), $8, $9, $10, $11, $12, coalesce($13, $3),"
-	"         coalesce($14, '-infinity'), coalesce($15, 'infinity'), coalesce($16, -1), $17, coalesce($18, '0'))"
+	"         coalesce($14, '-infinity'), coalesce($15, 'infinity'), coalesce($16, -1), $17, coalesce($18, '0'),"
+	"         coalesce($19, '0'), nullif($20, 'null'), nullif($21, 0), $22)"
 	" ON CONFLICT (shard_key, name) DO NOTHING",
 	.argument_types = "int,uuid,text,regrole,timestamptz,text,int,jsonb,text,text,interval,interval,text,timestamptz,"
-	"timestamptz,int,jsonb,interval"
+	"timestamptz,int,jsonb,interval,interval,jsonb,int,jsonb"
 };
 
 static OwStatement update = {
@@ -49,9 +50,12 @@ static OwStatement update = {
 	"       jitter = coalesce($9, jitter), workflow_id = coalesce($10, workflow_id),"
 	"       start_time = coalesce($11, start_time), end_time = coalesce($12, end_time),"
 	"       remaining_actions = coalesce($13, remaining_actions), memo = coalesce($14, memo),"
-	"       execution_timeout = coalesce($15, execution_timeout)"
+	"       execution_timeout = coalesce($15, execution_timeout), run_timeout = coalesce($16, run_timeout),"
+	"       retry = nullif(coalesce($17, retry), 'null'), priority = nullif(coalesce($18, priority), 0),"
+	"       search_attributes = coalesce($19, search_attributes)"
 	" WHERE shard_key = $1 AND schedule_id = $2",
-	.argument_types = "int,uuid,text,int,jsonb,text,text,interval,interval,text,timestamptz,timestamptz,int,jsonb,interval"
+	.argument_types = "int,uuid,text,int,jsonb,text,text,interval,interval,text,timestamptz,timestamptz,int,jsonb,interval,"
+	"interval,jsonb,int,jsonb"
 };
 
 static OwStatement pause_schedule = {
@@ -81,7 +85,7 @@ static OwStatement delete_schedule = {
 #define LOCK_SCHEDULE \
 	"SELECT name, owner, workflow, version, input, cron, overlap, catchup_window, jitter, workflow_id, start_time, end_time," \
 	"       remaining_actions, memo, execution_timeout, paused_at IS NOT NULL, checked_at, next_time, started, skipped," \
-	"       missed, failed" \
+	"       missed, failed, run_timeout, retry, priority, search_attributes" \
 	"  FROM workflow.schedule WHERE shard_key = $1 AND schedule_id = $2 FOR UPDATE"
 
 static OwStatement lock = {
@@ -351,6 +355,10 @@ read_schedule(const OwRunRef *ref)
 	schedule->skipped = read_int64(0, 20);
 	schedule->missed = read_int64(0, 21);
 	schedule->failed = read_int64(0, 22);
+	schedule->run_timeout = ow_store_datum(0, 23, &isnull);
+	schedule->retry = ow_store_jsonb(0, 24);
+	schedule->priority = ow_store_int(0, 25);
+	schedule->search_attributes = ow_store_jsonb(0, 26);
 	return schedule;
 }
 

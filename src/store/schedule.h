@@ -54,6 +54,10 @@ typedef struct OwSchedule
 	int			remaining_actions;	/* -1: any number */
 	Jsonb	   *memo;			/* may be NULL */
 	Datum		execution_timeout;	/* zero: none */
+	Datum		run_timeout;	/* zero: none */
+	Jsonb	   *retry;			/* may be NULL */
+	int			priority;		/* 0: none */
+	Jsonb	   *search_attributes;	/* may be NULL */
 	bool		paused;
 	TimestampTz checked_at;
 	TimestampTz next_time;		/* DT_NOEND: none */
@@ -80,6 +84,10 @@ enum
 	SCHEDULE_REMAINING_ACTIONS,
 	SCHEDULE_MEMO,
 	SCHEDULE_EXECUTION_TIMEOUT,
+	SCHEDULE_RUN_TIMEOUT,
+	SCHEDULE_RETRY,				/* JSON null: none */
+	SCHEDULE_PRIORITY,			/* 0: none */
+	SCHEDULE_SEARCH_ATTRIBUTES,
 	SCHEDULE_ARGUMENTS
 };
 

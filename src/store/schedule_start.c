@@ -18,9 +18,12 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+#define START_ARGUMENTS 12
+
 static const char *const start_run =
 "SELECT workflow.start(workflow => $1, input => $2, workflow_id => $3, version => $4, start_delay => $5,"
-"                      execution_timeout => $6, memo => $7, request_id => $8)";
+"                      execution_timeout => $6, memo => $7, request_id => $8, run_timeout => $9, retry => $10,"
+"                      priority => $11, search_attributes => $12)";
 
 static const char *const cancel_run = "SELECT workflow.cancel($1, $2)";
 static const char *const terminate_run = "SELECT workflow.terminate($1, $2)";
@@ -48,33 +51,58 @@ call(const char *sql, int count, Oid *types, Datum *values, const char *nulls)
 		elog(ERROR, "could not execute: %s", sql);
 }
 
+/* An interval that says something, else null */
+static void
+set_interval(Datum *value, char *null, Datum interval)
+{
+	Interval	zero = {0};
+
+	*value = interval;
+	if (DatumGetBool(DirectFunctionCall2(interval_eq, interval, IntervalPGetDatum(&zero))))
+		*null = 'n';
+}
+
+static void
+set_json(Datum *value, char *null, const Jsonb *json)
+{
+	*value = JsonbPGetDatum(json);
+	if (json == NULL)
+		*null = 'n';
+}
+
+static void
+set_int(Datum *value, char *null, int number)
+{
+	*value = Int32GetDatum(number);
+	if (number == 0)
+		*null = 'n';
+}
+
 static void
 call_start(const OwSchedule *schedule, const OwScheduleAction *action, TimestampTz start_at)
 {
-	Oid			types[8] = {TEXTOID, JSONBOID, TEXTOID, INT4OID, INTERVALOID, INTERVALOID, JSONBOID, TEXTOID};
+	Oid			types[START_ARGUMENTS] = {TEXTOID, JSONBOID, TEXTOID, INT4OID, INTERVALOID, INTERVALOID, JSONBOID, TEXTOID,
+	INTERVALOID, JSONBOID, INT4OID, JSONBOID};
 	TimestampTz now = ow_clock_now();
-	Interval	zero = {0};
-	Datum		values[8];
-	char		nulls[9] = "        ";
+	Datum		values[START_ARGUMENTS];
+	char		nulls[START_ARGUMENTS + 1] = "            ";
 
 	values[0] = CStringGetTextDatum(schedule->workflow);
 	values[1] = JsonbPGetDatum(schedule->input);
 	values[2] = CStringGetTextDatum(action->workflow_id);
-	values[3] = Int32GetDatum(schedule->version);
-	if (schedule->version == 0)
-		nulls[3] = 'n';
+	set_int(&values[3], &nulls[3], schedule->version);
 	if (start_at <= now)
 		nulls[4] = 'n';
 	else
 		values[4] = DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(start_at), TimestampTzGetDatum(now));
-	values[5] = schedule->execution_timeout;
-	if (DatumGetBool(DirectFunctionCall2(interval_eq, values[5], IntervalPGetDatum(&zero))))
-		nulls[5] = 'n';
-	values[6] = JsonbPGetDatum(schedule->memo);
-	if (schedule->memo == NULL)
-		nulls[6] = 'n';
+	set_interval(&values[5], &nulls[5], schedule->execution_timeout);
+	set_json(&values[6], &nulls[6], schedule->memo);
 	values[7] = CStringGetTextDatum(psprintf("schedule:%s:%s", schedule->name, ow_instant_format(action->scheduled_for)));
-	call(start_run, 8, types, values, nulls);
+	set_interval(&values[8], &nulls[8], schedule->run_timeout);
+	set_json(&values[9], &nulls[9], schedule->retry);
+	set_int(&values[10], &nulls[10], schedule->priority);
+	set_json(&values[11], &nulls[11], schedule->search_attributes);
+	call(start_run, START_ARGUMENTS, types, values, nulls);
 }
 
 pg_uuid_t

@@ -36,7 +36,7 @@ SELECT workflow.start_activity('Mail', '{}', 'timed out', '{"TaskQueue": "timed 
 SELECT workflow.start_activity('Mail', '{}', repeat('é', 40), '{"TaskQueue": "long"}');
 SELECT workflow_test.run('2030-01-01 00:00:01+00');
 \o
-SELECT plan(32);
+SELECT plan(42);
 
 \echo # Of functions
 SELECT is(pg_temp.ended('plain'), 'Completed {"amount": 7}', 'the result is the activity''s');
@@ -90,6 +90,33 @@ SELECT workflow_test.run('2030-01-01 02:00:00+00');
 \o
 SELECT is(pg_temp.ended('long name'), 'Completed 1', 'the longest name');
 SELECT is(pg_temp.ended('delayed'), 'Completed {}', 'the delay is over');
+
+\echo # Found, limited and tried again as any run
+\o /dev/null
+SELECT workflow_test.begin('2030-01-01 00:00:00+00');
+SELECT workflow_test.mock_activity('Charge', error => 'Busy', times => 1, input => '{"order": "o-2"}');
+SELECT workflow_test.allow_activity('Charge');
+SELECT workflow.start_activity('Charge', '{"order": "o-1"}', 'found', '{"SearchAttributes": {"Order": {"Type": "Keyword", "Path": "$.order"}, "N": {"Type": "Int"}}}', search_attributes => '{"N": 1}');
+SELECT workflow.start_activities('Charge', '{"{\"order\": \"o-2\"}","{\"order\": \"o-3\"}"}', '{many 2,many 3}', '{"SearchAttributes": {"Order": {"Type": "Keyword", "Path": "$.order"}, "N": {"Type": "Int"}}}',
+	search_attributes => '{"N": 2}', retry => '{"IntervalSeconds": 5, "MaxAttempts": 1}');
+SELECT workflow.start_activities('Mail', '{1}', '{hasty}', '{"TaskQueue": "hasty"}', run_timeout => '10 s', priority => 2);
+SELECT workflow.start_activity('Mail', '1', 'hasty too', '{"TaskQueue": "hasty"}', run_timeout => '20 s', priority => 1);
+SELECT workflow_test.run('2030-01-01 00:00:01+00');
+CREATE TEMP TABLE hasty AS SELECT workflow_id, priority FROM workflow.pending_activities WHERE workflow_id LIKE 'hasty%';
+SELECT workflow_test.run('2030-01-01 01:00:00+00');
+\o
+SELECT is((SELECT search_attributes FROM workflow.executions WHERE workflow_id = 'found'), '{"Order": "o-1", "N": 1}', 'options declare search attributes');
+SELECT is((SELECT string_agg(e.workflow_id || ' ' || attempt || ' ' || e.status, ', ' ORDER BY e.workflow_id, e.run_id) FROM workflow.search_attributes s JOIN workflow.executions e USING (shard_key, run_id)
+	WHERE s.name = 'N' AND s.int_value = 2), 'many 2 1 Failed, many 2 2 Completed, many 3 1 Completed', 'many at a time have them, too, and a Retry of their runs');
+SELECT is((SELECT definition->'States'->'Charge' FROM workflow.definitions d JOIN workflow.executions e USING (workflow, version) WHERE e.workflow_id = 'found'),
+	'{"Type": "Task", "Resource": "Charge", "End": true}', 'the Task knows nothing of them');
+SELECT results_eq('SELECT workflow_id COLLATE "default", priority::int FROM hasty ORDER BY 1', $$ VALUES ('hasty', 2), ('hasty too', 1) $$, 'runs have a priority');
+SELECT is((SELECT string_agg(status || ' ' || EXTRACT(epoch FROM closed_at - started_at)::int, ', ' ORDER BY workflow_id) FROM workflow.executions WHERE workflow_id LIKE 'hasty%'), 'TimedOut 10, TimedOut 20', 'and a time limit');
+SELECT throws_ok($$ SELECT workflow.start_activity('Charge', search_attributes => '{"Order": "o-1"}') $$, '22023', NULL, 'what is not declared cannot be given');
+SELECT throws_ok($$ SELECT workflow.start_activity('Charge', options => '{"SearchAttributes": {"Order": {"Type": "String"}}}') $$, '22023', 'activity "Charge" cannot be started with these options', 'a declaration is checked');
+SELECT throws_ok($$ SELECT workflow.start_activity('Charge', options => '{"SearchAttributes": 1}') $$, '22023', 'activity "Charge" cannot be started with these options', 'as its form is');
+SELECT throws_ok($$ SELECT workflow.start_activity('Charge', '{"order": 1}', options => '{"SearchAttributes": {"Order": {"Type": "Keyword", "Path": "$.order"}}}') $$, 'OW013', NULL, 'and a value');
+SELECT throws_ok($$ SELECT workflow.start_activities('Charge', '{1}', priority => 9) $$, '22023', 'priority must be from 1 to 5', 'and a priority');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'no faults');
 SELECT * FROM finish();
 ROLLBACK;

@@ -38,7 +38,7 @@ CREATE FUNCTION pg_temp.statuses(name text) RETURNS text LANGUAGE sql AS $$
 $$;
 
 \o
-SELECT plan(105);
+SELECT plan(117);
 SELECT throws_ok($$ SELECT workflow.create_schedule('x', '@daily', 'work') $$, '55000', 'schedules need pg_cron, which this server does not run');
 \o /dev/null
 
@@ -268,6 +268,35 @@ SELECT is((SELECT array_agg(t) FROM workflow.cron_times('0 12 29 2 *', '2030-01-
 SELECT throws_ok(format('SELECT workflow.cron_times(%L)', cron), '22023', format('invalid cron expression: "%s"', cron), cron)
 FROM unnest(ARRAY['', '60 * * * *', '* 24 * * *', '* * 0 * *', '* * * 13 *', '* * * * 8', '5-1 * * * *', '*/0 * * * *', '1/2 * * * *',
 	'a * * * *', '* * * foo *', '* * * * * *', '1,,2 * * * *', '@reboot', '1- * * * *', '-1 * * * *', '1;2 * * * *']) cron;
+
+-- What its runs are started with
+
+\o /dev/null
+SELECT workflow.register('found', $asl${"StartAt": "Work", "SearchAttributes": {"Day": {"Type": "Keyword"}, "N": {"Type": "Int", "Path": "$.n"}}, "States": {"Work": {"Type": "Wait", "Seconds": 3000, "End": true}}}$asl$);
+CREATE FUNCTION pg_temp.started_with() RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', nullif(x.options - 'Searchable', '{}'), x.deadline - x.started_at, e.search_attributes) FROM workflow.execution x JOIN workflow.executions e USING (run_id) WHERE x.workflow_id LIKE 'found-%' $$;
+SELECT workflow.delete_schedule(name) FROM workflow.schedules;
+SELECT workflow_test.begin('2031-01-01 00:00:00+00');
+SELECT workflow.create_schedule('found', '@daily', 'found', '{"n": 1}', run_timeout => '10 min', retry => '{"ErrorEquals": ["Other"], "MaxAttempts": 1}', priority => 2, search_attributes => '{"Day": "one"}');
+SELECT workflow_test.run('2031-01-02 00:05:00+00');
+\o
+SELECT is(pg_temp.started_with(), '{"Retry": [{"ErrorEquals": ["Other"], "MaxAttempts": 1}], "Priority": 2, "RunTimeoutMs": 600000} 00:10:00 {"N": 1, "Day": "one"}', 'its runs have the options of a start');
+SELECT is((SELECT (run_timeout, retry, priority, search_attributes)::text FROM workflow.schedules WHERE name = 'found'),
+	(SELECT ('10 min'::interval, '{"ErrorEquals": ["Other"], "MaxAttempts": 1}'::jsonb, 2, '{"Day": "one"}'::jsonb)::text), 'which the view has');
+SELECT throws_ok(format('SELECT workflow.update_schedule(%L, %s)', 'found', wrong), state, NULL, wrong) FROM (VALUES ('priority => 9', '22023'), ($$retry => '{"MaxAtempts": 1}'$$, '22023'), ($$run_timeout => '-1 s'$$, '22023'),
+	($$search_attributes => '{"Tag": 1}'$$, '22023'), ($$search_attributes => '{"Day": 1}'$$, 'OW013'), ($$search_attributes => '[]'$$, '22023'), ($$input => '{"n": "one"}'$$, 'OW013')) v (wrong, state);
+\o /dev/null
+SELECT workflow.update_schedule('found', search_attributes => '{"Day": "two"}', priority => 3);
+SELECT workflow_test.run('2031-01-03 00:05:00+00');
+\o
+SELECT is(pg_temp.started_with(), '{"Retry": [{"ErrorEquals": ["Other"], "MaxAttempts": 1}], "Priority": 3, "RunTimeoutMs": 600000} 00:10:00 {"N": 1, "Day": "two"}', 'what is given changes');
+\o /dev/null
+SELECT workflow.update_schedule('found', search_attributes => '{}', priority => 0, retry => 'null', run_timeout => '0');
+SELECT workflow_test.run('2031-01-04 00:05:00+00');
+\o
+SELECT is(pg_temp.started_with(), '{"N": 1}', 'and none of them is left');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+SELECT workflow.delete_schedule('found') \g /dev/null
 
 -- The time zone is pg_cron's
 

@@ -97,7 +97,7 @@ SET ROLE regress_starter;
 SELECT workflow.start('Order', '{"card": "1234"}', 'order') AS run \gset
 SET ROLE regress_owner;
 SELECT workflow.start_batch('cancel', 'true') AS batch \gset
-SELECT workflow.put_schedule(true, 'nightly', 'Order', NULL, '{"card": "1234"}', '@daily', 'Skip', '1 d', '0', NULL, NULL, NULL, NULL, NULL, NULL, true);
+SELECT workflow.put_schedule(true, 'nightly', 'Order', NULL, '{"card": "1234"}', '@daily', 'Skip', '1 d', '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true);
 RESET ROLE;
 
 CREATE TEMPORARY TABLE probe (function text, call text);
@@ -146,8 +146,8 @@ INSERT INTO probe VALUES
     ('validate(text)', $$count(*) FROM workflow.validate('1'::text)$$),
     ('start(text,jsonb,text,integer,text,text,interval,interval,jsonb,text,text,interval,jsonb,integer,jsonb)', $$workflow.start('Order')$$),
     ('start_many(text,jsonb[],text[],integer,interval,interval,jsonb,integer,jsonb)', $$workflow.start_many('Order', '{1,2}')$$),
-    ('start_activity(text,jsonb,text,jsonb,text,text,interval,interval,jsonb,text,text)', $$workflow.start_activity('Pay')$$),
-    ('start_activities(text,jsonb[],text[],jsonb)', $$workflow.start_activities('Pay', '{1,2}')$$),
+    ('start_activity(text,jsonb,text,jsonb,text,text,interval,interval,jsonb,text,text,interval,jsonb,integer,jsonb)', $$workflow.start_activity('Pay')$$),
+    ('start_activities(text,jsonb[],text[],jsonb,interval,interval,jsonb,integer,jsonb)', $$workflow.start_activities('Pay', '{1,2}')$$),
     ('cancel(text,text)', $$workflow.cancel('order')$$),
     ('cancel(uuid,text)', $$workflow.cancel($run)$$),
     ('query(text,text)', $$workflow.query('order', 'all')$$),
@@ -276,12 +276,12 @@ INSERT INTO probe VALUES
     ('set_retention(text,interval)', $$workflow.set_retention('Order', '1 day')$$),
     ('retention_leaves(timestamp with time zone)', $$count(*) FROM workflow.retention_leaves()$$),
     ('unfinished_batches()', $$* FROM workflow.unfinished_batches()$$),
-    ('create_schedule(text,text,text,jsonb,text,interval,interval,boolean,text,integer,timestamp with time zone,timestamp with time zone,integer,jsonb,interval)',
+    ('create_schedule(text,text,text,jsonb,text,interval,interval,boolean,text,integer,timestamp with time zone,timestamp with time zone,integer,jsonb,interval,interval,jsonb,integer,jsonb)',
      $$workflow.create_schedule('mine', '@daily', 'Order')$$),
-    ('update_schedule(text,text,text,jsonb,text,interval,interval,text,integer,timestamp with time zone,timestamp with time zone,integer,jsonb,interval)',
+    ('update_schedule(text,text,text,jsonb,text,interval,interval,text,integer,timestamp with time zone,timestamp with time zone,integer,jsonb,interval,interval,jsonb,integer,jsonb)',
      $$workflow.update_schedule('nightly', jitter => '1 s')$$),
-    ('put_schedule(boolean,text,text,integer,jsonb,text,text,interval,interval,text,timestamp with time zone,timestamp with time zone,integer,jsonb,interval,boolean)',
-     $$workflow.put_schedule(true, 'mine', 'Order', NULL, '{}', '@daily', 'Skip', '1 d', '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$),
+    ('put_schedule(boolean,text,text,integer,jsonb,text,text,interval,interval,text,timestamp with time zone,timestamp with time zone,integer,jsonb,interval,interval,jsonb,integer,jsonb,boolean)',
+     $$workflow.put_schedule(true, 'mine', 'Order', NULL, '{}', '@daily', 'Skip', '1 d', '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)$$),
     ('delete_schedule(text)', $$workflow.delete_schedule('nightly')$$),
     ('remove_schedule(text)', $$workflow.remove_schedule('nightly')$$),
     ('pause_schedule(text,text)', $$workflow.pause_schedule('nightly')$$),
