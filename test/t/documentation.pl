@@ -181,7 +181,7 @@ sub work
 	return;
 }
 
-is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language children operations workers versions schedules observability reference architecture))),
+is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language children operations workers versions schedules observability testing tuning reference architecture))),
 	'', 'links lead to headings');
 
 my @start = examples('README.md', 'Getting started', 'Activities');
