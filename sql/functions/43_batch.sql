@@ -1,14 +1,16 @@
 -- Batch operations: the same to many runs, a chunk at a time.
 
 -- start_batch: chooses runs, and makes an operation for them; run_batch_operation does it
---   operation        signal, cancel, terminate, retry, pause, resume or upgrade: what the function of that name does
+--   operation        signal, cancel, terminate, retry, pause, resume, upgrade, reset: what the function of that name does
 --   condition        SQL over the columns of workflow.executions; it is evaluated once, by and as the caller
---   arguments        of signal: {"signal": …, "payload": …}; of retry and upgrade: {"version": …}
+--   arguments        of signal: {"signal": …, "payload": …}; of retry and upgrade: {"version": …};
+--                    of reset: {"to": "First"}, {"to": "Last"} or {"state": …}, as of workflow.reset_to
 --   reason           of all but signal and retry, for the history
 --   chunk_size       how many runs in one transaction
 --   rate_per_second  how many runs, at most; NULL: as fast as it goes
 --   dry_run          tells in workflow.batch_errors which runs would refuse, and does nothing
--- Returns its batch_id.  Only open runs that the caller may see are chosen.
+-- Returns its batch_id.  Only open runs that the caller may see are chosen; to be reset also closed ones, of each workflow
+-- id the last that meets the condition.
 -- Raises invalid_parameter_value for other operations and arguments, and what the condition raises.
 CREATE FUNCTION workflow.start_batch(
     operation text, condition text, arguments jsonb DEFAULT '{}', reason text DEFAULT NULL, chunk_size int DEFAULT 100,
@@ -24,6 +26,13 @@ CREATE FUNCTION workflow.cancel_batch(batch_id uuid) RETURNS boolean
     LANGUAGE c VOLATILE STRICT
     AS 'MODULE_PATHNAME', 'ow_cancel_batch';
 COMMENT ON FUNCTION workflow.cancel_batch(uuid) IS 'Ends a batch operation; what it has done stays done';
+
+-- delete_batch: removes an operation that is over, with its errors
+-- Raises OW030 as cancel_batch does, object_not_in_prerequisite_state when it is neither done nor canceled.
+CREATE FUNCTION workflow.delete_batch(batch_id uuid) RETURNS void
+    LANGUAGE c VOLATILE STRICT
+    AS 'MODULE_PATHNAME', 'ow_delete_batch';
+COMMENT ON FUNCTION workflow.delete_batch(uuid) IS 'Removes a batch operation that is done or canceled';
 
 -- take_batch_chunk: locks the next chunk; all of the row is null when there is none, or others do what is left
 CREATE FUNCTION workflow.take_batch_chunk(
@@ -62,6 +71,8 @@ BEGIN
             PERFORM workflow.resume(run_id, reason);
         WHEN 'upgrade' THEN
             PERFORM workflow.upgrade(run_id, (arguments->>'version')::int, arguments->'state_map');
+        WHEN 'reset' THEN
+            PERFORM workflow.reset_to(run_id, arguments, reason);
     END CASE;
 END
 $$;

@@ -19,6 +19,22 @@ CREATE FUNCTION workflow.reset(run_id uuid, event_id int, reason text DEFAULT NU
 COMMENT ON FUNCTION workflow.reset(uuid, int, text) IS
     'Puts another run in the place of one, which goes on from an event of its history';
 
+-- reset_to: the same, to an event that is found by a rule
+--   rule    {"to": "First"}: the first of workflow.reset_points; {"to": "Last"}: the last; {"state": …}: the last before
+--           that state is entered
+-- Raises what reset raises, invalid_parameter_value also for another rule and for a run without such an event.
+CREATE FUNCTION workflow.reset_to(workflow_id text, rule jsonb, reason text DEFAULT NULL) RETURNS uuid
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_reset_to';
+COMMENT ON FUNCTION workflow.reset_to(text, jsonb, text) IS
+    'Puts another run in the place of one, which goes on from an event that a rule finds';
+
+CREATE FUNCTION workflow.reset_to(run_id uuid, rule jsonb, reason text DEFAULT NULL) RETURNS uuid
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_reset_to';
+COMMENT ON FUNCTION workflow.reset_to(uuid, jsonb, text) IS
+    'Puts another run in the place of one, which goes on from an event that a rule finds';
+
 -- reset_points: the events that a run can be reset to
 --   event_id, event_time, event_type   the last event that is kept
 --   state          where the new run stands

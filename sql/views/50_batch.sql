@@ -13,7 +13,7 @@ SELECT batch_id, operation, condition, arguments, reason, dry_run,
 FROM workflow.readable_batch_operation;
 COMMENT ON VIEW workflow.batch_operations IS 'What is done to many runs, and how far it is';
 COMMENT ON COLUMN workflow.batch_operations.batch_id IS 'As returned by workflow.start_batch; later ones are greater';
-COMMENT ON COLUMN workflow.batch_operations.operation IS 'signal, cancel, terminate, retry, pause, resume or upgrade';
+COMMENT ON COLUMN workflow.batch_operations.operation IS 'signal, cancel, terminate, retry, pause, resume, upgrade or reset';
 COMMENT ON COLUMN workflow.batch_operations.condition IS 'By which the runs were chosen, when it was made';
 COMMENT ON COLUMN workflow.batch_operations.arguments IS 'Of the operation';
 COMMENT ON COLUMN workflow.batch_operations.reason IS 'As given to workflow.start_batch';

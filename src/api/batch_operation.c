@@ -10,6 +10,7 @@
 
 #include "access/htup_details.h"
 #include "api/api.h"
+#include "api/reset.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -24,6 +25,7 @@ PG_FUNCTION_INFO_V1(ow_start_batch);
 PG_FUNCTION_INFO_V1(ow_take_batch_chunk);
 PG_FUNCTION_INFO_V1(ow_finish_batch_chunk);
 PG_FUNCTION_INFO_V1(ow_cancel_batch);
+PG_FUNCTION_INFO_V1(ow_delete_batch);
 
 #define MAX_CHUNK 10000
 #define MAX_ARGUMENTS 3
@@ -32,14 +34,23 @@ PG_FUNCTION_INFO_V1(ow_cancel_batch);
 typedef struct Operation
 {
 	const char *name;
-	bool		of_closed;		/* runs that have closed can be chosen as well */
+	bool		of_closed;		/* runs that have closed can be chosen as well: of a workflow id
+								 * the last */
 	struct
 	{
 		const char *name;
 		const char *type;		/* of JSON; NULL: any */
 		bool		required;
 	}			arguments[MAX_ARGUMENTS + 1];
+	void		(*check) (const Jsonb *arguments);	/* what else is to be said of them; NULL:
+													 * nothing */
 } Operation;
+
+static void
+check_reset(const Jsonb *arguments)
+{
+	ow_api_reset_rule(arguments, &(OwResetRequest) {0});
+}
 
 /* How each is done: workflow.apply_operation */
 static const Operation operations[] = {
@@ -50,6 +61,7 @@ static const Operation operations[] = {
 	{.name = "pause"},
 	{.name = "resume"},
 	{.name = "upgrade", .arguments = {{"version", "number"}, {"state_map", "object"}}},
+	{.name = "reset", .of_closed = true, .arguments = {{"to", "string"}, {"state", "string"}}, .check = check_reset},
 };
 
 /* ---- arguments ---- */
@@ -118,6 +130,8 @@ arguments_argument(FunctionCallInfo fcinfo, int argument, const Operation *opera
 					 errmsg("operation \"%s\" needs the argument \"%s\"", operation->name,
 							operation->arguments[i].name)));
 	}
+	if (operation->check != NULL)
+		operation->check(arguments);
 	return arguments;
 }
 
@@ -181,8 +195,11 @@ static void
 select_runs(char *condition, bool of_closed, RunList *list)
 {
 	ErrorContextCallback context = {.callback = condition_error, .arg = condition, .previous = error_context_stack};
-	char	   *sql = psprintf("SELECT e.run_id FROM workflow.executions e WHERE (%s\n)%s ORDER BY e.shard_key, e.run_id",
-							   condition, of_closed ? "" : " AND e.closed_at IS NULL");
+	char	   *sql = psprintf(of_closed ?
+							   "SELECT DISTINCT ON (e.shard_key, e.workflow_id) e.run_id FROM workflow.executions e"
+							   " WHERE (%s\n) ORDER BY e.shard_key, e.workflow_id, e.run_id DESC" :
+							   "SELECT e.run_id FROM workflow.executions e"
+							   " WHERE (%s\n) AND e.closed_at IS NULL ORDER BY e.shard_key, e.run_id", condition);
 	Portal		portal;
 
 	error_context_stack = &context;
@@ -318,4 +335,20 @@ ow_cancel_batch(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("workflow.cancel_batch()");
 	find_batch(fcinfo, &batch);
 	PG_RETURN_BOOL(ow_batch_operation_cancel(&batch.batch_id, GetUserId()));
+}
+
+/* delete_batch(batch_id uuid) RETURNS void */
+Datum
+ow_delete_batch(PG_FUNCTION_ARGS)
+{
+	OwBatchOperation batch;
+
+	PreventCommandIfReadOnly("workflow.delete_batch()");
+	find_batch(fcinfo, &batch);
+	if (!ow_batch_operation_delete(&batch.batch_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("batch operation %s is not done", ow_api_uuid_text(&batch.batch_id)),
+				 errhint("End it first, by workflow.cancel_batch().")));
+	PG_RETURN_VOID();
 }

@@ -121,13 +121,13 @@ report_no_point(const Base *base, int event_id, int before, int after)
 }
 
 static void
-check_point(const Base *base, int event_id)
+check_point(const Base *base, const List *points, int event_id)
 {
 	int			before = 0;
 	int			after = 0;
 	ListCell   *cell;
 
-	foreach(cell, find_points(base))
+	foreach(cell, points)
 	{
 		int			point = ((const OwRest *) lfirst(cell))->event_id;
 
@@ -139,6 +139,55 @@ check_point(const Base *base, int event_id)
 			after = point;
 	}
 	report_no_point(base, event_id, before, after);
+}
+
+/* The last point at which the machine was about to enter the state; NULL: it never was */
+static const OwRest *
+last_entry(const List *points, const char *state)
+{
+	const OwRest *entry = NULL;
+	ListCell   *cell;
+
+	foreach(cell, points)
+	{
+		const OwRest *rest = lfirst(cell);
+
+		if ((rest->phase == OW_PHASE_NEW || rest->phase == OW_PHASE_ENTER) && !rest->stuck && rest->state != NULL &&
+			strcmp(rest->state, state) == 0)
+			entry = rest;
+	}
+	return entry;
+}
+
+/* The last event that is kept.  A rule is applied to the run as it is locked. */
+static int
+find_event(const Base *base, const OwResetRequest *request)
+{
+	List	   *points = find_points(base);
+	const OwRest *rest = NULL;
+
+	switch (request->rule)
+	{
+		case OW_RESET_TO_EVENT:
+			check_point(base, points, request->event_id);
+			return request->event_id;
+		case OW_RESET_TO_FIRST:
+			rest = points == NIL ? NULL : linitial(points);
+			break;
+		case OW_RESET_TO_LAST:
+			rest = points == NIL ? NULL : llast(points);
+			break;
+		case OW_RESET_TO_STATE:
+			rest = last_entry(points, request->state);
+			break;
+	}
+	if (rest == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("run %s has no such event to be reset to", ow_uuid_to_cstring(&base->started.ref.run_id)),
+				 request->state != NULL ? errdetail("It has not come to state \"%s\".", request->state) :
+				 errdetail("It has closed before it began.")));
+	return rest->event_id;
 }
 
 List *
@@ -186,7 +235,7 @@ take_search_attributes(OwLoadedRun *loaded)
 
 /* Makes the state after the event one of a run of its own, whose first deed is the reset. */
 static void
-begin_run(const OwResetRequest *request, const Base *base, TimestampTz now, OwLoadedRun *loaded)
+begin_run(const OwResetRequest *request, const Base *base, int event_id, TimestampTz now, OwLoadedRun *loaded)
 {
 	int32		shard_key = base->started.ref.shard_key;
 	OwReplay	replay;
@@ -198,7 +247,7 @@ begin_run(const OwResetRequest *request, const Base *base, TimestampTz now, OwLo
 		.new_run_id = &loaded->ref.run_id
 	};
 
-	*loaded = replayed(base, request->event_id, &replay);
+	*loaded = replayed(base, event_id, &replay);
 	loaded->execution_deadline = new_deadline(base->started.execution_deadline, base->started.run.started_at, now);
 	input.deadline = new_deadline(base->started.run.deadline, base->started.run.started_at, now);
 	loaded->ref.shard_key = shard_key;
@@ -207,7 +256,7 @@ begin_run(const OwResetRequest *request, const Base *base, TimestampTz now, OwLo
 	loaded->stored_due_at = loaded->stored_deadline = DT_NOEND;
 	loaded->stored_branch_id = 1;
 	loaded->ready = true;
-	loaded->events = list_copy_head(base->events, request->event_id);
+	loaded->events = list_copy_head(base->events, event_id);
 	take_search_attributes(loaded);
 	(void) feed(loaded, &input);
 }
@@ -284,8 +333,7 @@ ow_reset_run(const OwResetRequest *request)
 	check_session();
 	read_base(&request->run->ref, true, &base);
 	bind_started(&base.started);
-	check_point(&base, request->event_id);
-	begin_run(request, &base, now, loaded);
+	begin_run(request, &base, find_event(&base, request), now, loaded);
 	hold_version(loaded);
 	if (base.open != NULL)
 	{

@@ -7,10 +7,20 @@
 
 #include "store/find.h"
 
+typedef enum OwResetRule
+{
+	OW_RESET_TO_EVENT,
+	OW_RESET_TO_FIRST,			/* of the events that the run can be reset to */
+	OW_RESET_TO_LAST,
+	OW_RESET_TO_STATE			/* before it was entered last */
+} OwResetRule;
+
 typedef struct OwResetRequest
 {
 	const OwFoundRun *run;
-	int			event_id;		/* the last that is kept */
+	OwResetRule rule;
+	int			event_id;		/* OW_RESET_TO_EVENT: the last that is kept */
+	const char *state;			/* OW_RESET_TO_STATE */
 	const char *reason;			/* may be NULL */
 	Oid			requested_by;
 } OwResetRequest;

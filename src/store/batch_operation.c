@@ -69,6 +69,26 @@ static OwStatement cancel_operation = {
 	.argument_types = "int,uuid,timestamptz,regrole"
 };
 
+static OwStatement delete_operation = {
+	.sql =
+	"DELETE FROM workflow.batch_operation"
+	" WHERE shard_key = $1 AND batch_id = $2"
+	"   AND (canceled_at IS NOT NULL"
+	"        OR NOT EXISTS (SELECT FROM workflow.batch_chunk c"
+	"                        WHERE c.shard_key = $1 AND c.batch_id = $2 AND c.finished_at IS NULL))",
+	.argument_types = "int,uuid"
+};
+
+static OwStatement delete_chunks = {
+	.sql = "DELETE FROM workflow.batch_chunk WHERE shard_key = $1 AND batch_id = $2",
+	.argument_types = "int,uuid"
+};
+
+static OwStatement delete_errors = {
+	.sql = "DELETE FROM workflow.batch_error WHERE shard_key = $1 AND batch_id = $2",
+	.argument_types = "int,uuid"
+};
+
 static void
 insert_row(const OwBatchOperation *batch, int64 total)
 {
@@ -184,4 +204,22 @@ ow_batch_operation_cancel(const pg_uuid_t *batch_id, Oid role)
 	canceled = ow_store_execute(&cancel_operation, values, NULL) > 0;
 	ow_store_close();
 	return canceled;
+}
+
+/* Errors last: those of a chunk that somebody was at are there once that could be locked. */
+bool
+ow_batch_operation_delete(const pg_uuid_t *batch_id)
+{
+	Datum		values[2] = {Int32GetDatum(ow_run_id_shard_key(batch_id)), UUIDPGetDatum(batch_id)};
+	bool		deleted;
+
+	ow_store_open();
+	deleted = ow_store_execute(&delete_operation, values, NULL) > 0;
+	if (deleted)
+	{
+		ow_store_execute(&delete_chunks, values, NULL);
+		ow_store_execute(&delete_errors, values, NULL);
+	}
+	ow_store_close();
+	return deleted;
 }

@@ -51,4 +51,10 @@ extern bool ow_batch_chunk_finish(const pg_uuid_t *batch_id, int chunk, Jsonb *e
 /* False when it has been canceled before, or is over */
 extern bool ow_batch_operation_cancel(const pg_uuid_t *batch_id, Oid role);
 
+/*
+ * Remove one that is over, with what is known of it; false when runs are left to be done.  Waits for whoever is at a chunk of
+ * one that was canceled meanwhile.
+ */
+extern bool ow_batch_operation_delete(const pg_uuid_t *batch_id);
+
 #endif							/* OW_BATCH_OPERATION_H */

@@ -164,6 +164,81 @@ SELECT workflow_test.run(workflow_test.now());
 \o
 SELECT is(pg_temp.statuses('stuck %'), 'Completed 3', 'on the repaired version');
 
+\echo # Reset, by a rule
+\o /dev/null
+CREATE FUNCTION pg_temp.visits(run uuid) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(state, ' ' ORDER BY event_id) FROM workflow.history WHERE run_id = run AND event_type = 'ActivityTaskScheduled'
+$$;
+CREATE FUNCTION pg_temp.open_run(id text) RETURNS uuid LANGUAGE sql AS $$
+	SELECT run_id FROM workflow.executions WHERE workflow_id = id AND closed_at IS NULL
+$$;
+SELECT workflow.register('looping', $asl${"StartAt": "Pick", "States": {
+	"Pick": {"Type": "Task", "Resource": "BatchAnswer", "ResultPath": null, "Next": "Again"},
+	"Again": {"Type": "Choice", "Choices": [{"Variable": "$.short", "BooleanEquals": true, "Next": "Rest"}], "Default": "Pay"},
+	"Pay": {"Type": "Task", "Resource": "BatchAnswer", "ResultPath": null, "Next": "Twice"},
+	"Twice": {"Type": "Choice", "Choices": [{"Variable": "$.twice", "IsPresent": true, "Next": "Rest"}], "Default": "Note"},
+	"Note": {"Type": "Pass", "Result": true, "ResultPath": "$.twice", "Next": "Pay"},
+	"Rest": {"Type": "Wait", "Seconds": 864000, "Next": "End"},
+	"End": {"Type": "Succeed"}}}$asl$);
+SELECT workflow.start('looping', jsonb_build_object('short', n = 3), 'loop ' || n) FROM generate_series(1, 4) n;
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.terminate('loop 2');
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.start('looping', '{"short": true}', 'loop 5');	-- which nobody has driven
+SELECT workflow.start_batch('reset', $$workflow = 'looping'$$, '{"state": "Pay"}', 'paid wrongly', dry_run => true) AS dry \gset
+SELECT pg_temp.do_all(:'dry');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT results_eq(format($$ SELECT total, done, failed FROM workflow.batch_operations WHERE batch_id = %L $$, :'dry'),
+	$$ VALUES (5::bigint, 3::bigint, 2::bigint) $$, 'a dry run tells who could be reset, open or closed');
+SELECT is(pg_temp.statuses('loop %'), 'Running 4, Terminated 1', 'and resets none');
+\o /dev/null
+SELECT workflow.start_batch('reset', $$workflow = 'looping' AND workflow_id <> 'loop 4'$$, '{"state": "Pay"}', 'paid wrongly', chunk_size => 2) AS batch \gset
+SELECT pg_temp.do_all(:'batch');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT results_eq(format($$ SELECT done, failed FROM workflow.batch_operations WHERE batch_id = %L $$, :'batch'),
+	$$ VALUES (2::bigint, 2::bigint) $$, 'those that have come to the state are reset');
+SELECT results_eq(format($$ SELECT e.workflow_id::text COLLATE "default", b.sqlstate, b.detail FROM workflow.batch_errors b JOIN workflow.executions e USING (run_id)
+		WHERE batch_id = %L ORDER BY 1 $$, :'batch'),
+	$$ VALUES ('loop 3', '22023', 'It has not come to state "Pay".'), ('loop 5', '22023', 'It has not come to state "Pay".') $$,
+	'others are errors, of theirs alone');
+SELECT is(pg_temp.visits(pg_temp.open_run('loop 1')), 'Pick Pay Pay', 'to before it was entered last');
+SELECT is((SELECT string_agg(attributes->>'reason', ' ') FROM workflow.history WHERE run_id = pg_temp.open_run('loop 1') AND event_type = 'WorkflowExecutionReset'),
+	'paid wrongly', 'with the reason');
+SELECT is(pg_temp.statuses('loop 1') || '; ' || pg_temp.statuses('loop 2'), 'Running 1, Terminated 1; Running 1, Terminated 1', 'one is open in its place');
+\o /dev/null
+SELECT workflow.start_batch('reset', $$workflow_id IN ('loop 1', 'loop 2')$$, '{"to": "First"}') AS batch \gset
+SELECT event_id AS rest FROM workflow.reset_points('loop 4') ORDER BY event_id DESC LIMIT 1 \gset
+SELECT pg_temp.do_all(:'batch');
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.start_batch('reset', $$workflow_id = 'loop 4'$$, '{"to": "Last"}') AS last \gset
+SELECT pg_temp.do_all(:'last');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT results_eq(format($$ SELECT done, failed FROM workflow.batch_operations WHERE batch_id = %L $$, :'batch'),
+	$$ VALUES (2::bigint, 0::bigint) $$, 'all begin anew, each workflow id once');
+\o /dev/null
+SELECT workflow.start_batch('reset', $$workflow_id = 'loop 2' AND closed_at IS NOT NULL$$, '{"to": "First"}') AS closed \gset
+SELECT pg_temp.do_all(:'closed');
+\o
+SELECT results_eq(format($$ SELECT sqlstate FROM workflow.batch_errors WHERE batch_id = %L $$, :'closed'), $$ VALUES ('OW004') $$,
+	'but not a run that has closed, while another is open in its place');
+SELECT is((SELECT min(event_id) FROM workflow.history WHERE run_id = pg_temp.open_run('loop 1') AND event_type = 'WorkflowExecutionReset'), 2, 'from the first event on');
+SELECT is((SELECT min(event_id) FROM workflow.history WHERE run_id = pg_temp.open_run('loop 4') AND event_type = 'WorkflowExecutionReset'), :rest + 1, 'or from the last');
+SELECT throws_ok(format($$ SELECT workflow.start_batch('reset', 'true', %L) $$, a), '22023', m, 'a rule is one of three: ' || a)
+	FROM (VALUES ('{}', 'where to reset a run to must be said by one rule'), ('{"to": "First", "state": "Pay"}', 'where to reset a run to must be said by one rule'),
+		('{"to": "first"}', 'a run cannot be reset to "first"'), ('{"to": 1}', 'argument "to" of operation "reset" must be a string, not a number'),
+		('{"event": 1}', 'operation "reset" has no argument "event"')) AS bad (a, m);
+SELECT throws_ok(format($$ SELECT workflow.reset_to('loop 1', %L) $$, a), c, NULL, 'of one run, too')
+	FROM (VALUES (NULL, '22004'), ('[]', '22023'), ('"First"', '22023'), ('{"state": 1}', '22023'), ('{"state": "Rent"}', '22023'), ('{"to": "First", "x": 1}', '22023')) AS bad (a, c);
+SELECT isnt(workflow.reset_to('loop 1', '{"state": "Pick"}', 'once more'), NULL, 'as one run can be');
+\o /dev/null
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(pg_temp.statuses('loop 1'), 'Running 1, Terminated 3', 'again and again');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+
 \echo # Runs that continue as new
 \o /dev/null
 SELECT workflow.register('endless', $asl${"StartAt": "Await", "Signals": {"next": {}, "end": {}}, "States": {
@@ -210,6 +285,17 @@ SET LOCAL ROLE batch_reader;
 SELECT results_eq($$ SELECT DISTINCT condition, arguments FROM workflow.batch_operations $$, $$ VALUES (NULL::text, NULL::jsonb) $$,
 	'readers see how far it is, and not for what');
 RESET ROLE;
+
+\echo # Removed
+SELECT throws_ok(format($$ SELECT workflow.delete_batch(workflow.start_batch('cancel', 'true')) $$), '55000', NULL, 'what is not done is not removed');
+SELECT throws_ok($$ SELECT workflow.delete_batch('00000000-0000-7000-8000-000000000000') $$, 'OW030', NULL, 'nor what is not there');
+SET LOCAL ROLE batch_stranger;
+SELECT throws_ok(format($$ SELECT workflow.delete_batch(%L) $$, :'batch'), 'OW030', NULL, 'nor what is others''');
+RESET ROLE;
+SELECT lives_ok($$ SELECT workflow.delete_batch(batch_id) FROM workflow.batch_operations WHERE finished_at IS NOT NULL $$, 'what is done or canceled is');
+SELECT is_empty($$ SELECT batch_id FROM workflow.batch_operations WHERE finished_at IS NOT NULL
+	UNION ALL SELECT batch_id FROM workflow.batch_errors UNION ALL SELECT batch_id FROM workflow.batch_chunk WHERE finished_at IS NOT NULL $$,
+	'with all that is known of it');
 
 SELECT * FROM finish();
 ROLLBACK;
