@@ -152,9 +152,8 @@ run_suite_tap() {
 	local file work before
 
 	work=$(mktemp -d /tmp/order_workflow.tap.XXXXXX)
-	mkdir "$work/src"
 	cp -R test/t test/pgtap test/sql examples doc README.md "$work"
-	cp -R src/machine "$work/src"
+	find src -name '*.[ch]' -exec cp --parents -t "$work" {} +
 	((EUID != 0)) || chown -R postgres: "$work"
 	for file; do
 		before=$suite_failed

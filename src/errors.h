@@ -3,7 +3,7 @@
  *		SQLSTATEs of our own: class "OW".
  *
  * Standard codes are used wherever one says it (insufficient_privilege, invalid_parameter_value …);
- * these are what an application wants to tell apart.  The README lists them; never reuse a number.
+ * these are what an application wants to tell apart.  doc/reference.md lists them; never reuse a number.
  */
 #ifndef OW_ERRORS_H
 #define OW_ERRORS_H

@@ -349,7 +349,7 @@ SELECT workflow_test.begin('2031-01-01 00:00:00+00');
 \o
 SELECT is_empty($$ SELECT * FROM workflow.circuit_breakers WHERE state <> 'Closed' $$, 'as they are');
 
-\echo # README's example
+\echo # the example of doc/activities.md
 \o /dev/null
 CREATE FUNCTION public.quote(jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{}'::jsonb $$;
 SELECT workflow.register_activity('Quote', 'quote(jsonb)', options => '{"StartToCloseSeconds": 5,

@@ -1,5 +1,5 @@
 -- Two things that were code elsewhere, as definitions, on a virtual clock: how often a payment is tried, and what is done
--- about an order depending on where it failed. Both are in README.md.
+-- about an order depending on where it failed. Both are in doc/definitions.md.
 SET client_min_messages = error;	-- no warnings of missing timeouts
 BEGIN;
 \o /dev/null

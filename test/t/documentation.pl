@@ -1,12 +1,13 @@
 # The examples of the README and of the pages run as they are printed: the SQL of a page goes through psql from top to
 # bottom, and where what it shows stands below, that is what comes, but for ids and times.  Each page has a cluster of its own,
-# in which Getting started was done before.  Links lead to headings.
+# in which Getting started was done before.  Links lead to headings, and all errors and settings are documented.
 
 use strict;
 use warnings;
 
 use Cwd qw(abs_path);
 use File::Basename;
+use File::Find ();
 use File::Temp;
 use PostgreSQL::Test::Utils;
 use WorkerTest;
@@ -35,7 +36,7 @@ sub examples
 	return @found;
 }
 
-# Links within the pages that lead to no heading
+# Links within the pages that lead to no heading, or no page
 sub broken_links
 {
 	my (@pages) = @_;
@@ -51,15 +52,52 @@ sub broken_links
 	}
 	foreach my $page (@pages)
 	{
-		foreach my $link (slurp_file("$root/$page") =~ /\]\(([\w.\/]*#[\w-]+)\)/g)
+		foreach my $link (slurp_file("$root/$page") =~ /\]\(([\w.\/]*#[\w-]+|[\w.\/]+\.md)\)/g)
 		{
 			my ($to, $anchor) = split /#/, $link;
 
 			$to = $to eq '' ? $page : $page =~ /^doc/ ? "doc/$to" =~ s/^doc\/\.\.\///r : $to;
-			push @broken, "$page: $link" unless $heading{$to}{$anchor} || !grep { $_ eq $to } @pages;
+			push @broken, "$page: $link" if grep({ $_ eq $to } @pages) && defined $anchor ? !$heading{$to}{$anchor} : $to =~ /^(README|doc)/ && !-f "$root/$to";
 		}
 	}
 	return @broken;
+}
+
+# All of the sources
+sub sources
+{
+	my @files;
+
+	File::Find::find({ no_chdir => 1, wanted => sub { push @files, $_ if /\.[ch]$/ } }, "$root/src");
+	return join '', map { slurp_file($_) } sort @files;
+}
+
+# SQLSTATEs of our own, as the sources define them
+sub sqlstates
+{
+	my @states = slurp_file("$root/src/errors.h") =~ /^#define ERRCODE_OW_\w+\s+MAKE_SQLSTATE\((.*?)\)/gm;
+
+	return sort map { s/[', ]//gr } @states;
+}
+
+# The first column of a table: what is in backquotes there, in the rows that begin so
+sub rows
+{
+	my ($page, $pattern) = @_;
+
+	my @rows = slurp_file("$root/$page") =~ /^\| `($pattern)` \|/gm;
+
+	return sort @rows;
+}
+
+# Names of errors in runs that the sources have and a page does not
+sub undocumented_errors
+{
+	my $text = slurp_file("$root/doc/reference.md");
+	my %name = map { $_ => 1 } sources() =~ /"(OW\.[A-Z]\w+)"/g;
+
+	cmp_ok(keys %name, '>', 15, 'errors in runs are found');
+	return sort grep { $text !~ /`\Q$_\E[`(]/ } keys %name;
 }
 
 # What is the same each time
@@ -166,11 +204,11 @@ SELECT workflow_test.run();
 }
 };
 
-# Has the README's worker do a task.
+# Has the worker in Python do a task.
 sub work
 {
 	my ($node) = @_;
-	my ($worker) = slurp_file("$root/README.md") =~ /^```python\n(.*?)^```$/ms;
+	my ($worker) = slurp_file("$root/doc/activities.md") =~ /^```python\n(.*?)^```$/ms;
 	my $script = File::Temp->new(SUFFIX => '.py');
 
 	print $script "def pack(input): return {'van': input['product']}\n$worker";
@@ -181,25 +219,32 @@ sub work
 	return;
 }
 
-is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(language children operations workers versions schedules observability testing tuning reference architecture))),
+is(join(', ', broken_links('README.md', map { "doc/$_.md" } qw(activities definitions language children runs privileges settings troubleshooting
+	operations workers versions schedules observability testing tuning reference architecture))),
 	'', 'links lead to headings');
 
 my @start = examples('README.md', 'Getting started', 'Activities');
 my $node = start_cluster('readme');
 
 play($node, @start, examples('README.md', 'Activities', 'Testing'));
-SKIP:
-{
-	skip 'there is no psycopg2', 1 if system('/usr/bin/python3 -c "import psycopg2" 2>/dev/null') != 0;
-	work($node);
-	is($node->safe_psql('shop', q{SELECT workflow.result('python')}), '{"van": "lamp"}', 'the worker in Python works');
-}
+is_deeply([ rows('doc/settings.md', '\w+') ],
+	[ sort split /\n/, $node->safe_psql('postgres', q{SELECT substr(name, 16) FROM pg_settings WHERE name LIKE 'order\\_workflow.%'}) ],
+	'all settings are documented');
 $node->stop;
+is_deeply([ rows('doc/reference.md', 'OW\d{3}') ], [ sqlstates() ], 'all SQLSTATEs are documented');
+is(join(', ', undocumented_errors()), '', 'all errors in runs are documented');
 
-foreach my $page (@ARGV ? @ARGV : qw(language children operations workers versions schedules observability))
+foreach my $page (@ARGV ? @ARGV : qw(activities definitions language children runs privileges operations workers versions schedules observability))
 {
 	$node = start_cluster($page, $page eq 'schedules' ? @pg_cron : ());
 	play($node, $page eq 'observability' ? $failed_order : @start, examples("doc/$page.md"));
+  SKIP:
+	if ($page eq 'activities')
+	{
+		skip 'there is no psycopg2', 1 if system('/usr/bin/python3 -c "import psycopg2" 2>/dev/null') != 0;
+		work($node);
+		is($node->safe_psql('shop', q{SELECT workflow.result('python')}), '{"van": "lamp"}', 'the worker in Python works');
+	}
 	$node->stop;
 }
 
