@@ -7,6 +7,7 @@
  *		read the history, and find out where the run can be reset to
  *		replay it up to the event: the state of the new run
  *		terminate the run, if it is open; its row goes
+ *		know the ids of signals and updates again, if it is closed
  *		insert the new run, with its part of the history and what hangs on it
  *		send it the signals and updates that the other had after the event
  *
@@ -302,6 +303,8 @@ write_runs(Base *base, OwLoadedRun *loaded)
 	ow_store_open();
 	if (base->open != NULL)
 		ow_run_flush(list_make1(base->open));
+	else
+		ow_run_recall(loaded);
 	inserted = ow_run_insert(loaded);
 	if (inserted)
 		ow_run_tell_again(base->open, list_copy_tail(base->events, kept), loaded);

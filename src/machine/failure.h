@@ -45,6 +45,7 @@ typedef struct OwFailure
 #define OW_ERROR_INVALID_OUTPUT "OW.InvalidOutput"
 #define OW_ERROR_UPDATE_REJECTED "OW.UpdateRejected"
 #define OW_ERROR_UPDATE_DROPPED "OW.UpdateDropped"
+#define OW_CAUSE_UPDATE_DROPPED "the run closed before a state took the update"
 #define OW_ERROR_CANCELED "OW.Canceled"
 #define OW_ERROR_NO_LEASE "OW.NoLease"
 #define OW_ERROR_TRANSITION_LIMIT "OW.TransitionLimitExceeded"

@@ -333,7 +333,7 @@ ow_machine_drop_updates(OwMachine *machine)
 	OwFailure	failure;
 	ListCell   *cell;
 
-	(void) ow_fail(&failure, OW_ERROR_UPDATE_DROPPED, "the run closed before a state took the update");
+	(void) ow_fail(&failure, OW_ERROR_UPDATE_DROPPED, OW_CAUSE_UPDATE_DROPPED);
 	foreach(cell, machine->run->signals)
 	{
 		const OwBufferedSignal *signal = lfirst(cell);

@@ -98,6 +98,9 @@ extern void ow_run_flush(List *runs);
 /* Insert a run that is in memory only, with all that hangs on it; false: its workflow id has an open run. */
 extern bool ow_run_insert(OwLoadedRun *loaded);
 
+/* Ids of signals and updates count again, for a run that comes of the reset of a closed one. */
+extern void ow_run_recall(const OwLoadedRun *loaded);
+
 /*
  * Send a run that comes of a reset what its base, if that was open (else NULL), was told and has not taken in, and what
  * its base had been told in these events.

@@ -93,7 +93,7 @@ failure_of(const Jsonb *event)
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Error", error ? error : OW_ERROR_UPDATE_DROPPED);
 	ow_object_add_text(&object, "Cause", error ? ow_json_get_string(event, "cause") :
-					   "the run closed before a state took the update");
+					   OW_CAUSE_UPDATE_DROPPED);
 	return ow_object_end(&object);
 }
 

@@ -9,9 +9,14 @@ CREATE TABLE public.sent (id int, kind text, run text);
 CREATE TABLE public.surprise (operation text, code text, message text, context text);
 GRANT ALL ON public.done, public.sent, public.surprise, public.ids TO PUBLIC;
 
-CREATE FUNCTION public.note(input jsonb) RETURNS jsonb LANGUAGE sql AS $$
+CREATE FUNCTION public.note(input jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
 	INSERT INTO public.done SELECT a.run_id, a.state, a.idempotency_key, false FROM workflow.current_activity() a;
-	SELECT input $$;
+	IF random() < 0.05 THEN
+		PERFORM public.meddle((random() * 100000)::int, 'run ' || (random() * 5)::int);
+	END IF;
+	RETURN input;
+END $$;
 CREATE FUNCTION public.undo(input jsonb) RETURNS jsonb LANGUAGE sql AS $$
 	INSERT INTO public.done SELECT a.run_id, a.state, a.idempotency_key, true FROM workflow.current_activity() a;
 	SELECT input $$;
@@ -81,6 +86,7 @@ FROM (VALUES ($asl${"StartAt": "Begin", "Defaults": {"StartToCloseSeconds": 60},
 		"Tidy": {"Type": "Compensate", "Next": "Done"},
 		"Done": {"Type": "Pass", "Parameters": {"sum.$": "$sum"}, "End": true}}}$asl$)) d (definition);
 SELECT workflow.grant_workflow('carrier', 'life', '{start,signal,cancel,read}');
+SELECT workflow.put_schedule(true, 'hourly', 'life', NULL, '{"round": 2, "items": [1]}', '0 * * * *', 'BufferAll', '1 hour', '0', 'scheduled', NULL, NULL, NULL, NULL, NULL, false);
 RESET ROLE;
 
 -- An event that a run can be reset to
@@ -91,7 +97,7 @@ CREATE FUNCTION public.reset_event(run uuid) RETURNS int LANGUAGE sql AS $$
 CREATE FUNCTION public.meddle(what int, id text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	n CONSTANT int := nextval('public.ids');
-	operations CONSTANT text[] := '{start,start,start existing,start reject,signal,signal,signal,signal with start,update,update,approve,approve,update result,query,pause,resume,resume,cancel,terminate,reset,reset,reset,upgrade,retry,retry compensation,attributes,pause activity,resume activity,resume activity,reset activity,child,explain,batch}';
+	operations CONSTANT text[] := '{start,start,start existing,start reject,signal,signal,signal,signal with start,update,update,approve,approve,update result,query,pause,resume,resume,cancel,terminate,reset,reset,reset,upgrade,schedule,retry,retry compensation,attributes,pause activity,resume activity,resume activity,reset activity,child,explain,batch}';
 	operation text := operations[1 + what % cardinality(operations)];
 	input CONSTANT jsonb := jsonb_build_object('round', 1 + n % 3, 'items', '[1, 2, 3]'::jsonb);
 	run uuid;
@@ -143,6 +149,7 @@ BEGIN
 				ELSE SELECT run_id INTO run FROM workflow.executions e WHERE e.workflow_id = child ORDER BY random() LIMIT 1;
 					PERFORM workflow.reset(run, public.reset_event(run));
 			END CASE;
+		WHEN 'schedule' THEN PERFORM workflow.trigger_schedule('hourly', (ARRAY['Skip', 'BufferOne', 'BufferAll', 'CancelOther', 'TerminateOther', 'AllowAll'])[1 + n % 6]);
 		WHEN 'explain' THEN PERFORM FROM workflow.explain(id);
 		WHEN 'batch' THEN
 			run := workflow.start_batch((ARRAY['signal', 'cancel', 'pause', 'resume', 'resume', 'upgrade'])[1 + n % 6],

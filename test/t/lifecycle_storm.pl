@@ -113,6 +113,7 @@ my $mend = q{
 		END LOOP;
 	END $$;
 	SET ROLE shop;
+	SELECT workflow.remove_schedule('hourly') FROM workflow.schedules;
 	CREATE TEMPORARY TABLE taken AS SELECT task_token FROM workflow.poll_activity('outside', 'worker', 100);
 	SELECT format('SELECT public.answer(%L)', task_token) FROM taken \gexec
 	};
