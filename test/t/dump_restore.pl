@@ -39,7 +39,7 @@ $original->safe_psql('shop', qq{SET ROLE $_; SELECT workflow.start_activity('Ech
 
 $original->safe_psql('shop', q{SET ROLE shop;
 	SELECT workflow.put_schedule(true, 'nightly', 'OrderSaga', NULL, '{"order_id": 1}', '30 2 1 1 *', 'Skip', '1 day', '5 min', NULL,
-		NULL, NULL, 7, '{"a": 1}', '1 hour', NULL)});
+		NULL, NULL, 7, '{"a": 1}', '1 hour', '10 min', '{"MaxAttempts": 1}', 2, NULL, NULL)});
 
 # Periods so short that the orders are spread over many partitions
 $original->safe_psql(
