@@ -234,7 +234,7 @@ $node->stop;
 is_deeply([ rows('doc/reference.md', 'OW\d{3}') ], [ sqlstates() ], 'all SQLSTATEs are documented');
 is(join(', ', undocumented_errors()), '', 'all errors in runs are documented');
 
-foreach my $page (@ARGV ? @ARGV : qw(activities definitions language children runs privileges operations workers versions schedules observability))
+foreach my $page (@ARGV ? grep { $_ ne 'testing' } @ARGV : qw(activities definitions language children runs privileges operations workers versions schedules observability))
 {
 	$node = start_cluster($page, $page eq 'schedules' ? @pg_cron : ());
 	play($node, $page eq 'observability' ? $failed_order : @start, examples("doc/$page.md"));
@@ -246,6 +246,25 @@ foreach my $page (@ARGV ? @ARGV : qw(activities definitions language children ru
 		is($node->safe_psql('shop', q{SELECT workflow.result('python')}), '{"van": "lamp"}', 'the worker in Python works');
 	}
 	$node->stop;
+}
+
+# The page about testing is in files: its first test runs from them, and the others are parts of an example, which is a test here, too.
+if (!@ARGV || grep { $_ eq 'testing' } @ARGV)
+{
+	my ($saga, $first_test, @others) = examples('doc/testing.md');
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	my $example = slurp_file("$root/examples/testing/order_saga_test.sql") =~ s/\s+/ /gr;
+
+	$node = start_cluster('testing');
+	$node->safe_psql('postgres', 'CREATE EXTENSION order_workflow_test CASCADE');
+	append_to_file("$folder/order_saga.sql", $saga->{sql});
+	append_to_file("$folder/order_saga_test.sql", $first_test->{sql});
+	like($node->safe_psql('postgres', "\\i $folder/order_saga_test.sql"), qr/\A1\.\.2\nok 1\b.*\nok 2\b.*\z/, 'the first test passes');
+	$node->stop;
+	foreach my $other (grep { $_->{sql} !~ /\\set history/ } @others)
+	{
+		cmp_ok(index($example, $other->{sql} =~ s/\s+/ /gr), '>=', 0, "$other->{at}: stands in the example");
+	}
 }
 
 done_testing();
