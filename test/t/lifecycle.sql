@@ -86,7 +86,7 @@ FROM (VALUES ($asl${"StartAt": "Begin", "Defaults": {"StartToCloseSeconds": 60},
 		"Tidy": {"Type": "Compensate", "Next": "Done"},
 		"Done": {"Type": "Pass", "Parameters": {"sum.$": "$sum"}, "End": true}}}$asl$)) d (definition);
 SELECT workflow.grant_workflow('carrier', 'life', '{start,signal,cancel,read}');
-SELECT workflow.put_schedule(true, 'hourly', 'life', NULL, '{"round": 2, "items": [1]}', '0 * * * *', 'BufferAll', '1 hour', '0', 'scheduled', NULL, NULL, NULL, NULL, NULL, false);
+SELECT workflow.put_schedule(true, 'hourly', 'life', NULL, '{"round": 2, "items": [1]}', '0 * * * *', 'BufferAll', '1 hour', '0', 'scheduled', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false);
 RESET ROLE;
 
 -- An event that a run can be reset to
