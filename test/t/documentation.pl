@@ -1,6 +1,7 @@
 # The examples of the README and of the pages run as they are printed: the SQL of a page goes through psql from top to
 # bottom, and where what it shows stands below, that is what comes, but for ids and times.  Each page has a cluster of its own,
-# in which Getting started was done before.  Links lead to headings, and all errors and settings are documented.
+# in which Getting started was done before.  Links lead to headings, and all errors,
+# settings and columns of views are documented.
 
 use strict;
 use warnings;
@@ -88,6 +89,20 @@ sub rows
 	my @rows = slurp_file("$root/$page") =~ /^\| `($pattern)` \|/gm;
 
 	return sort @rows;
+}
+
+# Columns of views that the reference does not tell of
+sub undocumented_columns
+{
+	my ($node) = @_;
+	my %view = slurp_file("$root/doc/reference.md") =~ /^`workflow\.(\w+)`:(.*?)(?=^`workflow\.\w+`:|^## )/gms;
+	my @columns = split /\n/, $node->safe_psql('shop', q{
+		SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+		WHERE c.relnamespace = 'workflow'::regnamespace AND c.relkind = 'v' AND a.attnum > 0
+		  AND c.relname NOT LIKE 'readable%' AND c.relname <> 'viewer' AND has_table_privilege('shop', c.oid, 'SELECT')});
+
+	cmp_ok(@columns, '>', 200, 'columns of views are found');
+	return grep { my ($view, $column) = split /\./; ($view{$view} // '') !~ /\b$column\b/ } @columns;
 }
 
 # Names of errors in runs that the sources have and a page does not
@@ -230,6 +245,7 @@ play($node, @start, examples('README.md', 'Activities', 'Testing'));
 is_deeply([ rows('doc/settings.md', '\w+') ],
 	[ sort split /\n/, $node->safe_psql('postgres', q{SELECT substr(name, 16) FROM pg_settings WHERE name LIKE 'order\\_workflow.%'}) ],
 	'all settings are documented');
+is(join(', ', undocumented_columns($node)), '', 'all columns of views are documented');
 $node->stop;
 is_deeply([ rows('doc/reference.md', 'OW\d{3}') ], [ sqlstates() ], 'all SQLSTATEs are documented');
 is(join(', ', undocumented_errors()), '', 'all errors in runs are documented');
