@@ -250,7 +250,7 @@ fuzz_run_describe(const OwRun *run, const FuzzStore *store, const OwDefinition *
 	put_json(&out, "paused", run->paused);
 	put_json(&out, "changes", run->changes);
 	put_json(&out, "updated", run->updated);
-	appendStringInfo(&out, "outcome: %d %s %s %s\n", run->outcome.decided, ow_status_name(run->outcome.status),
+	appendStringInfo(&out, "outcome: %d %d %s %s %s\n", run->outcome.decided, run->outcome.non_retryable, ow_status_name(run->outcome.status),
 					 run->outcome.error ? run->outcome.error : "none", run->outcome.cause ? run->outcome.cause : "none");
 	put_json(&out, "output", run->outcome.output);
 	put_json(&out, "public error", run->outcome.public_error);

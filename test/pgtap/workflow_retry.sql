@@ -141,7 +141,7 @@ SELECT workflow.register('final', $asl${"StartAt": "Where", "Retry": [{"ErrorEqu
 	"A": {"Type": "Task", "Resource": "A", "Compensate": "UndoA", "Next": "Final"},
 	"Final": {"Type": "Task", "Resource": "Final", "End": true},
 	"Q": {"Type": "Task", "Resource": "Outside", "ScheduleToStartSeconds": 10, "End": true},
-	"Both": {"Type": "Parallel", "End": true, "Branches": [{"StartAt": "A1", "States": {
+	"Both": {"Type": "Parallel", "End": true, "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1}], "Branches": [{"StartAt": "A1", "States": {
 		"A1": {"Type": "Task", "Resource": "A", "Compensate": "UndoA", "Next": "F1"}, "F1": {"Type": "Task", "Resource": "Final", "End": true}}}]}}}$asl$);
 SELECT workflow_test.begin('2030-01-01 00:00:00+00');
 SELECT workflow_test.mock_activity('A', '1'), workflow_test.mock_activity('UndoA', error => 'Stubborn', non_retryable => true, times => 1), workflow_test.mock_activity('UndoA', '1');
@@ -154,6 +154,7 @@ SELECT workflow_test.run('2030-01-01 01:00:00+00');
 \o
 SELECT is(pg_temp.attempts('final'), '1 Failed Declined 1-1', 'the run is not tried again either');
 SELECT is(pg_temp.attempts('final branch'), '1 Failed Declined 1-1', 'nor if it was in a branch');
+SELECT is((SELECT count(*) FROM workflow.history WHERE workflow_id = 'final branch' AND event_type = 'BranchStarted'), 1::bigint, 'nor are all branches');
 SELECT is(pg_temp.attempts('final reopened'), '1 Failed Declined 0-1', 'nor when it is opened again for a compensation');
 SELECT is(pg_temp.attempts('final queue'), '1 Failed States.Timeout 1-11, 2 Failed States.Timeout 11-22', 'a limit of a task says nothing about the run');
 SELECT is((SELECT attributes->'non_retryable' FROM workflow.history WHERE workflow_id = 'final' AND event_type = 'ActivityTaskFailed'), 'true', 'history tells');
