@@ -71,6 +71,19 @@ FROM sample
 WHERE section = 'outside'
 WINDOW r AS (PARTITION BY round);
 
+-- Runs closed per second, and the longest start, around the emptying of a leaf: one row per round.
+CREATE TEMP VIEW retention AS
+SELECT round, (SELECT value FROM sample WHERE section = 'retention' AND metric = 'runs') AS runs,
+       nullif(max(value) FILTER (WHERE leg = 'before' AND metric = 'rate'), 0) AS before,
+       max(value) FILTER (WHERE leg = 'during' AND metric = 'rate') AS during,
+       max(value) FILTER (WHERE leg = 'after' AND metric = 'rate') AS after,
+       max(value) FILTER (WHERE metric = 'seconds') AS seconds,
+       max(value) FILTER (WHERE leg = 'before' AND metric = 'stall') AS stall_before,
+       max(value) FILTER (WHERE leg = 'during' AND metric = 'stall') AS stall_during
+FROM sample
+WHERE section = 'retention' AND round > 0
+GROUP BY round;
+
 CREATE TEMP VIEW figure (position, name, sense, target, unit, value) AS
 SELECT 1, 'order-4, started one per transaction by 16 clients, against (a)', 'at least', 3, '×', rate / naive
 FROM leg WHERE leg = 'one'
@@ -137,7 +150,11 @@ FROM outside WHERE leg = 'controlled' AND metric = 'rate'
 UNION ALL
 SELECT 20, 'tasks taken and done under an old snapshot, the last sixth of the time against the first', 'at least', 0.9, '×',
        max(value) FILTER (WHERE leg = 'snapshot 6') / nullif(max(value) FILTER (WHERE leg = 'snapshot 1'), 0)
-FROM outside WHERE leg ~ '^snapshot' HAVING count(*) > 0;
+FROM outside WHERE leg ~ '^snapshot' HAVING count(*) > 0
+UNION ALL
+SELECT 21, format('order-4 while a leaf with %s closed runs is emptied, against nothing else', pg_temp.show(runs)), 'at least', 0.9, '×',
+       during / before
+FROM retention;
 
 \qecho
 \qecho '## Targets'
@@ -160,7 +177,8 @@ SELECT EXISTS (SELECT FROM sample WHERE section = 'throughput') AS has_throughpu
        EXISTS (SELECT FROM sample WHERE section = 'latency') AS has_latency,
        EXISTS (SELECT FROM sample WHERE section = 'memory') AS has_memory,
        EXISTS (SELECT FROM sample WHERE section = 'idle') AS has_idle,
-       EXISTS (SELECT FROM sample WHERE section = 'outside') AS has_outside \gset
+       EXISTS (SELECT FROM sample WHERE section = 'outside') AS has_outside,
+       EXISTS (SELECT FROM sample WHERE section = 'retention') AS has_retention \gset
 
 \if :has_memory
 \qecho
@@ -355,6 +373,25 @@ SELECT format('Under a snapshot as old as the measurement, 8 workers with 10 tas
               string_agg(pg_temp.show(value), ', ' ORDER BY leg), (SELECT value FROM sample WHERE leg = 'snapshot' AND metric = 'seconds'))
 FROM outside
 WHERE leg ~ '^snapshot .';
+\endif
+
+\if :has_retention
+\qecho
+\qecho '## Retention'
+\qecho
+SELECT format('`CALL workflow.apply_retention()` empties a leaf with %s closed runs in %s s, while 16 clients start order-4 as fast as they can.',
+              pg_temp.show(max(runs)), pg_temp.summary(array_agg(seconds)))
+FROM retention;
+\qecho
+\qecho '| | runs closed/s | against before | longest start, ms |'
+\qecho '|---|---|---|---|'
+SELECT format('| %s | %s | %s | %s |', title, pg_temp.summary(array_agg(rate)), pg_temp.summary(array_agg(rate / before)),
+              pg_temp.summary(array_agg(stall)))
+FROM (SELECT 1 AS position, 'before' AS title, before AS rate, before, stall_before AS stall FROM retention
+      UNION ALL SELECT 2, 'while it is emptied', during, before, stall_during FROM retention
+      UNION ALL SELECT 3, 'in the 5 s after', after, before, NULL FROM retention) AS leg
+GROUP BY position, title
+ORDER BY position;
 \endif
 
 \if :has_baseline

@@ -5,7 +5,7 @@
 #   bench/run.sh [--quick] [--rounds N] [--keep] [SECTION ...]
 #
 # Sections: memory, throughput (with WAL and commits), branches (chains, Map, Parallel), latency, idle, outside
-# (activities of programs outside), and with BASELINE=COMMIT baseline (order-4 by that build and by this one); all of them by default.
+# (activities of programs outside), retention, and with BASELINE=COMMIT baseline (order-4 by that build and by this one); all of them by default.
 #   --quick     small numbers, to see that everything works
 #   --rounds N  rounds of the sections that have rounds (default 5)
 #   --keep      leave the cluster "bench" running afterwards
@@ -18,7 +18,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../dev/common.sh"
 
 readonly cluster=${CLUSTER:-bench} database=bench role=bench
-all_sections=(memory throughput branches latency idle outside) # memory while the executors are fresh
+all_sections=(memory throughput branches latency idle outside retention) # memory while the executors are fresh
 # First: both builds begin with empty tables.
 [[ -z ${BASELINE:-} ]] || all_sections=(baseline "${all_sections[@]}")
 readonly all_sections
@@ -65,12 +65,14 @@ memory_step=10000 memory_steps=10
 chains=200 items=20000 item_counts=(100 1000 10000)
 baseline_runs=20000
 by_workers=8000 heartbeats=1000000 snapshot_runs=150000 snapshot_seconds=60
+kept=200000
 parked=10000 settle_seconds=15 idle_seconds=10
 if $quick; then
 	rounds=${rounds:-1} naive_seconds=2 batches=10 by_one=4000 by_many=10000
 	latency_seconds=3 memory_step=1000 settle_seconds=5
 	chains=20 items=1000 item_counts=(10 100 1000) baseline_runs=4000
 	by_workers=960 heartbeats=32000 snapshot_runs=6000 snapshot_seconds=6
+	kept=20000
 fi
 rounds=${rounds:-5}
 
@@ -471,6 +473,71 @@ measure_idle() {
 	# nobody waits for them
 	sql -c "SELECT count(workflow.terminate(run_id)) FROM workflow.execution" >"$work/out"
 	drain >"$work/out"
+}
+
+#
+# Retention
+#
+
+# Runs closed per second within a time
+record_closed() { # LEG FROM UNTIL, in seconds of the epoch
+	record "$1" rate "$(sql -c "SELECT count(*) / ($3 - $2) FROM workflow.closed_execution
+	                            WHERE closed_at >= to_timestamp($2) AND closed_at < to_timestamp($3)")"
+}
+
+# The longest of the starts that were under way within a time
+record_stall() { # LEG FROM UNTIL
+	record "$1" stall "$(awk -v from="$2" -v until="$3" '
+		{ end = $5 + $6 / 1e6; begin = end - $3 / 1e6 }
+		end >= from && begin <= until && $3 > most { most = $3 }
+		END { print most / 1000 }' "$work"/starts.*)"
+}
+
+# Runs that nobody wants any longer, all in one leaf.  A class that keeps runs for 15 s has a leaf due for 5 s of each 25.
+prepare_leaf() {
+	sql -o "$work/out" -c "SELECT workflow.set_retention_class('short', '1 day')"
+	start_many brief "$kept"
+	drain >"$work/out"
+	sql -o "$work/out" -c "SELECT workflow.set_retention_class('short', '15 s')" -c "VACUUM ANALYZE"
+	sleep 16
+}
+
+# order-4 as fast as it goes: alone, while the leaf is emptied, and alone again.
+measure_retention() {
+	local alone from until starts
+
+	sql -U "$role" -o "$work/out" <<-'SQL'
+		SELECT workflow.register('brief', '{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}'::jsonb),
+		       workflow.set_retention('brief', '1 day')
+	SQL
+	record leaf runs "$kept"
+	for ((round = 1; round <= rounds; round++)); do
+		say "  round $round of $rounds"
+		prepare_leaf
+		rm -f "$work"/starts.*
+		bench -c 16 -j 2 -T 45 -l --log-prefix="$work/starts" -D workflow=order_4 -f "$here/start_one.pgbench" >"$work/out" &
+		starts=$!
+		sleep 4
+		alone=$EPOCHREALTIME
+		sleep 5
+		until [[ $(sql -c "SELECT count(*) FROM workflow.due_leaves()") == 1 ]]; do
+			sleep 0.1
+		done
+		from=$EPOCHREALTIME
+		sql -c "CALL workflow.apply_retention()" 2>"$work/said"
+		until=$EPOCHREALTIME
+		grep -q "$kept runs have gone" "$work/said" || die "the leaf was not emptied: $(cat "$work/said")"
+		sleep 5
+		record_closed before "$alone" "$from"
+		record_closed during "$from" "$until"
+		record_closed after "$until" "$(calculate "$until + 5")"
+		wait "$starts"
+		record during seconds "$(calculate "$until - $from")"
+		record_stall before "$alone" "$from"
+		record_stall during "$from" "$until"
+		drain >"$work/out"
+	done
+	round=0
 }
 
 #

@@ -336,10 +336,31 @@ END
 $$;
 COMMENT ON FUNCTION workflow.tell_retention() IS 'Tells what apply_retention would do';
 
+-- retention_job_elsewhere: how to make the job in the database that has pg_cron, or to remove it; NULL: that is not another
+CREATE FUNCTION workflow.retention_job_elsewhere(schedule text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    place CONSTANT text := workflow.pg_cron_database();
+    job   CONSTANT text := concat('order_workflow retention of ', current_database());
+BEGIN
+    IF place = current_database() THEN
+        RETURN NULL;
+    END IF;
+    RETURN format('A superuser runs in database "%s": ', place)
+        || CASE WHEN schedule IS NULL THEN format('SELECT cron.unschedule(%L);', job)
+                ELSE format('SELECT cron.schedule_in_database(%L, %L, %L, %L);', job, schedule,
+                            'CALL workflow.apply_retention()', current_database()) END;
+END
+$$;
+COMMENT ON FUNCTION workflow.retention_job_elsewhere(text) IS
+    'How to have pg_cron remove closed runs when it is in another database';
+
 -- schedule_retention: has pg_cron call apply_retention
 --   schedule  when, as for cron; NULL: not any more
 -- Each class must be looked at once per period, a third of the time that it keeps runs: hourly is often enough for most.
--- Raises feature_not_supported without pg_cron in this database.
+-- Raises feature_not_supported without pg_cron in this database; when it is in another, the hint has the statement for there.
 CREATE FUNCTION workflow.schedule_retention(schedule text DEFAULT '17 * * * *') RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -350,7 +371,8 @@ BEGIN
     IF to_regprocedure('cron.schedule(text,text,text)') IS NULL THEN
         RAISE feature_not_supported USING
             MESSAGE = 'pg_cron is not installed in this database',
-            HINT = 'Where it is, use cron.schedule_in_database(). Whatever else can CALL workflow.apply_retention() will do as well.';
+            HINT = coalesce(workflow.retention_job_elsewhere(schedule) || ' ', '')
+                || 'Whatever else can CALL workflow.apply_retention() will do as well.';
     END IF;
     IF schedule IS NULL THEN
         EXECUTE 'SELECT cron.unschedule(j.jobname::text) FROM cron.job j WHERE j.jobname = $1' USING job;

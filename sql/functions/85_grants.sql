@@ -30,7 +30,7 @@ BEGIN ATOMIC
                              'revoke_reader', 'grantable', 'was_granted', 'require_role',
                              'set_retention_class', 'ring_tables', 'leaf_tables', 'export_closed', 'surviving_runs', 'move_runs',
                              'lock_leaf', 'empty_leaf', 'due_leaves', 'try_empty_leaf', 'apply_retention', 'warn_of_leaf',
-                             'tell_retention', 'schedule_retention'),
+                             'tell_retention', 'retention_job_elsewhere', 'schedule_retention'),
            p.proname IN ('see_all_runs', 'get_execution', 'get_history', 'shard_key', 'explain', 'explain_run',
                          'describe', 'describe_mermaid', 'describe_dot', 'describe_states', 'with_template',
                          'nested_machines', 'definition_source', 'last_version', 'definition_state',
