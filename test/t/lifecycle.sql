@@ -86,7 +86,8 @@ FROM (VALUES ($asl${"StartAt": "Begin", "Defaults": {"StartToCloseSeconds": 60},
 		"Tidy": {"Type": "Compensate", "Next": "Done"},
 		"Done": {"Type": "Pass", "Parameters": {"sum.$": "$sum"}, "End": true}}}$asl$)) d (definition);
 SELECT workflow.grant_workflow('carrier', 'life', '{start,signal,cancel,read}');
-SELECT workflow.put_schedule(true, 'hourly', 'life', NULL, '{"round": 2, "items": [1]}', '0 * * * *', 'BufferAll', '1 hour', '0', 'scheduled', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false);
+SELECT workflow.put_schedule(true, 'hourly', 'life', NULL, '{"round": 2, "items": [1]}', '0 * * * *', 'BufferAll', '1 hour', '0', 'scheduled', NULL, NULL, NULL, NULL, NULL, NULL,
+	NULL, NULL, '{"Tags": ["scheduled"]}', false);
 RESET ROLE;
 
 -- An event that a run can be reset to
@@ -177,4 +178,24 @@ CREATE FUNCTION public.answer(token uuid) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN CASE WHEN random() < 0.2 THEN workflow.fail_activity(token, 'Busy')
 		WHEN random() < 0.9 THEN workflow.complete_activity(token, '{"done": "outside"}') END;
+END $$;
+
+-- What operators would do in the end: repair what is stuck, let go on what is paused
+CREATE FUNCTION public.mend() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	run record;
+BEGIN
+	PERFORM workflow.remove_schedule(s.name) FROM workflow.schedules s;
+	FOR run IN SELECT e.run_id, e.status, NULL AS activity FROM workflow.executions e WHERE e.closed_at IS NULL AND e.status IN ('Stuck', 'Paused')
+		UNION SELECT p.run_id, 'Paused activity', p.activity FROM workflow.pending_activities p WHERE p.status = 'Paused' LOOP
+		BEGIN
+			CASE run.status
+				WHEN 'Stuck' THEN PERFORM workflow.retry(run.run_id, 2);
+				WHEN 'Paused' THEN PERFORM workflow.resume(run.run_id);
+				ELSE PERFORM workflow.resume_activity(run.run_id, run.activity);
+			END CASE;
+		EXCEPTION WHEN SQLSTATE 'OW009' OR SQLSTATE 'OW012' THEN
+			NULL; -- it went on by itself
+		END;
+	END LOOP;
 END $$;
