@@ -141,7 +141,7 @@ is( $node->safe_psql('shop', q{
 is( $node->safe_psql('shop', q{
 	SELECT count(*) FROM workflow.search_attribute s WHERE NOT EXISTS (SELECT FROM workflow.executions e WHERE e.run_id = s.run_id)}), '0', 'search attributes are of runs');
 is($node->safe_psql('shop', slurp_file("$directory/consistency.sql") . 'SELECT * FROM pg_temp.faults() LIMIT 10'), '', 'no faults');
-my $log = join "\n", grep { !/terminating connection|server process|terminated by signal|all server processes|not properly shut down|could not receive|FATAL:  (the database|terminating)/ }
+my $log = join "\n", grep { !/terminating connection|server process|terminated by signal|all server processes|not properly shut down|could not receive|FATAL:  (connection to client lost|the database|terminating)/ }
 	grep { /PANIC|WARNING|TRAP|FATAL|deadlock|XX000/ } split /\n/, slurp_file($node->logfile);
 is($log, '', 'nothing alarming in the log');
 $node->stop;
