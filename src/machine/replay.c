@@ -43,6 +43,7 @@
 
 #define REJECTED "ActivityTaskRejected"
 #define RESET "WorkflowExecutionReset"
+#define UPGRADED "WorkflowExecutionUpgraded"
 
 /* Replay stores nothing: what has ended is in memory still. */
 static void
@@ -335,7 +336,7 @@ static const struct
 	{"RequestCancelExternalWorkflowExecutionFailed", OW_INPUT_REQUEST_FAILED},
 	{"TransitionLimitReached", OW_INPUT_TRANSITION_LIMIT},
 	{RESET, OW_INPUT_RESET},
-	{"WorkflowExecutionUpgraded", OW_INPUT_UPGRADE}
+	{UPGRADED, OW_INPUT_UPGRADE}
 };
 
 static bool
@@ -572,6 +573,15 @@ note_rest(OwReplay *replay, const OwMachine *machine)
 	replay->rests = lappend(replay->rests, rest);
 }
 
+/* A reset, or an upgrade, leaves the run where it is: whatever it does next it does by itself. */
+static bool
+was_left_there(const OwMachine *machine)
+{
+	const OwHistoryEvent *last = machine->events == NIL ? NULL : llast(machine->events);
+
+	return last != NULL && (strcmp(last->type, RESET) == 0 || strcmp(last->type, UPGRADED) == 0);
+}
+
 /* Has the machine make the event, which is the next one. */
 static void
 make_event(OwMachine *machine, OwReplay *replay, const OwHistoryEvent *recorded)
@@ -579,7 +589,14 @@ make_event(OwMachine *machine, OwReplay *replay, const OwHistoryEvent *recorded)
 	RecordedInput again;
 
 	if (!input_of(recorded, &again))
-		return;
+	{
+		if (!was_left_there(machine))
+			return;
+		again.input = (OwInput) {
+			.kind = OW_INPUT_CONTINUE,
+			.now = recorded->time
+		};
+	}
 	follow_version(machine, recorded, replay, &again);
 	machine->stop_at_event_id = recorded->event_id;
 	(void) ow_machine_step(machine, &again.input);

@@ -36,6 +36,11 @@ sub call
 		'>', \my $out, '2>', \my $err);
 }
 
+# Somebody holds the last chunk meanwhile, lest it be done before it is killed.
+my ($typed, $shown) = ("BEGIN; SELECT chunk FROM workflow.batch_chunk ORDER BY chunk DESC LIMIT 1 FOR UPDATE;\n", '');
+my $holder = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ], '<', \$typed, '>', \$shown);
+$holder->pump until $shown =~ /^\d+$/m;
+
 # Killed before it is done, three times
 foreach my $time (1 .. 3)
 {
@@ -49,6 +54,8 @@ foreach my $time (1 .. 3)
 	$session->finish;
 }
 like(progress(), qr/^Running\|\d+\|[1-9]/, 'killed, it is not done');
+$typed .= "ROLLBACK;\n\\q\n";
+$holder->finish;
 
 my @sessions = map { call() } 1 .. 2;
 ok($_->finish, 'a session does what is left') foreach @sessions;
