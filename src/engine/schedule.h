@@ -5,8 +5,8 @@
 #ifndef OW_ENGINE_SCHEDULE_H
 #define OW_ENGINE_SCHEDULE_H
 
+#include "engine/cron.h"
 #include "engine/engine.h"
-#include "machine/cron.h"
 #include "machine/overlap.h"
 
 /* Times that somebody asks for, whatever the schedule's cron expression says or whether it is paused */

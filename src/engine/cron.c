@@ -13,7 +13,7 @@
 
 #include <ctype.h>
 
-#include "machine/cron.h"
+#include "engine/cron.h"
 #include "utils/timestamp.h"
 
 #define YEARS_AHEAD 10
