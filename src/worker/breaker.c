@@ -6,14 +6,12 @@
  * is small, and empty while all goes well: then nobody takes its lock.  If it is full all the same, what could be
  * forgotten soonest goes; if nothing can, the failure does not count.
  *
- * A transaction's outcomes are kept as wakeup.c keeps debts: in an array in TopTransactionContext, each with its
- * subtransaction's nest level.  How a circuit looks to this transaction is the circuit as the table has it, with
+ * A transaction's outcomes are notes (notes.c).  How a circuit looks to this transaction is the circuit as the table has it, with
  * those outcomes applied in turn; at its commit they are applied to the table in the same way.  What comes of a
  * test's transaction is never applied to the table, nor is the table asked there.
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "common/hashfn.h"
 #include "engine/clock.h"
 #include "engine/engine.h"
@@ -25,10 +23,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/breaker.h"
+#include "worker/notes.h"
 #include "worker/waiter.h"
 
 #define TRANCHE "order_workflow circuit breakers"
-#define FIRST_ROOM 8
 #define FULL_REPORT_INTERVAL_MS 60000
 
 typedef struct Place
@@ -53,7 +51,7 @@ typedef struct Table
 
 typedef struct Pending
 {
-	int			nest_level;
+	OwNote		note;
 	bool		of_test;
 	bool		rejected;		/* no event but a refusal that the table has not counted */
 	char	   *activity;
@@ -64,20 +62,20 @@ typedef struct Pending
 
 static Table *table;
 
-/* In TopTransactionContext; empty between transactions */
-static Pending *pending;
-static int	n_pending;
-static int	pending_room;
+static void end_transaction(XactEvent event);
 
-static void end_transaction(XactEvent event, void *arg);
-static void end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg);
+static OwNotes pending = {.entry_size = sizeof(Pending), .end = end_transaction};
 
-/* Registers the callbacks. */
 void
 ow_breaker_init(void)
 {
-	RegisterXactCallback(end_transaction, NULL);
-	RegisterSubXactCallback(end_subtransaction, NULL);
+	ow_notes_register(&pending);
+}
+
+static Pending *
+pending_at(int i)
+{
+	return ow_note_at(&pending, Pending, i);
 }
 
 /* ---- the table ---- */
@@ -284,18 +282,9 @@ apply_to_table(const Pending *one)
 static Pending *
 add_pending(const OwBreaker *breaker, const OwCircuitEvent *event)
 {
+	Pending    *one = ow_notes_add(&pending);
 	MemoryContext previous = MemoryContextSwitchTo(TopTransactionContext);
-	Pending    *one;
 
-	if (n_pending == pending_room)
-	{
-		pending_room = Max(pending_room * 2, FIRST_ROOM);
-		pending = pending == NULL ? palloc(pending_room * sizeof(Pending)) :
-			repalloc(pending, pending_room * sizeof(Pending));
-	}
-	one = &pending[n_pending];
-	memset(one, 0, sizeof(Pending));
-	one->nest_level = GetCurrentTransactionNestLevel();
 	one->of_test = ow_clock_is_virtual();
 	one->activity = pstrdup(breaker->activity);
 	one->queue_key = breaker->queue_key;
@@ -308,74 +297,36 @@ add_pending(const OwBreaker *breaker, const OwCircuitEvent *event)
 		one->event = *event;
 		one->event.error = event->error ? pstrdup(event->error) : NULL;
 	}
-	n_pending++;
 	MemoryContextSwitchTo(previous);
 	return one;
 }
 
 static void
-forget_all(void)
+end_transaction(XactEvent event)
 {
-	/* the memory goes with the transaction */
-	pending = NULL;
-	n_pending = pending_room = 0;
-}
-
-static void
-end_transaction(XactEvent event, void *arg)
-{
-	if (pending == NULL)
-		return;
-	switch (event)
+	for (int i = 0; event == XACT_EVENT_COMMIT && i < pending.count; i++)
 	{
-		case XACT_EVENT_COMMIT:
-			for (int i = 0; i < n_pending; i++)
-			{
-				if (pending[i].of_test)
-					continue;
-				if (pending[i].rejected)
-					count_rejected(pending[i].activity);
-				else
-					apply_to_table(&pending[i]);
-			}
-			forget_all();
-			break;
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			forget_all();
-			break;
-		default:
-			break;
-	}
-}
+		const Pending *one = pending_at(i);
 
-static void
-end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg)
-{
-	int			level;
-
-	if (n_pending == 0 || (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB))
-		return;
-	level = GetCurrentTransactionNestLevel();
-	for (int i = n_pending - 1; i >= 0 && pending[i].nest_level >= level; i--)
-	{
-		if (event == SUBXACT_EVENT_COMMIT_SUB)
-			pending[i].nest_level = level - 1;
+		if (one->of_test)
+			continue;
+		if (one->rejected)
+			count_rejected(one->activity);
 		else
-			n_pending--;
+			apply_to_table(one);
 	}
 }
 
 int
 ow_breaker_mark(void)
 {
-	return n_pending;
+	return pending.count;
 }
 
 void
 ow_breaker_forget(int mark)
 {
-	n_pending = Min(n_pending, mark);
+	ow_notes_cut(&pending, mark);
 }
 
 void
@@ -383,12 +334,12 @@ ow_breaker_begin_test(void)
 {
 	int			kept = 0;
 
-	for (int i = 0; i < n_pending; i++)
+	for (int i = 0; i < pending.count; i++)
 	{
-		if (!pending[i].of_test)
-			pending[kept++] = pending[i];
+		if (!pending_at(i)->of_test)
+			*pending_at(kept++) = *pending_at(i);
 	}
-	n_pending = kept;
+	ow_notes_cut(&pending, kept);
 }
 
 /* ---- as this transaction sees it ---- */
@@ -407,10 +358,10 @@ view(const char *activity, const Place *place, OwCircuit *circuit)
 		memset(circuit, 0, sizeof(OwCircuit));
 	else
 		*circuit = place->circuit;
-	for (int i = 0; i < n_pending; i++)
+	for (int i = 0; i < pending.count; i++)
 	{
-		if (concerns(&pending[i], activity) && !pending[i].rejected)
-			ow_circuit_apply(circuit, &pending[i].options, &pending[i].event);
+		if (concerns(pending_at(i), activity) && !pending_at(i)->rejected)
+			ow_circuit_apply(circuit, &pending_at(i)->options, &pending_at(i)->event);
 	}
 }
 
@@ -431,8 +382,8 @@ ow_breaker_look(const OwBreaker *breaker, OwCircuit *circuit, int64 *rejected)
 			*rejected = place->rejected;
 		unlock_table();
 	}
-	for (int i = 0; i < n_pending; i++)
-		*rejected += concerns(&pending[i], breaker->activity) && pending[i].rejected;
+	for (int i = 0; i < pending.count; i++)
+		*rejected += concerns(pending_at(i), breaker->activity) && pending_at(i)->rejected;
 }
 
 void
@@ -441,7 +392,7 @@ ow_breaker_note(const OwBreaker *breaker, const OwCircuitEvent *event)
 	OwCircuit	circuit;
 	int64		rejected;
 
-	if (is_empty() && n_pending == 0 && !begins(event))
+	if (is_empty() && pending.count == 0 && !begins(event))
 		return;
 	need_table();
 	ow_breaker_look(breaker, &circuit, &rejected);
@@ -489,7 +440,7 @@ ow_breaker_may_attempt(const OwBreaker *breaker, const OwCircuitHolder *holder, 
 	OwCircuit	circuit;
 	int64		rejected;
 
-	if (is_empty() && n_pending == 0)
+	if (is_empty() && pending.count == 0)
 		return true;
 	ow_breaker_look(breaker, &circuit, &rejected);
 	answer = ow_circuit_ask(&circuit, breaker->options, holder, now, retry_at);
@@ -555,11 +506,13 @@ ow_breaker_list_open(TimestampTz now)
 		}
 		unlock_table();
 	}
-	for (int i = 0; i < n_pending; i++)
+	for (int i = 0; i < pending.count; i++)
 	{
+		const Pending *one = pending_at(i);
+
 		/* what has a place was listed, if it is open */
-		if (pending[i].of_test == ow_clock_is_virtual() && begins(&pending[i].event) && !pending[i].rejected)
-			circuits = list_if_open(circuits, pending[i].activity, pending[i].queue_key != 0, NULL, now);
+		if (one->of_test == ow_clock_is_virtual() && begins(&one->event) && !one->rejected)
+			circuits = list_if_open(circuits, one->activity, one->queue_key != 0, NULL, now);
 	}
 	return circuits;
 }

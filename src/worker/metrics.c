@@ -2,13 +2,11 @@
  * metrics.c
  *		Counters and histograms, of what committed.
  *
- * A transaction's observations are kept as wakeup.c keeps debts: in an array in TopTransactionContext, each with its
- * subtransaction's nest level.  At commit they are applied under one lock, a few for each run: no series is looked up
- * before.  The table has room for so many series; further ones are lost, and counted.
+ * A transaction's observations are notes (notes.c).  At commit they are applied under one lock, a few for each run: no
+ * series is looked up before.  The table has room for so many series; further ones are lost, and counted.
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "common/hashfn.h"
 #include "engine/clock.h"
 #include "mb/pg_wchar.h"
@@ -20,9 +18,9 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "worker/metrics.h"
+#include "worker/notes.h"
 
 #define TRANCHE "order_workflow metrics"
-#define FIRST_ROOM 64
 
 /* A label's value is cut after so many bytes: those of a series fit, however they are escaped. */
 #define LABEL_BYTES 40
@@ -42,16 +40,16 @@ typedef struct Series
 	OwMetricValue value;
 } Series;
 
-typedef struct Note
+typedef struct Observation
 {
-	int			nest_level;
+	OwNote		note;
 	bool		of_test;
 	OwMetric	metric;
 	Oid			owner;
 	const char *name;			/* NULL: the metric's own */
 	const char *labels;
 	double		value;
-} Note;
+} Observation;
 
 typedef struct Shared
 {
@@ -63,10 +61,9 @@ typedef struct Shared
 static Shared *shared;
 static HTAB *table;
 
-/* In TopTransactionContext; empty between transactions */
-static Note *notes;
-static int	n_notes;
-static int	notes_room;
+static void end_transaction(XactEvent event);
+
+static OwNotes observations = {.entry_size = sizeof(Observation), .end = end_transaction};
 
 static const OwMetricInfo infos[] = {
 	[OW_METRIC_EXECUTIONS_STARTED] = {"executions_started_total", OW_METRIC_KIND_COUNTER, {"workflow", "version"},
@@ -98,21 +95,16 @@ static const OwMetricInfo infos[] = {
 	[OW_METRIC_HISTOGRAM] = {NULL, OW_METRIC_KIND_HISTOGRAM, {NULL}, "Observed by an application"},
 };
 
-static void end_transaction(XactEvent event, void *arg);
-static void end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg);
-
 const OwMetricInfo *
 ow_metric_info(OwMetric metric)
 {
 	return &infos[metric];
 }
 
-/* Registers the callbacks. */
 void
 ow_metrics_init(void)
 {
-	RegisterXactCallback(end_transaction, NULL);
-	RegisterSubXactCallback(end_subtransaction, NULL);
+	ow_notes_register(&observations);
 }
 
 /* ---- the table ---- */
@@ -172,18 +164,18 @@ observe(OwMetricValue *value, OwMetricKind kind, double observed)
 
 /* False when there is no room for the series */
 static bool
-apply(HTAB *to, const Note *note)
+apply(HTAB *to, const Observation *observation)
 {
-	const char *name = note->name ? note->name : infos[note->metric].name;
+	const char *name = observation->name ? observation->name : infos[observation->metric].name;
 	SeriesKey	key;
 	Series	   *series;
 	bool		found;
 
 	memset(&key, 0, sizeof(key));
 	key.database = MyDatabaseId;
-	key.owner = note->owner;
-	key.metric = (uint32) note->metric;
-	key.name_and_labels = hash_bytes_extended((const unsigned char *) note->labels, strlen(note->labels),
+	key.owner = observation->owner;
+	key.metric = (uint32) observation->metric;
+	key.name_and_labels = hash_bytes_extended((const unsigned char *) observation->labels, strlen(observation->labels),
 											  hash_bytes_extended((const unsigned char *) name, strlen(name), 0));
 	series = hash_search(to, &key, HASH_ENTER_NULL, &found);
 	if (series == NULL)
@@ -191,99 +183,52 @@ apply(HTAB *to, const Note *note)
 	if (!found)
 	{
 		memset(&series->value, 0, sizeof(series->value));
-		series->value.metric = note->metric;
-		series->value.owner = note->owner;
+		series->value.metric = observation->metric;
+		series->value.owner = observation->owner;
 		strlcpy(series->value.name, name, sizeof(series->value.name));
-		strlcpy(series->value.labels, note->labels, sizeof(series->value.labels));
+		strlcpy(series->value.labels, observation->labels, sizeof(series->value.labels));
 	}
-	observe(&series->value, infos[note->metric].kind, note->value);
+	observe(&series->value, infos[observation->metric].kind, observation->value);
 	return true;
 }
 
 /* ---- what a transaction has noted ---- */
 
 static void
-forget_all(void)
-{
-	/* the memory goes with the transaction */
-	notes = NULL;
-	n_notes = notes_room = 0;
-}
-
-static void
 apply_all(void)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < n_notes; i++)
+	for (int i = 0; i < observations.count; i++)
 	{
-		if (!notes[i].of_test && !apply(table, &notes[i]))
+		const Observation *observation = ow_note_at(&observations, Observation, i);
+
+		if (!observation->of_test && !apply(table, observation))
 			shared->lost++;
 	}
 	LWLockRelease(shared->lock);
 }
 
 static void
-end_transaction(XactEvent event, void *arg)
+end_transaction(XactEvent event)
 {
-	if (notes == NULL)
-		return;
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-			if (table != NULL && n_notes > 0)
-				apply_all();
-			forget_all();
-			break;
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			forget_all();
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg)
-{
-	int			level;
-
-	if (n_notes == 0 || (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB))
-		return;
-	level = GetCurrentTransactionNestLevel();
-	for (int i = n_notes - 1; i >= 0 && notes[i].nest_level >= level; i--)
-	{
-		if (event == SUBXACT_EVENT_COMMIT_SUB)
-			notes[i].nest_level = level - 1;
-		else
-			n_notes--;
-	}
+	if (event == XACT_EVENT_COMMIT && table != NULL && observations.count > 0)
+		apply_all();
 }
 
 void
 ow_metric_note_custom(OwMetric metric, Oid owner, const char *name, const char *labels, double value)
 {
-	MemoryContext previous;
-	Note	   *note;
+	Observation *observation;
 
 	if (!ow_metrics_wanted())
 		return;
-	previous = MemoryContextSwitchTo(TopTransactionContext);
-	if (n_notes == notes_room)
-	{
-		notes_room = Max(notes_room * 2, FIRST_ROOM);
-		notes = notes == NULL ? palloc(notes_room * sizeof(Note)) : repalloc(notes, notes_room * sizeof(Note));
-	}
-	note = &notes[n_notes];
-	note->nest_level = GetCurrentTransactionNestLevel();
-	note->of_test = ow_clock_is_virtual();
-	note->metric = metric;
-	note->owner = owner;
-	note->name = name ? pstrdup(name) : NULL;
-	note->labels = pstrdup(labels);
-	note->value = value;
-	n_notes++;
-	MemoryContextSwitchTo(previous);
+	observation = ow_notes_add(&observations);
+	observation->of_test = ow_clock_is_virtual();
+	observation->metric = metric;
+	observation->owner = owner;
+	observation->name = name ? MemoryContextStrdup(TopTransactionContext, name) : NULL;
+	observation->labels = MemoryContextStrdup(TopTransactionContext, labels);
+	observation->value = value;
 }
 
 static void
@@ -346,10 +291,12 @@ list_of_test(void)
 	HTAB	   *own = hash_create("order_workflow metrics of a test", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	List	   *list;
 
-	for (int i = 0; i < n_notes; i++)
+	for (int i = 0; i < observations.count; i++)
 	{
-		if (notes[i].of_test)
-			(void) apply(own, &notes[i]);
+		const Observation *observation = ow_note_at(&observations, Observation, i);
+
+		if (observation->of_test)
+			(void) apply(own, observation);
 	}
 	list = add_series(NIL, own);
 	hash_destroy(own);

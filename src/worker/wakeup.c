@@ -5,11 +5,8 @@
  * Called by the engine and the API as they write; the transaction callbacks pay.  See waiter.c for
  * those who wait, pool.c for where work is posted.
  *
- * Debts are kept in an array in TopTransactionContext, in the order they were made, each with its
- * subtransaction's nest level.  So those of a subtransaction, and of the ones released into it, are
- * the array's tail: on abort it is cut off, on release it gets the parent's level.  Row locks are in
- * an array of their own, which is paid at the end of the top transaction whatever happens to its
- * parts.
+ * Debts are notes (notes.c).  Row locks are in an array of their own, which is paid at the end of the top
+ * transaction whatever happens to its parts.
  *
  * COMMIT PREPARED calls no callback with these in hand: see utility_hook.c.
  */
@@ -17,13 +14,13 @@
 
 #include <limits.h>
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "worker/contended.h"
 #include "worker/executor.h"
+#include "worker/notes.h"
 #include "worker/pool.h"
 #include "worker/rates.h"
 #include "worker/shared.h"
@@ -52,8 +49,8 @@ typedef enum DebtKind
 
 typedef struct Debt
 {
+	OwNote		note;
 	DebtKind	kind;
-	int			nest_level;
 	Oid			owner;
 	union
 	{
@@ -79,11 +76,13 @@ typedef struct RowLock
 	OwRunRef	run;
 } RowLock;
 
-/* In TopTransactionContext; all empty between transactions */
-static Debt *debts;
-static int	n_debts;
-static int	debts_room;
+static void drop_debt(void *entry);
+static void end_transaction(XactEvent event);
+
+static OwNotes debts = {.entry_size = sizeof(Debt), .drop = drop_debt, .end = end_transaction};
 static int	n_runs;				/* of them are runs */
+
+/* In TopTransactionContext; empty between transactions */
 static RowLock *locks;
 static int	n_locks;
 static int	locks_room;
@@ -92,9 +91,6 @@ static bool unpark;
 
 static Debt *add_debt(DebtKind kind, Oid owner);
 static Debt *last_debt(DebtKind kind, Oid owner);
-static void end_transaction(XactEvent event, void *arg);
-static void end_subtransaction(SubXactEvent event, SubTransactionId my_id,
-							   SubTransactionId parent_id, void *arg);
 static void pay_debts(void);
 static void give_back(const Debt *debt);
 static void announce_locks(void);
@@ -102,15 +98,13 @@ static void settle(void);
 static void forget_all(void);
 
 /*
- * Registers the callbacks, when there is anybody to wake.
+ * Has debts paid, when there is anybody to wake.
  */
 void
 ow_wakeup_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	RegisterXactCallback(end_transaction, NULL);
-	RegisterSubXactCallback(end_subtransaction, NULL);
+	if (process_shared_preload_libraries_in_progress)
+		ow_notes_register(&debts);
 }
 
 /*
@@ -280,20 +274,9 @@ ow_ready_contended(Oid owner, const OwRunRef *run)
 static Debt *
 add_debt(DebtKind kind, Oid owner)
 {
-	Debt	   *debt;
+	Debt	   *debt = ow_notes_add(&debts);
 
-	if (n_debts == debts_room)
-	{
-		int			room = Max(debts_room * 2, FIRST_ROOM);
-
-		debts = debts == NULL ?
-			MemoryContextAlloc(TopTransactionContext, room * sizeof(Debt)) :
-			repalloc(debts, room * sizeof(Debt));
-		debts_room = room;
-	}
-	debt = &debts[n_debts++];
 	debt->kind = kind;
-	debt->nest_level = GetCurrentTransactionNestLevel();
 	debt->owner = owner;
 	return debt;
 }
@@ -308,18 +291,20 @@ last_debt(DebtKind kind, Oid owner)
 {
 	int			level = GetCurrentTransactionNestLevel();
 
-	for (int i = n_debts - 1; i >= 0 && i >= n_debts - 6; i--)
+	for (int i = debts.count - 1; i >= 0 && i >= debts.count - 6; i--)
 	{
-		if (debts[i].nest_level < level)
+		Debt	   *debt = ow_note_at(&debts, Debt, i);
+
+		if (debt->note.nest_level < level)
 			break;
-		if (debts[i].kind == kind && debts[i].owner == owner)
-			return &debts[i];
+		if (debt->kind == kind && debt->owner == owner)
+			return debt;
 	}
 	return NULL;
 }
 
 static void
-end_transaction(XactEvent event, void *arg)
+end_transaction(XactEvent event)
 {
 	switch (event)
 	{
@@ -329,50 +314,32 @@ end_transaction(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_ABORT:
-			for (int i = 0; i < n_debts; i++)
-				give_back(&debts[i]);
+			for (int i = 0; i < debts.count; i++)
+				give_back(ow_note_at(&debts, Debt, i));
 			settle();
 			ow_waiter_end();
 			break;
 
 		case XACT_EVENT_PREPARE:
-			if (n_debts > 0 || n_locks > 0)
+			if (debts.count > 0 || n_locks > 0)
 				pg_atomic_write_u32(&ow_shared->prepared_work, 1);
 			n_locks = 0;		/* they are still held */
 			settle();
 			break;
 
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-		case XACT_EVENT_PARALLEL_PRE_COMMIT:
-		case XACT_EVENT_PARALLEL_COMMIT:
-		case XACT_EVENT_PARALLEL_ABORT:
+		default:
 			break;
 	}
 }
 
 static void
-end_subtransaction(SubXactEvent event, SubTransactionId my_id, SubTransactionId parent_id, void *arg)
+drop_debt(void *entry)
 {
-	int			level;
+	const Debt *debt = entry;
 
-	if (n_debts == 0 || (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB))
-		return;
-
-	level = GetCurrentTransactionNestLevel();
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		for (int i = n_debts - 1; i >= 0 && debts[i].nest_level >= level; i--)
-			debts[i].nest_level = level - 1;
-		return;
-	}
-	while (n_debts > 0 && debts[n_debts - 1].nest_level >= level)
-	{
-		if (debts[n_debts - 1].kind == DEBT_RUN)
-			n_runs--;
-		give_back(&debts[n_debts - 1]);
-		n_debts--;
-	}
+	if (debt->kind == DEBT_RUN)
+		n_runs--;
+	give_back(debt);
 }
 
 /*
@@ -402,9 +369,9 @@ is_late(void)
 static void
 pay_debts(void)
 {
-	for (int i = 0; i < n_debts; i++)
+	for (int i = 0; i < debts.count; i++)
 	{
-		const Debt *debt = &debts[i];
+		const Debt *debt = ow_note_at(&debts, Debt, i);
 
 		switch (debt->kind)
 		{
@@ -474,10 +441,8 @@ static void
 forget_all(void)
 {
 	/* The memory goes with the transaction */
-	debts = NULL;
-	n_debts = debts_room = n_runs = 0;
 	locks = NULL;
-	n_locks = locks_room = 0;
+	n_runs = n_locks = locks_room = 0;
 	scan_database = InvalidOid;
 	unpark = false;
 }
