@@ -15,6 +15,7 @@
 #include "worker/breaker.h"
 #include "worker/metrics.h"
 #include "worker/launcher.h"
+#include "worker/log_lines.h"
 #include "worker/shared.h"
 #include "worker/utility_hook.h"
 #include "worker/wakeup.h"
@@ -30,6 +31,7 @@ _PG_init(void)
 	ow_catalog_init();
 	ow_session_init();
 	ow_shared_init();
+	ow_log_lines_init();
 	ow_wakeup_init();
 	ow_breaker_init();
 	ow_metrics_init();

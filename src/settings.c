@@ -10,6 +10,7 @@
 
 #include <limits.h>
 
+#include "engine/log_level.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -47,6 +48,7 @@ ow_settings_init(void)
 	define_worker_settings();
 	define_batch_settings();
 	define_safety_settings();
+	ow_log_level_define_setting();
 	MarkGUCPrefixReserved("order_workflow");
 }
 

@@ -26,13 +26,3 @@ CREATE FUNCTION workflow.now() RETURNS timestamptz
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_now';
 COMMENT ON FUNCTION workflow.now() IS 'The engine''s clock: the virtual one in tests';
-
--- log: writes a line of JSON, with what run and attempt it is about, to the server's log
---   level    debug, info, notice or warning; info goes to the log only, the others as log_min_messages and
---            client_min_messages say
---   fields   anything
--- Raises invalid_parameter_value for another level.
-CREATE FUNCTION workflow.log(level text, message text, fields jsonb DEFAULT NULL) RETURNS void
-    LANGUAGE c VOLATILE
-    AS 'MODULE_PATHNAME', 'ow_log';
-COMMENT ON FUNCTION workflow.log(text, text, jsonb) IS 'Writes a structured line to the server''s log';

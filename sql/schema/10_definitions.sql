@@ -10,11 +10,13 @@ CREATE TABLE workflow.workflow_type (
     ramp_percent    float8 NOT NULL DEFAULT 0 CHECK (ramp_percent BETWEEN 0 AND 100),
     ramped_at       timestamptz,
     retention       text NOT NULL DEFAULT 'normal' CHECK (retention IN ('short', 'normal', 'long', 'forever')),
+    log_events      text,
     CHECK ((ramp_version IS NULL) = (ramp_percent = 0) AND (ramp_version IS NULL) = (ramped_at IS NULL))
 );
 COMMENT ON TABLE workflow.workflow_type IS 'Registered workflow names, their owner and current version';
 COMMENT ON COLUMN workflow.workflow_type.ramp_version IS 'What so many percent of the new runs follow instead of the current version; null: none';
 COMMENT ON COLUMN workflow.workflow_type.retention IS 'The class that says how long closed runs are kept';
+COMMENT ON COLUMN workflow.workflow_type.log_events IS 'Which events of its runs are logged; null: as order_workflow.log_events says';
 COMMENT ON COLUMN workflow.workflow_type.ramped_at IS 'Since when any run has been led to it';
 
 -- What a row defines is immutable: a run stays on the definition it started with, and caches need no invalidation.

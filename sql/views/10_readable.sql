@@ -241,7 +241,7 @@ COMMENT ON VIEW workflow.readable_update IS 'Updates of the runs the current use
 -- Definitions and activities are no secrets of a run: whoever may do anything with them reads them whole.
 CREATE VIEW workflow.readable_definition WITH (security_barrier) AS
 SELECT d.definition_id, d.workflow, d.version, t.current_version, t.owner, d.source, d.definition, d.created_by,
-       d.created_at, d.deprecated_at, d.retired_at,
+       d.created_at, d.deprecated_at, d.retired_at, t.log_events,
        CASE WHEN d.version = t.ramp_version THEN t.ramp_percent END AS ramp_percent,
        CASE WHEN d.version = t.ramp_version THEN t.ramped_at END AS ramped_at
 FROM workflow.viewer v

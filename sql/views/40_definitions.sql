@@ -2,7 +2,7 @@
 
 CREATE VIEW workflow.definitions WITH (security_invoker) AS
 SELECT workflow, version, version = current_version AS is_current, owner, definition, source, created_by, created_at,
-       ramp_percent, deprecated_at, retired_at
+       ramp_percent, deprecated_at, retired_at, log_events
 FROM workflow.readable_definition;
 COMMENT ON VIEW workflow.definitions IS 'Registered versions of workflows';
 COMMENT ON COLUMN workflow.definitions.workflow IS 'The name it was registered under';
@@ -16,6 +16,7 @@ COMMENT ON COLUMN workflow.definitions.created_at IS 'When it was registered';
 COMMENT ON COLUMN workflow.definitions.ramp_percent IS 'How many percent of the new runs start with it instead, see set_ramp; NULL: it is not ramped';
 COMMENT ON COLUMN workflow.definitions.deprecated_at IS 'Since when whoever starts it by its number is warned; NULL: nobody is';
 COMMENT ON COLUMN workflow.definitions.retired_at IS 'Since when nothing can be started on it; NULL: it is in use';
+COMMENT ON COLUMN workflow.definitions.log_events IS 'Which events of the workflow''s runs are logged, see set_log_level; NULL: as order_workflow.log_events says';
 
 -- definition_source, last_version: for describe; NULL for a workflow that the current user may not see
 --   version  0 means the current one

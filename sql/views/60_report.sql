@@ -264,7 +264,8 @@ CREATE FUNCTION workflow.duration_text(seconds numeric) RETURNS text
 COMMENT ON FUNCTION workflow.duration_text(numeric) IS 'A time in seconds, as people say it';
 
 -- report_html: a run as a page of HTML that needs nothing else: where it went in its definition, how long everything
--- took, its inputs, outputs, errors and events.  As much of it as the current user may read.
+-- took, its inputs, outputs, errors and events.  As much of it as the current user may read, without what the definition
+-- hides (Redact).
 --   workflow_id  means its open run, else its latest; the other form takes a run id
 -- Raises OW005 when there is no such run.
 CREATE FUNCTION workflow.report_html(run_id uuid) RETURNS text
@@ -294,8 +295,10 @@ BEGIN
                                (5, 'started', to_jsonb(run.started_at::text)), (6, 'closed', to_jsonb(run.closed_at::text)),
                                (7, 'took', to_jsonb(workflow.duration_text(extract(epoch FROM run.closed_at - run.started_at)))),
                                (8, 'error', to_jsonb(nullif(concat_ws(': ', run.error, nullif(run.cause, '')), ''))),
-                               (9, 'stuck', run.stuck), (10, 'input', run.input), (11, 'output', run.output),
-                               (12, 'memo', run.memo)) AS f (n, name, value)
+                               (9, 'stuck', workflow.redacted(run.workflow, run.version, run.stuck, true)),
+                               (10, 'input', workflow.redacted(run.workflow, run.version, run.input)),
+                               (11, 'output', workflow.redacted(run.workflow, run.version, run.output)),
+                               (12, 'memo', workflow.redacted(run.workflow, run.version, run.memo))) AS f (n, name, value)
                   WHERE f.value IS NOT NULL),
         'graph', coalesce(workflow.report_graph(definition), '{}'),
         'reached', (SELECT coalesce(jsonb_object_agg(s.state, s.status), '{}')
@@ -319,7 +322,8 @@ BEGIN
                   FROM span p),
         'events', (SELECT jsonb_agg(jsonb_build_object('id', h.event_id, 'at', to_char(h.event_time, 'YYYY-MM-DD HH24:MI:SS.MS'),
                                                        'type', h.event_type, 'state', h.state, 'branch', h.branch_id,
-                                                       'attributes', h.attributes) ORDER BY h.event_id)
+                                                       'attributes', workflow.redacted(run.workflow, run.version, h.attributes, true))
+                                      ORDER BY h.event_id)
                    FROM workflow.get_history(report_html.run_id) h))
     INTO content;
     RETURN workflow.report_page(run.workflow_id,

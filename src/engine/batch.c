@@ -15,6 +15,7 @@
 #include "engine/batch.h"
 #include "engine/chain.h"
 #include "engine/engine.h"
+#include "engine/event_log.h"
 #include "engine/guard.h"
 #include "engine/observe.h"
 #include "engine/request.h"
@@ -60,6 +61,7 @@ flush(List *runs)
 	ow_run_flush(runs);
 	ow_store_close();
 	ow_observe_runs(runs);
+	ow_event_log_runs(runs);
 }
 
 /* Of runs, as workflow.start takes them */

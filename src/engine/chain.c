@@ -45,6 +45,7 @@
 #include "utils/timestamp.h"
 #include "worker/breaker.h"
 #include "worker/crash_map.h"
+#include "worker/log_lines.h"
 
 /* Of the 64 cached subtransaction ids, leave some to EXCEPTION blocks inside activities. */
 #define SUBTRANSACTIONS_PER_BATCH 48
@@ -702,6 +703,7 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	 */
 	bool		careful = ow_clock_is_virtual() || loaded->crashes > 0;
 	int			outcomes = ow_breaker_mark();
+	int			lines = ow_log_lines_mark();
 	TryResult	result;
 
 	if (options->outside && !ow_chain_may_drive_outside(loaded, options->evaluates))
@@ -717,12 +719,14 @@ ow_chain_drive(OwLoadedRun *loaded, const OwChainOptions *options)
 	{
 		*loaded = copy_loaded(&before);
 		ow_breaker_forget(outcomes);
+		ow_log_lines_forget(lines);
 		result = one_try(&chain, true);
 	}
 	if (result == INTERFERED)
 	{
 		*loaded = before;
 		ow_breaker_forget(outcomes);
+		ow_log_lines_forget(lines);
 	}
 	ow_crash_map_leave();
 	MemoryContextSwitchTo(previous);

@@ -43,6 +43,14 @@ scheduled_at(const List *events, int end)
 	return 0;
 }
 
+TimestampTz
+ow_observe_attempt_began(const List *events, int end)
+{
+	const OwHistoryEvent *event = list_nth(events, end);
+
+	return event->queued_at != 0 ? event->taken_at : scheduled_at(events, end);
+}
+
 static const char *
 outcome_of(const OwHistoryEvent *event)
 {
@@ -70,7 +78,7 @@ observe_attempt(const OwLoadedRun *loaded, int n)
 {
 	const OwHistoryEvent *event = list_nth(loaded->events, n);
 	const char *outcome = outcome_of(event);
-	TimestampTz began_at = event->queued_at != 0 ? event->taken_at : scheduled_at(loaded->events, n);
+	TimestampTz began_at = ow_observe_attempt_began(loaded->events, n);
 	bool		failed;
 
 	if (outcome == NULL || event->activity == NULL)

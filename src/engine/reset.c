@@ -17,7 +17,9 @@
 
 #include "engine/activity.h"
 #include "engine/clock.h"
+#include "engine/event_log.h"
 #include "engine/history.h"
+#include "engine/observe.h"
 #include "engine/reset.h"
 #include "errors.h"
 #include "machine/json.h"
@@ -294,6 +296,21 @@ terminate(OwLoadedRun *open, const OwResetRequest *request, TimestampTz now, con
 	open->replaced = true;
 }
 
+/* What is new: the history that it has of the other run was told when it happened. */
+static void
+log_runs(const Base *base, const OwLoadedRun *loaded)
+{
+	OwLoadedRun begun = *loaded;
+
+	begun.events = list_make1(llast(loaded->events));
+	if (base->open != NULL)
+	{
+		ow_observe_runs(list_make1(base->open));
+		ow_event_log_runs(list_make1(base->open));
+	}
+	ow_event_log_runs(list_make1(&begun));
+}
+
 static void
 write_runs(Base *base, OwLoadedRun *loaded)
 {
@@ -344,6 +361,7 @@ ow_reset_run(const OwResetRequest *request)
 		terminate(base.open, request, now, &loaded->ref.run_id);
 	}
 	write_runs(&base, loaded);
+	log_runs(&base, loaded);
 	if (ow_clock_is_virtual())
 		ow_test_kit_started(&loaded->ref);
 	return loaded->ref.run_id;

@@ -26,7 +26,7 @@ static const OwField top_fields[] = {
 	{"Updates", OW_OBJECT, OW_OPTIONAL},
 	{"SearchAttributes", OW_OBJECT, OW_OPTIONAL},
 	{"Metrics", OW_NOT_YET, OW_OPTIONAL},
-	{"Redact", OW_NOT_YET, OW_OPTIONAL},
+	{"Redact", OW_ARRAY, OW_OPTIONAL},
 	{"Input", OW_STRING | OW_OBJECT, OW_OPTIONAL},
 	{"Output", OW_STRING | OW_OBJECT, OW_OPTIONAL},
 	{"$schema", OW_STRING, OW_OPTIONAL},	/* for editors */
@@ -301,6 +301,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	compile_defaults(compiler, source);
 	ow_compile_signals(compiler, source);
 	ow_compile_search_attributes(compiler, source);
+	ow_compile_redact(compiler, source);
 	ow_compile_queries(compiler, source);
 	ow_compile_updates(compiler, source);
 	ow_compile_machines(compiler, source);

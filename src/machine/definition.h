@@ -391,6 +391,8 @@ typedef struct OwDefinition
 	OwPayloadType *output_type;
 	int			nsearch_attributes;
 	OwSearchAttribute *search_attributes;
+	int			nredacted;
+	OwPath	  **redacted;		/* hidden from logs and reports; see redact.h */
 	int			nsignals;
 	OwSignalType *signals;
 	int			nqueries;

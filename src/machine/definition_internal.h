@@ -145,11 +145,14 @@ extern void ow_check_updates(OwCompiler *compiler);
 
 /* definition_wait.c: Wait and Await, and the signals that are declared */
 extern void ow_compile_signals(OwCompiler *compiler, const JsonbValue *source);
+extern void ow_compile_wait(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
+extern void ow_compile_await(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
 
 /* search_attribute.c */
 extern void ow_compile_search_attributes(OwCompiler *compiler, const JsonbValue *source);
-extern void ow_compile_wait(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
-extern void ow_compile_await(OwCompiler *compiler, OwState *state, const JsonbValue *source, const char *where);
+
+/* redact.c: when the search attributes are known */
+extern void ow_compile_redact(OwCompiler *compiler, const JsonbValue *source);
 
 /* definition_version.c */
 extern const OwField ow_version_fields[];

@@ -1,6 +1,6 @@
 /*
  * path_internal.h
- *		What a compiled path is made of; shared by path.c, path_parse.c and path_query.c only.
+ *		What a compiled path is made of; shared by path.c, path_parse.c, path_query.c and redact.c only.
  */
 #ifndef OW_PATH_INTERNAL_H
 #define OW_PATH_INTERNAL_H

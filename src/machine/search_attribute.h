@@ -28,6 +28,7 @@ typedef struct OwSearchAttribute
 	char	   *name;
 	OwSearchType type;
 	OwPath	   *path;			/* into the input of a run; NULL: given, or not there */
+	bool		redacted;		/* the path reads what is hidden from logs and reports */
 } OwSearchAttribute;
 
 /* One value; of a list, there is one for each element */

@@ -20,6 +20,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type_d.h"
+#include "engine/log_level.h"
 #include "errors.h"
 #include "machine/json.h"
 #include "mb/pg_wchar.h"
@@ -55,6 +56,7 @@ typedef struct CachedType
 	int			ramp_definition_id; /* what part of the new runs follow instead; 0: none does */
 	double		ramp_percent;
 	OwRetention retention;
+	int			log_kinds;		/* OwLogKind bits; -1: as order_workflow.log_events has it */
 	List	   *grants;			/* of CachedGrant * */
 } CachedType;
 
@@ -103,7 +105,7 @@ static Oid	definition_relation;
 
 static OwStatement read_type = {
 	.sql =
-	"SELECT t.owner, t.current_version, d.definition_id, r.definition_id, t.ramp_percent, t.retention"
+	"SELECT t.owner, t.current_version, d.definition_id, r.definition_id, t.ramp_percent, t.retention, t.log_events"
 	"  FROM workflow.workflow_type t"
 	"  LEFT JOIN workflow.definition d ON d.workflow = t.name AND d.version = t.current_version"
 	"  LEFT JOIN workflow.definition r ON r.workflow = t.name AND r.version = t.ramp_version"
@@ -351,6 +353,7 @@ static bool
 load_type(const char *name, CachedType *type)
 {
 	Datum		values[1] = {CStringGetTextDatum(name)};
+	char	   *log_events;
 	uint64		count;
 	bool		isnull;
 
@@ -365,6 +368,8 @@ load_type(const char *name, CachedType *type)
 		type->ramp_definition_id = result_int(0, 4);
 		type->ramp_percent = DatumGetFloat8(ow_store_datum(0, 5, &isnull));
 		type->retention = ow_retention_from_name(ow_store_text(0, 6));
+		log_events = ow_store_text(0, 7);
+		type->log_kinds = log_events ? ow_log_level_parse(log_events) : -1;
 		count = ow_store_execute(&read_workflow_grants, values, NULL);
 		for (uint64 row = 0; row < count; row++)
 		{
@@ -761,4 +766,12 @@ ow_catalog_retention(const char *workflow)
 	const CachedType *type = find_type(workflow);
 
 	return type ? type->retention : OW_RETENTION_NORMAL;
+}
+
+int
+ow_catalog_log_kinds(const char *workflow)
+{
+	const CachedType *type = find_type(workflow);
+
+	return type == NULL || type->log_kinds < 0 ? ow_log_kinds : type->log_kinds;
 }

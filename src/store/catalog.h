@@ -105,6 +105,9 @@ extern bool ow_catalog_find_type(const char *workflow, Oid *owner, int *current_
 /* The class of a workflow's runs; NORMAL when the type is unknown */
 extern OwRetention ow_catalog_retention(const char *workflow);
 
+/* Which events of a workflow's runs are logged: OwLogKind bits */
+extern int	ow_catalog_log_kinds(const char *workflow);
+
 /* How long a class, FOREVER excepted, keeps what has closed, in microseconds */
 extern int64 ow_catalog_keep_us(OwRetention class);
 

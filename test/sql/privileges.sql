@@ -217,6 +217,8 @@ INSERT INTO probe VALUES
     ('current_activity()', $$workflow.current_activity()$$),
     ('now()', $$workflow.now()$$),
     ('log(text,text,jsonb)', $$workflow.log('debug', 'm')$$),
+    ('set_log_level(text,text)', $$workflow.set_log_level('Order', 'all')$$),
+    ('redacted(text,integer,jsonb,boolean)', $$workflow.redacted('Order', 1, '{}')$$),
     ('step(text,text,jsonb)', $$workflow.step('A')$$),
     ('sequence(workflow.step[],jsonb)', $$workflow.sequence(ARRAY[workflow.step('A')])$$),
     ('shard_key(text)', $$workflow.shard_key('order')$$),

@@ -1,0 +1,129 @@
+/*
+ * log.c
+ *		What applications say of the server's log: workflow.log and set_log_level.
+ *
+ * What an activity says is written with the transaction that it runs in, also if it fails: what led to a failure must not
+ * be lost with it.  But what the engine rolls back to do it again is not said twice.  Others are told at once.
+ * Events of runs are logged by engine/event_log.c.
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "commands/dbcommands.h"
+#include "engine/activity.h"
+#include "engine/clock.h"
+#include "engine/log_level.h"
+#include "machine/instant.h"
+#include "machine/json.h"
+#include "machine/redact.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "store/log_level.h"
+#include "worker/log_lines.h"
+
+PG_FUNCTION_INFO_V1(ow_log);
+PG_FUNCTION_INFO_V1(ow_set_log_level);
+
+static int
+log_level(const char *name)
+{
+	static const struct
+	{
+		const char *name;
+		int			level;
+	}			levels[] = {
+		{"debug", DEBUG1}, {"info", LOG_SERVER_ONLY}, {"notice", NOTICE}, {"warning", WARNING}
+	};
+
+	for (size_t i = 0; i < lengthof(levels); i++)
+	{
+		if (pg_strcasecmp(name, levels[i].name) == 0)
+			return levels[i].level;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized log level: \"%s\"", name),
+			 errhint("Levels are debug, info, notice and warning.")));
+	return LOG;
+}
+
+/* Wherever in it the paths of the run's definition lead to something */
+static Jsonb *
+redacted_fields(Jsonb *fields, const OwRun *run)
+{
+	const OwCompiled *compiled;
+
+	if (fields == NULL || run == NULL)
+		return fields;
+	compiled = ow_catalog_find_definition(run->workflow, run->version);
+	return compiled ? ow_redact(compiled->definition, fields, true) : fields;
+}
+
+/* As lines of events: one line, whatever is in the message */
+static char *
+log_line(const char *message, Jsonb *fields)
+{
+	const OwRun *run = NULL;
+	const OwActivityCall *call = ow_activity_current(&run);
+	OwObject	object;
+
+	ow_object_begin(&object);
+	ow_object_add_text(&object, "event", "Log");
+	ow_object_add_text(&object, "message", message);
+	ow_object_add(&object, "fields", redacted_fields(fields, call ? run : NULL));
+	if (call != NULL)
+	{
+		ow_object_add_text(&object, "time", ow_instant_format(ow_clock_now()));
+		ow_object_add_text(&object, "database", get_database_name(MyDatabaseId));
+		ow_object_add_text(&object, "owner", run->owner);
+		ow_object_add_text(&object, "workflow", run->workflow);
+		ow_object_add_int(&object, "version", run->version);
+		ow_object_add_text(&object, "workflow_id", run->workflow_id);
+		ow_object_add_text(&object, "run_id", ow_api_uuid_text(&run->run_id));
+		ow_object_add_text(&object, "state", call->state);
+		ow_object_add_text(&object, "activity", call->activity->name);
+		ow_object_add_int(&object, "attempt", call->attempt);
+	}
+	return ow_json_to_cstring(ow_object_end(&object));
+}
+
+/* log(level text, message text, fields jsonb) */
+Datum
+ow_log(PG_FUNCTION_ARGS)
+{
+	int			level = log_level(ow_api_text(fcinfo, 0, "level"));
+	char	   *message = ow_api_text(fcinfo, 1, "message");
+
+	char	   *line = log_line(message, ow_api_optional_jsonb(fcinfo, 2));
+
+	if (IsBackgroundWorker && ow_activity_current(NULL) != NULL)
+		ow_log_line_say(level, message, line);
+	else
+		ereport(level,
+				(errmsg_internal("%s", message),
+				 errdetail_internal("%s", line),
+				 errhidestmt(true),
+				 errhidecontext(true)));
+	PG_RETURN_VOID();
+}
+
+/* set_log_level(workflow text, level text) */
+Datum
+ow_set_log_level(PG_FUNCTION_ARGS)
+{
+	char	   *workflow = ow_api_text(fcinfo, 0, "workflow");
+	char	   *level = ow_api_optional_text(fcinfo, 1);
+	Oid			owner;
+
+	PreventCommandIfReadOnly("workflow.set_log_level()");
+	if (!ow_catalog_find_type(workflow, &owner, NULL))
+		(void) ow_api_definition(workflow, 0);	/* raises */
+	ow_api_check_owns(workflow, owner);
+	if (level != NULL && ow_log_level_parse(level) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid log level: \"%s\"", level),
+				 errhint(OW_LOG_LEVEL_HINT)));
+	ow_log_level_set(workflow, level);
+	PG_RETURN_VOID();
+}
