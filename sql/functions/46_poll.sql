@@ -47,21 +47,12 @@ CREATE PROCEDURE workflow.wait_for_activity(task_queue text, timeout interval DE
 COMMENT ON PROCEDURE workflow.wait_for_activity(text, interval, text[], text, boolean) IS
     'Commits, and waits until a task queue has a task';
 
--- poll_unless_draining: poll_activity for complete_and_poll
-CREATE FUNCTION workflow.poll_unless_draining(
-    task_queue text, worker text, max_tasks int, wait interval, activities text[], version text)
-    RETURNS TABLE (
-        task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
-        heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
-        deadline timestamptz, idempotency_key text, compensates jsonb, fairness_key text, headers jsonb)
-    LANGUAGE c VOLATILE
-    AS 'MODULE_PATHNAME', 'ow_poll_unless_draining';
-COMMENT ON FUNCTION workflow.poll_unless_draining(text, text, int, interval, text[], text) IS
-    'Takes tasks from a task queue; none, with a notice, for a worker that is draining';
-
 -- complete_and_poll: complete_activities, then poll_activity, in one transaction and round trip
 -- It does not wait: the results would not be seen until it has ended.  A worker that is draining gets a notice and
 -- no tasks, so that its results are kept.
+-- Tasks that these results lead to come first, if they are such as the poll would give: they are handed over without
+-- going through the queue, unless something more urgent waits there, or something that has done so since before their
+-- run began.  Now and then one of a long run goes through the queue all the same.
 CREATE FUNCTION workflow.complete_and_poll(
     task_tokens uuid[], results jsonb[], task_queue text, worker text, max_tasks int DEFAULT 1,
     activities text[] DEFAULT NULL, version text DEFAULT NULL)
@@ -69,14 +60,8 @@ CREATE FUNCTION workflow.complete_and_poll(
         task_token uuid, workflow_id text, run_id uuid, activity text, attempt int, input jsonb,
         heartbeat_timeout interval, heartbeat_details jsonb, last_failure jsonb, scheduled_at timestamptz,
         deadline timestamptz, idempotency_key text, compensates jsonb, fairness_key text, headers jsonb)
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM workflow.complete_activities(task_tokens, results);
-    RETURN QUERY SELECT * FROM workflow.poll_unless_draining(task_queue, worker, max_tasks, '0', activities, version);
-END
-$$;
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_complete_and_poll';
 COMMENT ON FUNCTION workflow.complete_and_poll(uuid[], jsonb[], text, text, int, text[], text) IS
     'Completes attempts, and takes tasks from a task queue';
 

@@ -292,14 +292,20 @@ answer_many(FunctionCallInfo fcinfo, OwInputKind kind, const ArrayArgument *argu
 	return PointerGetDatum(construct_array(taken, tokens.count, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR));
 }
 
+Datum
+ow_answer_complete_many(FunctionCallInfo fcinfo)
+{
+	static const ArrayArgument arguments[] = {{"results", JSONBOID}};
+
+	return answer_many(fcinfo, OW_INPUT_ACTIVITY_COMPLETED, arguments, lengthof(arguments), completed);
+}
+
 /* complete_activities(task_tokens uuid[], results jsonb[]) RETURNS boolean[] */
 Datum
 ow_complete_activities(PG_FUNCTION_ARGS)
 {
-	static const ArrayArgument arguments[] = {{"results", JSONBOID}};
-
 	PreventCommandIfReadOnly("workflow.complete_activities()");
-	return answer_many(fcinfo, OW_INPUT_ACTIVITY_COMPLETED, arguments, lengthof(arguments), completed);
+	return ow_answer_complete_many(fcinfo);
 }
 
 /*

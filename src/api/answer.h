@@ -18,6 +18,9 @@ extern Datum ow_answer_complete(FunctionCallInfo fcinfo, const pg_uuid_t *task_t
 extern Datum ow_answer_fail(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, int first);
 extern Datum ow_answer_cancel(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, int first);
 
+/* complete_activities() of the first two arguments; whether each answer was taken, as a boolean[] */
+extern Datum ow_answer_complete_many(FunctionCallInfo fcinfo);
+
 /* A row of (ok, cancel_requested, paused); NULL: there is no such attempt */
 extern Datum ow_answer_heartbeat(FunctionCallInfo fcinfo, const pg_uuid_t *task_token, Jsonb *details);
 

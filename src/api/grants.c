@@ -188,7 +188,6 @@ static OwStatement let_call = {
 	"  FROM (VALUES ('USAGE ON SCHEMA workflow'),"
 	"               ('EXECUTE ON FUNCTION workflow.poll_activity'),"
 	"               ('EXECUTE ON PROCEDURE workflow.wait_for_activity'),"
-	"               ('EXECUTE ON FUNCTION workflow.poll_unless_draining'),"
 	"               ('EXECUTE ON FUNCTION workflow.complete_and_poll'),"
 	"               ('EXECUTE ON FUNCTION workflow.complete_activity'),"
 	"               ('EXECUTE ON FUNCTION workflow.complete_activities'),"

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "api/answer.h"
 #include "api/api.h"
 #include "catalog/pg_type_d.h"
 #include "engine/activity.h"
@@ -19,6 +20,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "store/task_offer.h"
 #include "store/worker.h"
 #include "test_kit/test_kit.h"
 #include "utils/array.h"
@@ -29,7 +31,7 @@
 #include "worker/wakeup.h"
 
 PG_FUNCTION_INFO_V1(ow_poll_activity);
-PG_FUNCTION_INFO_V1(ow_poll_unless_draining);
+PG_FUNCTION_INFO_V1(ow_complete_and_poll);
 PG_FUNCTION_INFO_V1(ow_wait_for_activity);
 
 #define MAX_TASKS 10000
@@ -206,24 +208,17 @@ wait_argument(FunctionCallInfo fcinfo, int argument)
 	return until;
 }
 
-static Datum
-poll(FunctionCallInfo fcinfo, int draining_level)
+/* Of the arguments task_queue, worker and max_tasks, which begin at first, and activities */
+static OwTaskRequest
+request_of(FunctionCallInfo fcinfo, int first, int activities)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	OwTaskRequest request;
+	OwTaskRequest request = request_for(ow_api_text(fcinfo, first, "task_queue"));
 
-	PreventCommandIfReadOnly("workflow.poll_activity()");
-	request = request_for(ow_api_text(fcinfo, 0, "task_queue"));
-	request.worker = ow_api_text(fcinfo, 1, "worker");
-	request.max_tasks = PG_ARGISNULL(2) ? 1 : PG_GETARG_INT32(2);
-	request.activities = activities_argument(fcinfo, 4);
+	request.worker = ow_api_text(fcinfo, first + 1, "worker");
+	request.max_tasks = PG_ARGISNULL(first + 2) ? 1 : PG_GETARG_INT32(first + 2);
+	request.activities = activities_argument(fcinfo, activities);
 	check_range(request.max_tasks);
-	InitMaterializedSRF(fcinfo, 0);
-	ow_worker_note(&request, ow_api_optional_text(fcinfo, 5));
-	if (check_draining(&request, draining_level) && take_or_wait(&request, wait_argument(fcinfo, 3), result))
-		ow_waiter_forgive(ow_task_queue_key(request.task_queue));
-	ow_waiter_settle();
-	return (Datum) 0;
+	return request;
 }
 
 /*
@@ -233,14 +228,59 @@ poll(FunctionCallInfo fcinfo, int draining_level)
 Datum
 ow_poll_activity(PG_FUNCTION_ARGS)
 {
-	return poll(fcinfo, ERROR);
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	OwTaskRequest request;
+
+	PreventCommandIfReadOnly("workflow.poll_activity()");
+	request = request_of(fcinfo, 0, 4);
+	InitMaterializedSRF(fcinfo, 0);
+	ow_worker_note(&request, ow_api_optional_text(fcinfo, 5));
+	if (check_draining(&request, ERROR) && take_or_wait(&request, wait_argument(fcinfo, 3), result))
+		ow_waiter_forgive(ow_task_queue_key(request.task_queue));
+	ow_waiter_settle();
+	return (Datum) 0;
 }
 
-/* The same for complete_and_poll, whose results must not be lost: a notice, and no rows */
-Datum
-ow_poll_unless_draining(PG_FUNCTION_ARGS)
+/* Completes, and gives what that queues and the worker may have at once; how many tasks. */
+static int
+complete_and_take(FunctionCallInfo fcinfo, const OwTaskRequest *request, ReturnSetInfo *result)
 {
-	return poll(fcinfo, NOTICE);
+	OwTaskRequest offered = ow_circuit_request(request);
+
+	PG_TRY();
+	{
+		ow_task_offer_begin(&offered);
+		(void) ow_answer_complete_many(fcinfo);
+	}
+	PG_FINALLY();
+	{
+		ow_task_offer_end();
+	}
+	PG_END_TRY();
+	ow_task_offer_deliver(receive_task, result);
+	return ow_task_offer_count();
+}
+
+/*
+ * complete_and_poll(task_tokens uuid[], results jsonb[], task_queue text, worker text, max_tasks int,
+ * activities text[], version text): completes attempts, then takes tasks.  The results must not be lost: who is draining
+ * gets a notice, and no rows.
+ */
+Datum
+ow_complete_and_poll(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	OwTaskRequest request;
+
+	PreventCommandIfReadOnly("workflow.complete_and_poll()");
+	request = request_of(fcinfo, 2, 5);
+	InitMaterializedSRF(fcinfo, 0);
+	request.max_tasks -= complete_and_take(fcinfo, &request, result);
+	ow_worker_note(&request, ow_api_optional_text(fcinfo, 6));
+	if (request.max_tasks > 0 && check_draining(&request, NOTICE) && take(&request, result))
+		ow_waiter_forgive(ow_task_queue_key(request.task_queue));
+	ow_waiter_settle();
+	return (Datum) 0;
 }
 
 /* ---- the procedure ---- */

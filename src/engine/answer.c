@@ -22,6 +22,7 @@
 #include "machine/json.h"
 #include "miscadmin.h"
 #include "store/find.h"
+#include "store/task_offer.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "worker/wakeup.h"
@@ -204,6 +205,7 @@ static void
 drive_outside(AnswerRange *range, MemoryContext context)
 {
 	ResourceOwner owner = CurrentResourceOwner;
+	int			handed_over = ow_task_offer_count();
 
 	BeginInternalSubTransaction(NULL);
 	PG_TRY();
@@ -227,6 +229,7 @@ drive_outside(AnswerRange *range, MemoryContext context)
 			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		ow_task_offer_take_back(handed_over);
 		unsettle_all(range);
 	}
 	PG_END_TRY();

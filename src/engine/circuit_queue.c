@@ -274,6 +274,14 @@ held_until(List *circuits)
 	return until;
 }
 
+OwTaskRequest
+ow_circuit_request(const OwTaskRequest *request)
+{
+	List	   *circuits = list_circuits();
+
+	return circuits == NIL ? *request : request_without(request, circuits);
+}
+
 int
 ow_circuit_take_tasks(OwTaskRequest *request, OwTaskReceiver receive, void *arg)
 {

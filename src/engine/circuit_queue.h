@@ -11,6 +11,9 @@
 extern int	ow_circuit_take_tasks(OwTaskRequest *request, OwTaskReceiver receive, void *arg);
 extern bool ow_circuit_has_tasks(OwTaskRequest *request);
 
+/* The request, without tasks that circuits hold back */
+extern OwTaskRequest ow_circuit_request(const OwTaskRequest *request);
+
 /* A test's look: may the task be taken?  If not, *until moves to when it may, as far as is known. */
 extern bool ow_circuit_lets_take(const OwTaskInQueue *task, TimestampTz *until);
 

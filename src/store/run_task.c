@@ -15,6 +15,7 @@
 #include "store/run_row.h"
 #include "store/start.h"
 #include "store/task.h"
+#include "store/task_offer.h"
 #include "store/task_queue.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -253,19 +254,26 @@ close_by(const OwLoadedRun *loaded, const OwToken *token)
 	return by_run ? Min(limit, loaded->run.deadline) : limit;
 }
 
+static int32
+priority_of(const Jsonb *limits)
+{
+	JsonbValue	value;
+	int64		priority = 0;
+
+	if (ow_json_member(limits, "priority", &value))
+		(void) ow_json_value_int64(&value, &priority);
+	return (int32) priority;
+}
+
 /* What an operator may change of a queued task; see update_task */
 static void
 set_limits(OwRow *row, const OwLoadedRun *loaded, const OwToken *token)
 {
 	const Jsonb *limits = ow_token_limits(token);
-	JsonbValue	value;
-	int64		priority = 0;
 
 	ow_row_set_text(row, TASK_TASK_QUEUE, ow_json_get_string(limits, "task_queue"));
 	ow_row_set_text(row, TASK_FAIRNESS_KEY, ow_json_get_string(limits, "fairness_key"));
-	if (ow_json_member(limits, "priority", &value))
-		(void) ow_json_value_int64(&value, &priority);
-	ow_row_set(row, TASK_PRIORITY, Int32GetDatum((int32) priority));
+	ow_row_set(row, TASK_PRIORITY, Int32GetDatum(priority_of(limits)));
 	ow_row_set_time(row, TASK_SCHEDULED_AT, token->scheduled_at);
 	ow_row_set_time(row, TASK_CLOSE_BY, close_by(loaded, token));
 	set_ms(row, TASK_START_TO_CLOSE_MS, limits, "start_to_close_ms");
@@ -307,31 +315,37 @@ paused_since(const OwRun *run, const OwToken *token)
 }
 
 /* task is NULL when it is queued already, or never is: its token was given away. */
-static Datum
-task_row(const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *task)
+static void
+set_task(OwRow *row, const OwLoadedRun *loaded, const OwToken *token, const OwQueuedTask *task)
 {
-	OwRow		row;
-
-	memset(&row, 0, sizeof(row));
-	memset(row.nulls, true, sizeof(row.nulls));
-	ow_row_set(&row, TASK_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
-	ow_row_set(&row, TASK_TASK_TOKEN, UUIDPGetDatum(&token->task_token));
-	ow_row_set(&row, TASK_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
-	ow_row_set(&row, TASK_OWNER, ObjectIdGetDatum(loaded->owner));
-	ow_row_set(&row, TASK_ATTEMPT, Int32GetDatum(token->attempt));
-	ow_row_set(&row, TASK_CLAIM, Int16GetDatum(0));
-	ow_row_set_time(&row, TASK_PAUSED_AT, paused_since(&loaded->run, token));
+	memset(row, 0, sizeof(*row));
+	memset(row->nulls, true, sizeof(row->nulls));
+	ow_row_set(row, TASK_SHARD_KEY, Int32GetDatum(loaded->run.shard_key));
+	ow_row_set(row, TASK_TASK_TOKEN, UUIDPGetDatum(&token->task_token));
+	ow_row_set(row, TASK_RUN_ID, UUIDPGetDatum(&loaded->run.run_id));
+	ow_row_set(row, TASK_OWNER, ObjectIdGetDatum(loaded->owner));
+	ow_row_set(row, TASK_ATTEMPT, Int32GetDatum(token->attempt));
+	ow_row_set(row, TASK_CLAIM, Int16GetDatum(0));
+	ow_row_set_time(row, TASK_PAUSED_AT, paused_since(&loaded->run, token));
 	if (ow_token_is_queued(token))
-		set_limits(&row, loaded, token);
+		set_limits(row, loaded, token);
 	if (task != NULL)
-		set_queued(&row, loaded, task);
+		set_queued(row, loaded, task);
 	else if (!ow_token_is_queued(token))
 	{
 		const OwState *state = &loaded->compiled->definition->states[token->state];
 
-		ow_row_set_text(&row, TASK_ACTIVITY, state->activity);
-		ow_row_set_text(&row, TASK_STATE, state->name);
+		ow_row_set_text(row, TASK_ACTIVITY, state->activity);
+		ow_row_set_text(row, TASK_STATE, state->name);
 	}
+}
+
+static Datum
+task_row(const OwLoadedRun *loaded, const OwToken *token)
+{
+	OwRow		row;
+
+	set_task(&row, loaded, token, NULL);
 	return ow_store_row("activity_task", row.values, row.nulls);
 }
 
@@ -367,24 +381,21 @@ has_task(const List *tasks, const pg_uuid_t *task_token)
 	return find_in_order(tasks, task_token) != NULL;
 }
 
-/* What has been queued: rows of new tasks, and the queues of those and of changed ones */
+/* What has been queued: new tasks and their rows, and the queues of those and of changed ones */
 typedef struct Queued
 {
+	List	   *new_tasks;		/* of OwNewTask *, whose rows are still to be made */
 	OwRows		tasks;
+	OwRows		handed_over;	/* rows of those that the worker who answers has taken */
 	OwQueueUses uses;
 	const char *last_queue;		/* the same queue and owner are not looked up for each task */
 	Oid			last_owner;
 	bool		last_keyed;
 } Queued;
 
-/* Wakes somebody who waits for a task of the queue. */
 static void
-note_queued(Queued *queued, const Jsonb *limits, Oid owner)
+note_queue(Queued *queued, const char *task_queue, Oid owner, bool keyed)
 {
-	char	   *task_queue = ow_json_get_string(limits, "task_queue");
-	bool		keyed = ow_json_get_string(limits, "fairness_key") != NULL;
-
-	ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
 	if (queued->last_queue != NULL && strcmp(queued->last_queue, task_queue) == 0 && queued->last_owner == owner &&
 		queued->last_keyed == keyed)
 		return;
@@ -394,44 +405,92 @@ note_queued(Queued *queued, const Jsonb *limits, Oid owner)
 	queued->last_keyed = keyed;
 }
 
+/* Wakes somebody who waits for a task of the queue. */
+static void
+note_queued(Queued *queued, const char *task_queue, Oid owner, bool keyed)
+{
+	ow_wakeup_some_waiters(ow_task_queue_key(task_queue), 1);
+	note_queue(queued, task_queue, owner, keyed);
+}
+
 /* The row that the task has is changed as its token was. */
 static void
 change_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued)
 {
 	Datum		values[4] = {Int32GetDatum(loaded->run.shard_key), UUIDPGetDatum(&token->task_token)};
+	const Jsonb *limits;
+	char	   *task_queue;
 
 	if (!token->task_changed)
 		return;
-	values[2] = task_row(loaded, token, NULL);
+	values[2] = task_row(loaded, token);
 	values[3] = BoolGetDatum(ow_token_is_paused(token));
 	if (ow_store_execute(&update_task, values, NULL) == 0 || !ow_store_bool(0, 1))
 		return;
-	ow_wakeup_return(ow_task_queue_key(ow_json_get_string(ow_token_limits(token), "task_queue")));
-	note_queued(queued, ow_token_limits(token), loaded->owner);
+	limits = ow_token_limits(token);
+	task_queue = ow_json_get_string(limits, "task_queue");
+	ow_wakeup_return(ow_task_queue_key(task_queue));
+	note_queued(queued, task_queue, loaded->owner, ow_json_get_string(limits, "fairness_key") != NULL);
+}
+
+static void
+add_new_task(Queued *queued, const OwLoadedRun *loaded, const OwToken *token)
+{
+	OwNewTask  *new = palloc0(sizeof(OwNewTask));
+
+	new->task = find_in_order(loaded->run.queued, &token->task_token);
+	if (new->task == NULL)
+		elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
+	new->loaded = loaded;
+	new->token = token;
+	new->task_queue = ow_json_get_string(new->task->limits, "task_queue");
+	new->priority = priority_of(new->task->limits);
+	new->position = list_length(queued->new_tasks);
+	queued->new_tasks = lappend(queued->new_tasks, new);
 }
 
 static void
 collect_task(const OwLoadedRun *loaded, const OwToken *token, Queued *queued, List **waiting)
 {
-	const OwQueuedTask *task = NULL;
-
 	if (!waits_for_answer(token))
 		return;
 	*waiting = lappend(*waiting, unconstify(pg_uuid_t *, &token->task_token));
 	if (has_task(loaded->stored_tasks, &token->task_token))
-	{
 		change_task(loaded, token, queued);
-		return;
-	}
-	if (ow_token_is_queued(token))
-	{
-		task = find_in_order(loaded->run.queued, &token->task_token);
-		if (task == NULL)
-			elog(ERROR, "task %s was not queued", ow_uuid_to_cstring(&token->task_token));
-		note_queued(queued, task->limits, loaded->owner);
-		ow_wakeup_tasks(loaded->owner, ow_task_queue_key(ow_json_get_string(task->limits, "task_queue")), 1, 0);
-	}
-	ow_rows_add(&queued->tasks, task_row(loaded, token, task));
+	else if (ow_token_is_queued(token))
+		add_new_task(queued, loaded, token);
+	else
+		ow_rows_add(&queued->tasks, task_row(loaded, token));
+}
+
+static void
+queue_task(const OwNewTask *new, Queued *queued, bool offered)
+{
+	Oid			owner = new->loaded->owner;
+	OwRow		row;
+	bool		taken;
+
+	set_task(&row, new->loaded, new->token, new->task);
+	taken = offered && ow_task_offer_takes(new, &row);
+	ow_rows_add(taken ? &queued->handed_over : &queued->tasks, ow_store_row("activity_task", row.values, row.nulls));
+	ow_wakeup_tasks(owner, ow_task_queue_key(new->task_queue), 1, taken ? 1 : 0);
+	if (taken)
+		note_queue(queued, new->task_queue, owner, false);
+	else
+		note_queued(queued, new->task_queue, owner, !row.nulls[TASK_FAIRNESS_KEY]);
+}
+
+/* A worker who has just answered may have some of them at once: then they are not queued at all. */
+static void
+queue_tasks(Queued *queued)
+{
+	bool		offered = queued->new_tasks != NIL && ow_task_offer_stands();
+	ListCell   *cell;
+
+	if (offered)
+		list_sort(queued->new_tasks, ow_task_offer_compare);
+	foreach(cell, queued->new_tasks)
+		queue_task(lfirst(cell), queued, offered);
 }
 
 /* Keys of rows that go, for a statement each */
@@ -514,6 +573,8 @@ ow_tasks_flush(List *runs)
 	foreach(cell, runs)
 		flush_tasks(lfirst(cell), &queued, &gone);
 	delete_gone(&gone);
+	queue_tasks(&queued);
 	ow_queues_note(&queued.uses);
 	ow_rows_write(&write_tasks, "activity_task", &queued.tasks);
+	ow_task_offer_write(&queued.handed_over);
 }

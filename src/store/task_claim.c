@@ -53,6 +53,23 @@ static OwStatement find_further_on = {
 	.argument_types = OW_FOUND_TYPES ",int[],timestamptz[]"
 };
 
+/* The first of them, which is not locked */
+#define PLACE "t.priority, t.queued_at"
+
+static OwStatement first_anywhere = {
+	.sql = "SELECT " PLACE UNKEYED " ORDER BY t.priority, t.queued_at LIMIT $7",
+	.argument_types = OW_FOUND_TYPES
+};
+
+static OwStatement first_further_on = {
+	.sql =
+	"SELECT f.* FROM unnest($8, $9) AS p (priority, after),"
+	"       LATERAL (SELECT " PLACE UNKEYED " AND t.priority = p.priority AND t.queued_at >= p.after"
+	"                 ORDER BY t.queued_at LIMIT $7) AS f"
+	" LIMIT $7",
+	.argument_types = OW_FOUND_TYPES ",int[],timestamptz[]"
+};
+
 static OwStatement is_available = {
 	.sql = "SELECT" UNKEYED " LIMIT 1",
 	.argument_types = OW_AVAILABLE_TYPES
@@ -234,22 +251,46 @@ set_position(Positions *positions, int32 priority, TimestampTz after)
 	positions->of[i].after = after;
 }
 
+/* Something to look for, in all of the index or from the positions on */
+typedef struct Search
+{
+	OwStatement *anywhere;
+	OwStatement *further_on;
+	int			place;			/* the column of the priority, which that of the time follows */
+	bool		takes;
+} Search;
+
+static const Search search_to_take = {&find_anywhere, &find_further_on, FOUND_PRIORITY + 1, true};
+static const Search search_first = {&first_anywhere, &first_further_on, 1, false};
+
+static OwTaskPlace
+found_place(const Search *search, uint64 row)
+{
+	SPITupleTable *found = SPI_tuptable;
+	bool		isnull;
+
+	return (OwTaskPlace)
+	{
+		.priority = DatumGetInt32(SPI_getbinval(found->vals[row], found->tupdesc, search->place, &isnull)),
+			.queued_at = DatumGetTimestampTz(SPI_getbinval(found->vals[row], found->tupdesc, search->place + 1, &isnull))
+	};
+}
+
 /*
  * Learns from what was found.  Of the priorities that were looked through to the end there is nothing before
  * now, but for what commits late; of the last one, if there may be more, nothing before what was found last.
  */
 static void
-move_positions(Positions *positions, SPITupleTable *found, uint64 count, bool all, TimestampTz now)
+move_positions(Positions *positions, const Search *search, uint64 count, bool all, TimestampTz now)
 {
 	int32		last_priority = PG_INT32_MIN;
 
 	for (uint64 row = 0; row < count; row++)
 	{
-		bool		isnull;
+		OwTaskPlace place = found_place(search, row);
 
-		last_priority = DatumGetInt32(SPI_getbinval(found->vals[row], found->tupdesc, FOUND_PRIORITY + 1, &isnull));
-		set_position(positions, last_priority,
-					 DatumGetTimestampTz(SPI_getbinval(found->vals[row], found->tupdesc, FOUND_QUEUED_AT + 1, &isnull)));
+		last_priority = place.priority;
+		set_position(positions, place.priority, place.queued_at);
 	}
 	for (int i = 0; i < positions->count; i++)
 	{
@@ -274,22 +315,18 @@ position_array(const Positions *positions, bool priorities)
 
 /* ---- finding ---- */
 
-/*
- * Reads what the role may take: tasks of the owners who have let it, and of those whose rights it has.  Notes
- * which of these owners control theirs.
- */
-static void
-read_available(const OwTaskRequest *request, OwAvailable *available, MemoryContext context)
+/* Notes as well which of the owners control theirs. */
+void
+ow_task_read_available(const OwTaskRequest *request, OwAvailable *available, MemoryContext context)
 {
 	Datum		task_queue = CStringGetTextDatum(request->task_queue);
 	uint64		count = ow_store_execute(&read_grants, &task_queue, NULL);
 	MemoryContext previous = MemoryContextSwitchTo(context);
 	Datum	   *owners = palloc(sizeof(Datum) * Max(count, 1));
-	List	   *granted = NIL;
 	int			found = 0;
 	bool		isnull;
 
-	available->controlled = available->others = NIL;
+	available->granted = available->controlled = available->others = NIL;
 	for (uint64 row = 0; row < count; row++)
 	{
 		Oid			owner = (Oid) ow_store_int(row, 1);
@@ -299,13 +336,13 @@ read_available(const OwTaskRequest *request, OwAvailable *available, MemoryConte
 		{
 			List	  **owners_there = ow_store_bool(row, 3) ? &available->controlled : &available->others;
 
-			if (list_member_oid(granted, owner) || has_privs_of_role(request->role, owner))
+			if (list_member_oid(available->granted, owner) || has_privs_of_role(request->role, owner))
 				*owners_there = lappend_oid(*owners_there, owner);
 		}
 		else if (has_privs_of_role(request->role, grantee))
 		{
 			owners[found++] = ObjectIdGetDatum(owner);
-			granted = lappend_oid(granted, owner);
+			available->granted = lappend_oid(available->granted, owner);
 		}
 	}
 	memset(available->nulls, ' ', sizeof(available->nulls));
@@ -319,11 +356,12 @@ read_available(const OwTaskRequest *request, OwAvailable *available, MemoryConte
 	MemoryContextSwitchTo(previous);
 }
 
-/* The arguments of find_anywhere and find_further_on */
+/* The arguments of the statements of a search */
 #define FIND_ARGUMENTS 9
 
 static uint64
-find_from(Positions *positions, uint32 queue_key, bool anywhere, int max_tasks, Datum *values, char *nulls)
+find_from(const Search *search, Positions *positions, uint32 queue_key, bool anywhere, int max_tasks, Datum *values,
+		  char *nulls)
 {
 	TimestampTz begun = GetCurrentTimestamp();
 	TimestampTz ended;
@@ -332,7 +370,7 @@ find_from(Positions *positions, uint32 queue_key, bool anywhere, int max_tasks, 
 
 	if (anywhere)
 	{
-		count = ow_store_execute(&find_anywhere, values, nulls);
+		count = ow_store_execute(search->anywhere, values, nulls);
 		ended = GetCurrentTimestamp();
 		if (positions != NULL)
 		{
@@ -345,21 +383,21 @@ find_from(Positions *positions, uint32 queue_key, bool anywhere, int max_tasks, 
 	{
 		values[7] = position_array(positions, true);
 		values[8] = position_array(positions, false);
-		count = ow_store_execute(&find_further_on, values, nulls);
+		count = ow_store_execute(search->further_on, values, nulls);
 	}
 	if (positions != NULL)
 	{
-		move_positions(positions, SPI_tuptable, count, count < (uint64) max_tasks, begun);
+		move_positions(positions, search, count, count < (uint64) max_tasks, begun);
 		positions->used_at = begun;
-		if (count > 0)
+		if (count > 0 && search->takes)
 			positions->moved = any_moved = true;
 	}
 	return count;
 }
 
-/* Finds and locks tasks; they are in SPI_tuptable. */
+/* Finds tasks, and locks those that are to be taken; they are in SPI_tuptable. */
 static uint64
-find_tasks(OwTaskRequest *request, const OwAvailable *available, int max_tasks, TimestampTz now)
+find_tasks(const Search *search, OwTaskRequest *request, const OwAvailable *available, int max_tasks, TimestampTz now)
 {
 	Positions  *positions = find_positions(request);
 	uint32		queue_key = ow_task_queue_key(request->task_queue);
@@ -376,8 +414,8 @@ find_tasks(OwTaskRequest *request, const OwAvailable *available, int max_tasks, 
 	values[6] = Int32GetDatum(max_tasks);
 	if (positions == NULL ||
 		((returned || positions->anywhere_due <= real_now) && positions->anywhere_allowed <= real_now))
-		return find_from(positions, queue_key, true, max_tasks, values, nulls);
-	count = find_from(positions, queue_key, false, max_tasks, values, nulls);
+		return find_from(search, positions, queue_key, true, max_tasks, values, nulls);
+	count = find_from(search, positions, queue_key, false, max_tasks, values, nulls);
 	if (count > 0)
 		return count;
 	if (!request->woken && !returned && positions->anywhere_allowed > real_now)
@@ -385,7 +423,32 @@ find_tasks(OwTaskRequest *request, const OwAvailable *available, int max_tasks, 
 		request->again_at = Min(request->again_at, positions->anywhere_allowed);
 		return 0;
 	}
-	return find_from(positions, queue_key, true, max_tasks, values, nulls);
+	return find_from(search, positions, queue_key, true, max_tasks, values, nulls);
+}
+
+bool
+ow_task_remembered_place(const OwTaskRequest *request, OwTaskPlace *place)
+{
+	const Positions *positions = find_positions(request);
+
+	if (positions == NULL || positions->count == 0 || positions->anywhere_due <= GetCurrentTimestamp() ||
+		positions->returns != ow_waiter_returns(ow_task_queue_key(request->task_queue)))
+		return false;
+	*place = (OwTaskPlace) {
+		.priority = positions->of[0].priority,.queued_at = positions->of[0].after
+	};
+	return true;
+}
+
+bool
+ow_task_first_place(const OwTaskRequest *request, const OwAvailable *available, OwTaskPlace *place)
+{
+	OwTaskRequest look = *request;
+
+	if (find_tasks(&search_first, &look, available, 1, ow_clock_now()) == 0)
+		return false;
+	*place = found_place(&search_first, 0);
+	return true;
 }
 
 static bool
@@ -427,7 +490,7 @@ ow_task_is_available(OwTaskRequest *request)
 
 	request->again_at = DT_NOEND;
 	ow_store_open();
-	read_available(request, &available, caller);
+	ow_task_read_available(request, &available, caller);
 	others = available;
 	leave_to_others(&others);
 	if (available.controlled == NIL || available.others != NIL)
@@ -455,6 +518,22 @@ take_found(const OwTaskRequest *request, Datum *rows, int count, bool controlled
 }
 
 void
+ow_task_tell(HeapTuple task, TupleDesc descriptor, OwTaskReceiver receive, void *arg)
+{
+	Datum		values[FOUND_COLUMNS];
+	bool		nulls[FOUND_COLUMNS];
+	pg_uuid_t	handed_out;
+
+	for (int i = 0; i < FOUND_COLUMNS; i++)
+		values[i] = heap_getattr(task, i + 1, descriptor, &nulls[i]);
+	ow_task_headers(values, nulls);
+	handed_out = *DatumGetUUIDP(values[POLL_TASK_TOKEN]);
+	ow_epoch_hand_out(DatumGetInt32(values[FOUND_CLAIM]), &handed_out);
+	values[POLL_TASK_TOKEN] = UUIDPGetDatum(&handed_out);
+	receive(arg, values, nulls);
+}
+
+void
 ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count, bool controlled, TimestampTz now,
 				  OwTaskReceiver receive, void *arg)
 {
@@ -463,20 +542,14 @@ ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count,
 
 	for (int row = 0; row < count; row++)
 	{
-		Datum		values[FOUND_COLUMNS];
-		bool		nulls[FOUND_COLUMNS];
-		pg_uuid_t	handed_out;
+		HeapTuple	task = found->vals[row];
+		bool		isnull;
+		Oid			owner = DatumGetObjectId(SPI_getbinval(task, found->tupdesc, FOUND_OWNER + 1, &isnull));
 
-		for (int i = 0; i < FOUND_COLUMNS; i++)
-			values[i] = SPI_getbinval(found->vals[row], found->tupdesc, i + 1, &nulls[i]);
-		rows[row] = values[FOUND_ROW];
-		ow_wakeup_at(DatumGetObjectId(values[FOUND_OWNER]), DatumGetTimestampTz(values[FOUND_LEASE_UNTIL]));
-		ow_wakeup_tasks(DatumGetObjectId(values[FOUND_OWNER]), queue_key, 0, 1);
-		ow_task_headers(values, nulls);
-		handed_out = *DatumGetUUIDP(values[POLL_TASK_TOKEN]);
-		ow_epoch_hand_out(DatumGetInt32(values[FOUND_CLAIM]), &handed_out);
-		values[POLL_TASK_TOKEN] = UUIDPGetDatum(&handed_out);
-		receive(arg, values, nulls);
+		rows[row] = SPI_getbinval(task, found->tupdesc, FOUND_ROW + 1, &isnull);
+		ow_wakeup_at(owner, DatumGetTimestampTz(SPI_getbinval(task, found->tupdesc, FOUND_LEASE_UNTIL + 1, &isnull)));
+		ow_wakeup_tasks(owner, queue_key, 0, 1);
+		ow_task_tell(task, found->tupdesc, receive, arg);
 	}
 	take_found(request, rows, count, controlled, now);
 }
@@ -491,7 +564,7 @@ take_uncontrolled(OwTaskRequest *request, OwAvailable available, int max_tasks, 
 	if (max_tasks == 0)
 		return 0;
 	leave_to_others(&available);
-	count = find_tasks(request, &available, max_tasks, now);
+	count = find_tasks(&search_to_take, request, &available, max_tasks, now);
 	if (count > 0)
 		ow_task_hand_over(request, SPI_tuptable, (int) count, false, now, receive, arg);
 	return (int) count;
@@ -582,7 +655,7 @@ ow_task_take(OwTaskRequest *request, OwTaskReceiver receive, void *arg)
 
 	request->again_at = DT_NOEND;
 	ow_store_open();
-	read_available(request, &available, caller);
+	ow_task_read_available(request, &available, caller);
 	at_once = available.controlled == NIL && !request->waits;
 	if (at_once)
 		taken = take_uncontrolled(request, available, request->max_tasks, receive, arg);

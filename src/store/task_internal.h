@@ -23,14 +23,15 @@
 	"   AND ($5 IS NULL OR t.run_id = ANY ($5) OR t.task_token = ANY ($5))"
 #define OW_AVAILABLE_TYPES "text,text[],oid[],oid,uuid[]"
 
-/* What a worker is told, and what it takes to take the task: $6 now */
-#define OW_FOUND \
+/* What a worker is told, and what it takes to take the task */
+#define OW_FOUND_AT(now) \
 	"t.task_token, t.workflow_id, t.run_id, t.activity, t.attempt, t.input, " MS("heartbeat_ms") " AS silence," \
 	" t.last_failure->'HeartbeatDetails' AS details, nullif(t.last_failure - 'HeartbeatDetails', '{}') AS failure, t.scheduled_at," \
-	" least(t.close_by, $6 + " MS("start_to_close_ms") ") AS deadline, t.idempotency_key, t.compensates, t.fairness_key," \
+	" least(t.close_by, " now " + " MS("start_to_close_ms") ") AS deadline, t.idempotency_key, t.compensates, t.fairness_key," \
 	" t.traceparent," \
-	" t.shard_key, t.owner::oid, " LEASE_UNTIL("$6") " AS lease_until," \
+	" t.shard_key, t.owner::oid, " LEASE_UNTIL(now) " AS lease_until," \
 	" t.priority, t.queued_at, t.ctid AS row_id, t.claim::int"
+#define OW_FOUND OW_FOUND_AT("$6")
 #define OW_FOUND_TYPES OW_AVAILABLE_TYPES ",timestamptz,int"
 
 enum
@@ -50,9 +51,30 @@ typedef struct OwAvailable
 {
 	Datum		values[5];
 	char		nulls[5];
+	List	   *granted;		/* owners who have let the role take theirs */
 	List	   *controlled;		/* owners whose tasks are taken under control: see task_flow.c */
 	List	   *others;			/* who have, or have had, tasks in the queue */
 } OwAvailable;
+
+/* Reads what the role may take: tasks of the owners who have let it, and of those whose rights it has. */
+extern void ow_task_read_available(const OwTaskRequest *request, OwAvailable *available, MemoryContext context);
+
+/* A place in a queue */
+typedef struct OwTaskPlace
+{
+	int32		priority;
+	TimestampTz queued_at;
+} OwTaskPlace;
+
+/*
+ * Nothing that a poll would find now, of owners who control nothing, comes before this place.  As far as this backend
+ * remembers, false when it would have to look; and as it is, false when there is nothing.
+ */
+extern bool ow_task_remembered_place(const OwTaskRequest *request, OwTaskPlace *place);
+extern bool ow_task_first_place(const OwTaskRequest *request, const OwAvailable *available, OwTaskPlace *place);
+
+/* Tells the receiver of a task, which has the columns of OW_FOUND. */
+extern void ow_task_tell(HeapTuple task, TupleDesc descriptor, OwTaskReceiver receive, void *arg);
 
 /* Hands over what was found, and takes it. */
 extern void ow_task_hand_over(const OwTaskRequest *request, SPITupleTable *found, int count, bool controlled,

@@ -212,13 +212,16 @@ ow_worker_note(const OwTaskRequest *request, const char *version)
 bool
 ow_worker_is_draining(const OwTaskRequest *request)
 {
+	bool		opened = !ow_store_is_open();
 	Datum		values[3];
 	bool		draining;
 
 	worker_values(request, values);
-	ow_store_open();
+	if (opened)
+		ow_store_open();
 	draining = ow_store_execute(&is_draining, values, NULL) > 0;
-	ow_store_close();
+	if (opened)
+		ow_store_close();
 	return draining;
 }
 

@@ -120,7 +120,6 @@ INSERT INTO probe VALUES
     ('fail_activities(uuid[],text[],text[],jsonb[],boolean[],interval[])', $$workflow.fail_activities('{00000000-0000-8000-8000-000000000000}', '{No}')$$),
     ('cancel_activities(uuid[],jsonb[])', $$workflow.cancel_activities('{00000000-0000-8000-8000-000000000000}', '{1}')$$),
     ('poll_activity(text,text,integer,interval,text[],text)', $$count(*) FROM workflow.poll_activity('q', 'w')$$),
-    ('poll_unless_draining(text,text,integer,interval,text[],text)', $$count(*) FROM workflow.poll_unless_draining('q', 'w', 1, '0', NULL, NULL)$$),
     ('complete_and_poll(uuid[],jsonb[],text,text,integer,text[],text)', $$count(*) FROM workflow.complete_and_poll(NULL, NULL, 'q', 'w')$$),
     ('drain_worker(text,text,boolean)', $$workflow.drain_worker('w')$$),
     ('release_tasks(text,text)', $$workflow.release_tasks()$$),
