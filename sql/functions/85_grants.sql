@@ -40,7 +40,8 @@ BEGIN ATOMIC
                          'ramp_results',
                          'span_id', 'key_name', 'run_branches', 'run_spans', 'timeline', 'unix_nanos', 'otlp_attributes',
                          'otlp_spans', 'report_graph', 'report_style', 'report_script', 'report_page', 'report_html',
-                         'report_definition_html', 'html_text', 'duration_text', 'redacted', 'metric_values', 'metric_bounds', 'state_metrics',
+                         'report_definition_html', 'html_text', 'duration_text', 'redacted', 'metric_values', 'metric_bounds', 'metrics_lost',
+                         'snapshot_ages', 'vacuum_holders', 'state_metrics',
                          'prometheus_label', 'prometheus_metrics',
                          'has_schedule_job', 'sees_pg_cron', 'schedule_job_name', 'cron_times',
                          'engine_status', 'retention_leaves', 'worker_stats', 'pool_stats', 'circuit_breaker_stats', 'function_state', 'now')

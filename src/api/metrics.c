@@ -17,10 +17,12 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "worker/metrics.h"
 
 PG_FUNCTION_INFO_V1(ow_metric);
 PG_FUNCTION_INFO_V1(ow_metric_values);
+PG_FUNCTION_INFO_V1(ow_metrics_lost_count);
 
 static const char *const kind_names[] = {
 	[OW_METRIC_KIND_COUNTER] = "counter",
@@ -48,19 +50,15 @@ metric_of_kind(const char *kind)
 			 errhint("There are counter, gauge and histogram.")));
 }
 
-static bool
-is_name(const char *text)
-{
-	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-	static const char later[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
-
-	return *text != '\0' && strchr(first, *text) != NULL && strspn(text, later) == strlen(text);
-}
-
 static void
 check_name(const char *name)
 {
-	if (!is_name(name) || strlen(name) >= OW_METRIC_NAME_SIZE)
+	if (ow_is_reserved_metric(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a name of a metric", name),
+				 errhint("Names that begin with \"order_workflow_\" are the extension's own.")));
+	if (!ow_is_metric_name(name) || strlen(name) >= OW_METRIC_NAME_SIZE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" is not a name of a metric", name),
@@ -88,7 +86,7 @@ labels_text(const Jsonb *labels)
 	ow_json_members_begin(&members, &object);
 	while (ow_json_members_next(&members, &name, &value))
 	{
-		if (!is_name(name) || (value.type != jbvString && value.type != jbvNumeric && value.type != jbvBool))
+		if (!ow_is_metric_name(name) || (value.type != jbvString && value.type != jbvNumeric && value.type != jbvBool))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("label \"%s\" is not usable", name),
@@ -122,22 +120,38 @@ ow_metric(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%g is not a value of a %s", value, text_to_cstring(PG_GETARG_TEXT_PP(3)))));
-	ow_metric_note_custom(metric, GetUserId(), name, labels, value);
+	ow_metric_note_custom(&(OwCustomMetric) {
+		.metric = metric,
+			.name = name,
+			.labels = labels
+	}, GetUserId(), value);
 	PG_RETURN_VOID();
 }
 
 static ArrayType *
 bucket_array(const OwMetricValue *value)
 {
-	Datum		counts[OW_METRIC_BUCKETS];
+	Datum		counts[OW_METRIC_MAX_BOUNDS + 1];
 	int64		total = 0;
 
-	for (int i = 0; i < OW_METRIC_BUCKETS; i++)
+	for (int i = 0; i <= value->nbounds; i++)
 		counts[i] = Int64GetDatum(total += value->buckets[i]);
-	return construct_array(counts, OW_METRIC_BUCKETS, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	return construct_array(counts, value->nbounds + 1, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
-/* metric_values(): name, kind, help, owner, labels, value, count, buckets; and how many were lost */
+/* Their upper bounds: the last has none */
+static ArrayType *
+bound_array(const OwMetricValue *value)
+{
+	Datum		bounds[OW_METRIC_MAX_BOUNDS + 1];
+
+	for (int i = 0; i < value->nbounds; i++)
+		bounds[i] = Float8GetDatum(value->bounds[i]);
+	bounds[value->nbounds] = Float8GetDatum(get_float8_infinity());
+	return construct_array(bounds, value->nbounds + 1, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+/* metric_values(): name, kind, help, owner, labels, value, count, buckets, custom, bounds */
 Datum
 ow_metric_values(PG_FUNCTION_ARGS)
 {
@@ -153,21 +167,33 @@ ow_metric_values(PG_FUNCTION_ARGS)
 		Datum		values[] = {
 			CStringGetTextDatum(value->name),
 			CStringGetTextDatum(kind_names[info->kind]),
-			CStringGetTextDatum(info->help),
+			CStringGetTextDatum(value->help),
 			ObjectIdGetDatum(value->owner),
 			JsonbPGetDatum(ow_json_from_cstring(value->labels)),
 			Float8GetDatum(value->sum),
 			Int64GetDatum(value->count),
 			(Datum) 0,
-			BoolGetDatum(info->name == NULL)
+			BoolGetDatum(info->name == NULL),
+			(Datum) 0
 		};
-		bool		nulls[lengthof(values)] = {[7] = info->kind != OW_METRIC_KIND_HISTOGRAM};
+		bool		is_histogram = info->kind == OW_METRIC_KIND_HISTOGRAM;
+		bool		nulls[lengthof(values)] = {[7] = !is_histogram,[9] = !is_histogram};
 
 		if (!all && !has_privs_of_role(GetUserId(), value->owner))
 			continue;
-		if (info->kind == OW_METRIC_KIND_HISTOGRAM)
+		if (is_histogram)
+		{
 			values[7] = PointerGetDatum(bucket_array(value));
+			values[9] = PointerGetDatum(bound_array(value));
+		}
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* metrics_lost() RETURNS bigint */
+Datum
+ow_metrics_lost_count(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64((int64) ow_metrics_lost());
 }

@@ -19,7 +19,7 @@ has_expressions(const OwDefinition *definition)
 	for (int i = 0; i < definition->nstates; i++)
 		if (definition->states[i].sql != NULL)
 			return true;
-	return definition->output_type != NULL;
+	return definition->output_type != NULL || ow_definition_measures_by_sql(definition);
 }
 
 static const OwUpdateType *

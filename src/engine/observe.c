@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "engine/measure.h"
 #include "engine/observe.h"
 #include "machine/json.h"
 #include "miscadmin.h"
@@ -73,6 +74,14 @@ outcome_of(const OwHistoryEvent *event)
 	return NULL;
 }
 
+static bool
+timed_out_of_heartbeats(const OwHistoryEvent *event)
+{
+	const char *error = strcmp(event->type, "ActivityTaskTimedOut") == 0 ? ow_json_get_string(event->attributes, "error") : NULL;
+
+	return error != NULL && strcmp(error, OW_ERROR_HEARTBEAT_TIMEOUT) == 0;
+}
+
 static void
 observe_attempt(const OwLoadedRun *loaded, int n)
 {
@@ -90,6 +99,8 @@ observe_attempt(const OwLoadedRun *loaded, int n)
 	if (event->taken_at != 0)
 		ow_metric_note(OW_METRIC_ACTIVITY_WAIT_SECONDS, loaded->owner, seconds_between(event->queued_at, event->taken_at),
 					   event->activity, NULL, NULL);
+	if (timed_out_of_heartbeats(event))
+		ow_metric_note(OW_METRIC_HEARTBEATS_MISSED, loaded->owner, 1, event->activity, NULL, NULL);
 	failed = *outcome == 'f' || *outcome == 't';
 	if (failed && ow_json_get(event->attributes, "retry_at") != NULL)
 		ow_metric_note(OW_METRIC_ACTIVITY_RETRIES, loaded->owner, 1, event->activity, NULL, NULL);
@@ -113,6 +124,8 @@ observe_execution(const OwLoadedRun *loaded, const OwHistoryEvent *event, const 
 		ow_metric_note(OW_METRIC_EXECUTIONS_CLOSED, loaded->owner, 1, run->workflow, version_text(run), what);
 		ow_metric_note(OW_METRIC_EXECUTION_SECONDS, loaded->owner, seconds_between(run->started_at, event->time),
 					   run->workflow, version_text(run), NULL);
+		if (loaded->compiled != NULL && loaded->compiled->definition->nmeasures > 0)
+			ow_measure_run(loaded, event->time);
 	}
 }
 

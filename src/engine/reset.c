@@ -11,7 +11,8 @@
  *		insert the new run, with its part of the history and what hangs on it
  *		send it the signals and updates that the other had after the event
  *
- * Nothing of anybody's code runs: the new run is ready, and an executor of its owner drives it.
+ * Nothing of anybody's code runs, but for expressions of metrics in the owner's own session: the new run is ready, and an
+ * executor of its owner drives it.
  */
 #include "postgres.h"
 
@@ -326,6 +327,8 @@ write_runs(Base *base, OwLoadedRun *loaded)
 	if (inserted)
 		ow_run_tell_again(base->open, list_copy_tail(base->events, kept), loaded);
 	ow_store_close();
+	if (base->open != NULL)
+		ow_observe_runs(list_make1(base->open));
 	if (!inserted)
 		ereport(ERROR,
 				(errcode(ERRCODE_OW_ALREADY_STARTED),

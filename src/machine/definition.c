@@ -25,7 +25,7 @@ static const OwField top_fields[] = {
 	{"Queries", OW_OBJECT, OW_OPTIONAL},
 	{"Updates", OW_OBJECT, OW_OPTIONAL},
 	{"SearchAttributes", OW_OBJECT, OW_OPTIONAL},
-	{"Metrics", OW_NOT_YET, OW_OPTIONAL},
+	{"Metrics", OW_OBJECT, OW_OPTIONAL},
 	{"Redact", OW_ARRAY, OW_OPTIONAL},
 	{"Input", OW_STRING | OW_OBJECT, OW_OPTIONAL},
 	{"Output", OW_STRING | OW_OBJECT, OW_OPTIONAL},
@@ -304,6 +304,7 @@ compile_top(OwCompiler *compiler, const JsonbValue *source)
 	ow_compile_redact(compiler, source);
 	ow_compile_queries(compiler, source);
 	ow_compile_updates(compiler, source);
+	ow_compile_metrics(compiler, source);
 	ow_compile_machines(compiler, source);
 	definition->on_error = ow_compile_target(compiler, source, "OnError", "");
 	definition->on_cancel = ow_compile_target(compiler, source, "OnCancel", "");

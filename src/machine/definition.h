@@ -266,6 +266,37 @@ typedef struct OwUpdateType
 	OwProjection *result;		/* NULL: null */
 } OwUpdateType;
 
+typedef enum OwMeasureKind
+{
+	OW_MEASURE_COUNTER,
+	OW_MEASURE_GAUGE,
+	OW_MEASURE_HISTOGRAM
+} OwMeasureKind;
+
+/* The value of a metric, or of one of its labels; of path, sql and fixed one is set if it was given */
+typedef struct OwMeasured
+{
+	char	   *name;			/* of a label */
+	bool		given;
+	OwExpression *path;
+	OwSqlTemplate *sql;
+	Jsonb	   *fixed;
+} OwMeasured;
+
+/* A metric that is recorded when a run closes */
+typedef struct OwMeasure
+{
+	char	   *name;
+	OwMeasureKind kind;
+	OwMeasured	value;			/* not given: 1, of a histogram how many seconds the run took */
+	int			nlabels;
+	OwMeasured *labels;
+	int			nbounds;		/* 0: as histograms have them */
+	double	   *bounds;
+	int			statuses;		/* 1 << OwStatus: closed how */
+	char	   *help;			/* NULL */
+} OwMeasure;
+
 /* A signal that runs of the definition can be sent */
 typedef struct OwSignalType
 {
@@ -399,6 +430,8 @@ typedef struct OwDefinition
 	OwQueryType *queries;
 	int			nupdates;
 	OwUpdateType *updates;
+	int			nmeasures;
+	OwMeasure  *measures;
 	int			nactivities;	/* distinct names of activities used, compensations included */
 	char	  **activities;
 	List	   *children;		/* of OwWorkflowTask *: child workflows that are named */
@@ -453,6 +486,9 @@ extern const OwQueryType *ow_definition_find_query(const OwDefinition *definitio
 /* The same of updates */
 extern const OwUpdateType *ow_definition_find_update(const OwDefinition *definition, const char *name);
 extern const char *ow_definition_nearest_update(const OwDefinition *definition, const char *name);
+
+/* Are any of its metrics, or their labels, expressions of SQL? */
+extern bool ow_definition_measures_by_sql(const OwDefinition *definition);
 
 /* Where a run begins */
 extern int	ow_definition_start(const OwDefinition *definition);

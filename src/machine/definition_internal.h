@@ -138,6 +138,9 @@ extern bool ow_is_remark(const char *name);
 extern const OwField ow_result_fields[];
 extern const OwField ow_sql_result_fields[];
 
+/* definition_metric.c */
+extern void ow_compile_metrics(OwCompiler *compiler, const JsonbValue *source);
+
 /* definition_update.c: updates; a state that takes one; and, when all are known, those that nothing takes */
 extern void ow_compile_updates(OwCompiler *compiler, const JsonbValue *source);
 extern void ow_check_awaited_update(OwCompiler *compiler, const char *name, const char *where);

@@ -539,6 +539,22 @@ extern OwStep ow_machine_step(OwMachine *machine, const OwInput *input);
 /* What a query gives; nothing of the run changes.  False with the failure filled. */
 extern bool ow_machine_query(OwMachine *machine, const OwQueryType *query, Jsonb **value, OwFailure *failure);
 
+/* Why a metric has no value */
+typedef enum OwMeasureFault
+{
+	OW_MEASURE_GOOD,
+	OW_MEASURE_MISSING,			/* or null */
+	OW_MEASURE_NO_NUMBER,
+	OW_MEASURE_NEGATIVE,		/* of a counter */
+	OW_MEASURE_LABEL,			/* one is an object or array, or all are too long */
+	OW_MEASURE_FAILED			/* an expression of SQL */
+} OwMeasureFault;
+
+extern const char *ow_measure_fault_name(OwMeasureFault fault);
+
+/* What a metric is of a run that has closed at machine->now, and its labels; nothing of the run changes. */
+extern OwMeasureFault ow_machine_measure(OwMachine *machine, const OwMeasure *measure, double *value, const char **labels);
+
 /* Would the run time out if its deadline were reached now? */
 extern bool ow_machine_heeds_deadline(const OwRun *run);
 

@@ -214,6 +214,7 @@ extern bool ow_token_forgets_heartbeat(const OwToken *token);
 
 /* machine_query.c: of the run as a whole, whatever it does */
 extern Jsonb *ow_machine_run_data(const OwRun *run);
+extern Jsonb *ow_machine_run_context(OwMachine *machine, const char *member, const char *inner);
 extern void ow_machine_run_scope(OwMachine *machine, const Jsonb *data, OwScope *scope);
 extern void ow_machine_run_sql_scope(OwMachine *machine, const OwSqlTemplate *template, OwSqlScope *scope);
 

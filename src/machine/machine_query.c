@@ -17,10 +17,9 @@ ow_machine_run_data(const OwRun *run)
 }
 
 /* $$ of the run: whoever had a task token could answer for its activity. */
-static Jsonb *
-make_context(void *arg, const char *member, const char *inner)
+Jsonb *
+ow_machine_run_context(OwMachine *machine, const char *member, const char *inner)
 {
-	OwMachine  *machine = arg;
 	Jsonb	   *context = ow_json_without_member(ow_machine_context(machine, member, NULL), "Task");
 	Jsonb	   *execution = ow_json_get(context, "Execution");
 
@@ -28,6 +27,12 @@ make_context(void *arg, const char *member, const char *inner)
 		return context;
 	execution = ow_json_with_member(execution, "Status", ow_json_text(ow_status_name(machine->run->status)));
 	return ow_json_with_member(context, "Execution", execution);
+}
+
+static Jsonb *
+make_context(void *arg, const char *member, const char *inner)
+{
+	return ow_machine_run_context(arg, member, inner);
 }
 
 /* The scope in which a query or update is evaluated, with data as "$" */

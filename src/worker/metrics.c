@@ -44,18 +44,22 @@ typedef struct Observation
 {
 	OwNote		note;
 	bool		of_test;
-	OwMetric	metric;
 	Oid			owner;
-	const char *name;			/* NULL: the metric's own */
-	const char *labels;
+	OwCustomMetric what;		/* its name NULL: the metric's own */
 	double		value;
 } Observation;
 
 typedef struct Shared
 {
 	LWLock	   *lock;
+	int			custom;			/* series with names of applications and definitions */
 	uint64		lost;
 } Shared;
+
+/* A quarter of the room is kept for the extension's own. */
+#define MAX_CUSTOM (ow_max_metrics - ow_max_metrics / 4)
+
+static const double default_bounds[] = OW_METRIC_BOUNDS;
 
 /* NULL when the library was not preloaded */
 static Shared *shared;
@@ -90,9 +94,13 @@ static const OwMetricInfo infos[] = {
 	"Runs that were driven in one transaction"},
 	[OW_METRIC_EXECUTOR_SECONDS] = {"executor_busy_seconds_total", OW_METRIC_KIND_COUNTER, {NULL},
 	"Time that executors have spent driving runs"},
-	[OW_METRIC_COUNTER] = {NULL, OW_METRIC_KIND_COUNTER, {NULL}, "Counted by an application"},
-	[OW_METRIC_GAUGE] = {NULL, OW_METRIC_KIND_GAUGE, {NULL}, "Set by an application"},
-	[OW_METRIC_HISTOGRAM] = {NULL, OW_METRIC_KIND_HISTOGRAM, {NULL}, "Observed by an application"},
+	[OW_METRIC_HEARTBEATS_MISSED] = {"heartbeats_missed_total", OW_METRIC_KIND_COUNTER, {"activity"},
+	"Attempts that ended because no heartbeat came in time"},
+	[OW_METRIC_UNUSABLE] = {"metric_values_unusable_total", OW_METRIC_KIND_COUNTER, {"workflow", "metric", "reason"},
+	"Values of metrics of definitions that were missing or no numbers"},
+	[OW_METRIC_COUNTER] = {NULL, OW_METRIC_KIND_COUNTER, {NULL}, "Counted by an application or workflow"},
+	[OW_METRIC_GAUGE] = {NULL, OW_METRIC_KIND_GAUGE, {NULL}, "Set by an application or workflow"},
+	[OW_METRIC_HISTOGRAM] = {NULL, OW_METRIC_KIND_HISTOGRAM, {NULL}, "Observed by an application or workflow"},
 };
 
 const OwMetricInfo *
@@ -127,6 +135,7 @@ ow_metrics_startup(void)
 	if (!found)
 	{
 		shared->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
+		shared->custom = 0;
 		shared->lost = 0;
 	}
 	table = ShmemInitHash("order_workflow metric series", ow_max_metrics, ow_max_metrics, &control,
@@ -140,12 +149,11 @@ ow_metrics_wanted(void)
 }
 
 static int
-bucket_of(double value)
+bucket_of(const OwMetricValue *series, double value)
 {
-	static const double bounds[] = OW_METRIC_BOUNDS;
 	int			i = 0;
 
-	while (i < (int) lengthof(bounds) && value > bounds[i])
+	while (i < series->nbounds && value > series->bounds[i])
 		i++;
 	return i;
 }
@@ -159,36 +167,65 @@ observe(OwMetricValue *value, OwMetricKind kind, double observed)
 	else
 		value->sum += observed;
 	if (kind == OW_METRIC_KIND_HISTOGRAM)
-		value->buckets[bucket_of(observed)]++;
+		value->buckets[bucket_of(value, observed)]++;
+}
+
+static const char *
+name_of(const Observation *observation)
+{
+	return observation->what.name ? observation->what.name : infos[observation->what.metric].name;
+}
+
+static SeriesKey
+key_of(const Observation *observation)
+{
+	const unsigned char *name = (const unsigned char *) name_of(observation);
+	const unsigned char *labels = (const unsigned char *) observation->what.labels;
+	SeriesKey	key;
+
+	memset(&key, 0, sizeof(key));
+	key.database = MyDatabaseId;
+	key.owner = observation->owner;
+	key.metric = (uint32) observation->what.metric;
+	key.name_and_labels = hash_bytes_extended(labels, strlen(observation->what.labels),
+											  hash_bytes_extended(name, strlen(name_of(observation)), 0));
+	return key;
+}
+
+static void
+begin_series(OwMetricValue *value, const Observation *observation)
+{
+	const OwCustomMetric *what = &observation->what;
+
+	memset(value, 0, sizeof(*value));
+	value->metric = what->metric;
+	value->owner = observation->owner;
+	strlcpy(value->name, name_of(observation), sizeof(value->name));
+	strlcpy(value->labels, what->labels, sizeof(value->labels));
+	strlcpy(value->help, what->help ? what->help : infos[what->metric].help, sizeof(value->help));
+	value->nbounds = what->nbounds > 0 ? what->nbounds : (int) lengthof(default_bounds);
+	memcpy(value->bounds, what->nbounds > 0 ? what->bounds : default_bounds, value->nbounds * sizeof(double));
 }
 
 /* False when there is no room for the series */
 static bool
 apply(HTAB *to, const Observation *observation)
 {
-	const char *name = observation->name ? observation->name : infos[observation->metric].name;
-	SeriesKey	key;
+	bool		is_custom = observation->what.name != NULL && to == table;
+	SeriesKey	key = key_of(observation);
 	Series	   *series;
 	bool		found;
 
-	memset(&key, 0, sizeof(key));
-	key.database = MyDatabaseId;
-	key.owner = observation->owner;
-	key.metric = (uint32) observation->metric;
-	key.name_and_labels = hash_bytes_extended((const unsigned char *) observation->labels, strlen(observation->labels),
-											  hash_bytes_extended((const unsigned char *) name, strlen(name), 0));
-	series = hash_search(to, &key, HASH_ENTER_NULL, &found);
+	series = hash_search(to, &key, is_custom && shared->custom >= MAX_CUSTOM ? HASH_FIND : HASH_ENTER_NULL, &found);
 	if (series == NULL)
 		return false;
 	if (!found)
 	{
-		memset(&series->value, 0, sizeof(series->value));
-		series->value.metric = observation->metric;
-		series->value.owner = observation->owner;
-		strlcpy(series->value.name, name, sizeof(series->value.name));
-		strlcpy(series->value.labels, observation->labels, sizeof(series->value.labels));
+		begin_series(&series->value, observation);
+		if (is_custom)
+			shared->custom++;
 	}
-	observe(&series->value, infos[observation->metric].kind, observation->value);
+	observe(&series->value, infos[observation->what.metric].kind, observation->value);
 	return true;
 }
 
@@ -215,24 +252,40 @@ end_transaction(XactEvent event)
 		apply_all();
 }
 
+/* A copy that lasts as long as the transaction */
+static OwCustomMetric
+keep(const OwCustomMetric *custom)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
+	OwCustomMetric kept = *custom;
+
+	kept.name = custom->name ? pstrdup(custom->name) : NULL;
+	kept.labels = pstrdup(custom->labels);
+	kept.help = custom->help ? pstrdup(custom->help) : NULL;
+	if (custom->nbounds > 0)
+		kept.bounds = memcpy(palloc(custom->nbounds * sizeof(double)), custom->bounds, custom->nbounds * sizeof(double));
+	MemoryContextSwitchTo(caller);
+	return kept;
+}
+
 void
-ow_metric_note_custom(OwMetric metric, Oid owner, const char *name, const char *labels, double value)
+ow_metric_note_custom(const OwCustomMetric *custom, Oid owner, double value)
 {
 	Observation *observation;
+	OwCustomMetric what;
 
 	if (!ow_metrics_wanted())
 		return;
+	what = keep(custom);
 	observation = ow_notes_add(&observations);
 	observation->of_test = ow_clock_is_virtual();
-	observation->metric = metric;
 	observation->owner = owner;
-	observation->name = name ? MemoryContextStrdup(TopTransactionContext, name) : NULL;
-	observation->labels = MemoryContextStrdup(TopTransactionContext, labels);
+	observation->what = what;
 	observation->value = value;
 }
 
-static void
-append_label(StringInfo labels, const char *name, const char *value)
+void
+ow_metric_append_label(StringInfo labels, const char *name, const char *value)
 {
 	char	   *cut = pnstrdup(value, pg_mbcliplen(value, (int) strlen(value), LABEL_BYTES));
 
@@ -255,9 +308,12 @@ ow_metric_note(OwMetric metric, Oid owner, double value, const char *label1, con
 	initStringInfo(&labels);
 	appendStringInfoChar(&labels, '{');
 	for (int i = 0; i < (int) lengthof(values) && values[i] != NULL && infos[metric].labels[i] != NULL; i++)
-		append_label(&labels, infos[metric].labels[i], values[i]);
+		ow_metric_append_label(&labels, infos[metric].labels[i], values[i]);
 	appendStringInfoChar(&labels, '}');
-	ow_metric_note_custom(metric, owner, NULL, labels.len < OW_METRIC_LABELS_SIZE ? labels.data : "{}", value);
+	ow_metric_note_custom(&(OwCustomMetric) {
+		.metric = metric,
+			.labels = labels.len < OW_METRIC_LABELS_SIZE ? labels.data : "{}"
+	}, owner, value);
 	pfree(labels.data);
 }
 

@@ -11,6 +11,8 @@
 #ifndef OW_METRICS_H
 #define OW_METRICS_H
 
+#include "lib/stringinfo.h"
+#include "machine/metric.h"
 #include "nodes/pg_list.h"
 
 typedef enum OwMetric
@@ -27,17 +29,17 @@ typedef enum OwMetric
 	OW_METRIC_SIGNALS,
 	OW_METRIC_BATCH_RUNS,
 	OW_METRIC_EXECUTOR_SECONDS,
-	/* of applications, which give their names */
+	OW_METRIC_HEARTBEATS_MISSED,
+	OW_METRIC_UNUSABLE,
+	/* of applications and definitions, which give their names */
 	OW_METRIC_COUNTER,
 	OW_METRIC_GAUGE,
 	OW_METRIC_HISTOGRAM
 } OwMetric;
 
-/* Upper bounds of the buckets of histograms but the last, which has none */
+/* Upper bounds of the buckets of histograms that have none of their own; the last bucket has no bound */
 #define OW_METRIC_BOUNDS {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 3600, 86400}
-#define OW_METRIC_BUCKETS 14
 
-#define OW_METRIC_NAME_SIZE 64
 #define OW_METRIC_LABELS_SIZE 320
 
 typedef enum OwMetricKind
@@ -68,8 +70,21 @@ extern bool ow_metrics_wanted(void);
 extern void ow_metric_note(OwMetric metric, Oid owner, double value,
 						   const char *label1, const char *label2, const char *label3);
 
-/* The same of an application's; labels is the text of a JSON object, shorter than OW_METRIC_LABELS_SIZE */
-extern void ow_metric_note_custom(OwMetric metric, Oid owner, const char *name, const char *labels, double value);
+/* An application's, or a definition's */
+typedef struct OwCustomMetric
+{
+	OwMetric	metric;
+	const char *name;
+	const char *labels;			/* the text of a JSON object, shorter than OW_METRIC_LABELS_SIZE */
+	const char *help;			/* NULL */
+	int			nbounds;		/* 0: OW_METRIC_BOUNDS */
+	const double *bounds;
+} OwCustomMetric;
+
+extern void ow_metric_note_custom(const OwCustomMetric *custom, Oid owner, double value);
+
+/* Adds a label to the text of an object that has been begun; its value is cut. */
+extern void ow_metric_append_label(StringInfo labels, const char *name, const char *value);
 
 typedef struct OwMetricValue
 {
@@ -79,7 +94,10 @@ typedef struct OwMetricValue
 	char		labels[OW_METRIC_LABELS_SIZE];
 	int64		count;
 	double		sum;			/* of a counter or gauge, its value */
-	int64		buckets[OW_METRIC_BUCKETS];
+	char		help[OW_METRIC_HELP_SIZE];
+	int			nbounds;		/* of a histogram; it has a bucket more */
+	double		bounds[OW_METRIC_MAX_BOUNDS];
+	int64		buckets[OW_METRIC_MAX_BOUNDS + 1];
 } OwMetricValue;
 
 /* Those of this database; in a test, those of its transaction: of OwMetricValue * */

@@ -41,6 +41,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "drive.h"
 #include "fuzz.h"
 #include "machine/replay.h"
@@ -130,6 +132,33 @@ store_and_load(Drive *drive)
 	};
 }
 
+/* Metrics of a run that has closed are good, or said not to be, and leave no trace in it. */
+static void
+measure(const Drive *drive)
+{
+	OwMachine	machine = drive->machine;
+	const OwDefinition *definition = machine.definition;
+	int			next_event_id = machine.run->next_event_id;
+
+	for (int i = 0; drive->step == OW_STEP_CLOSED && i < definition->nmeasures; i++)
+	{
+		const OwMeasure *measure = &definition->measures[i];
+		const char **labels = palloc0(sizeof(char *) * Max(measure->nlabels, 1));
+		double		value;
+		OwMeasureFault fault = ow_machine_measure(&machine, measure, &value, labels);
+
+		if (fault == OW_MEASURE_GOOD && (isnan(value) || isinf(value)))
+			fuzz_finding("metric \"%s\" is %g", measure->name, value);
+		for (int label = 0; fault == OW_MEASURE_GOOD && label < measure->nlabels; label++)
+		{
+			if (labels[label] == NULL)
+				fuzz_finding("metric \"%s\" has no label \"%s\"", measure->name, measure->labels[label].name);
+		}
+	}
+	if (machine.run->next_event_id != next_event_id || machine.events != drive->machine.events)
+		fuzz_finding("a metric was recorded in history");
+}
+
 /* What a machine has offered is gone once it is loaded again: it has to offer it again. */
 static void
 feed(Drive *drive, OwInput *input)
@@ -138,6 +167,7 @@ feed(Drive *drive, OwInput *input)
 	input->now = drive->now;
 	drive->step = ow_machine_step(&drive->machine, input);
 	check_step(drive);
+	measure(drive);
 	if (!drive->forgetful || drive->step == OW_STEP_CLOSED)
 		return;
 	store_and_load(drive);

@@ -116,6 +116,9 @@ RIGHT = {
     "search attributes": top(SearchAttributes={"Comment": "c", "a": {"Type": "Keyword", "Path": "$.a", "Comment": "c"}, "b": {"Type": "Int"}}),
     "queries": top(Queries={"Comment": "c", "a": {"Comment": "c", "Result": {"a.$": "$.a"}}, "b": {"Result.$": "$$.State"},
                             "c": {"QueryLanguage": "SQL", "Result": "{% 1 %}"}}),
+    "metrics": top(Metrics={"Comment": "c", "x-why": 1, "a": {"Comment": "c", "Type": "Histogram", "Buckets": [0.5, 1], "Help": "h", "On": ["Completed", "TimedOut"],
+                            "Labels": {"a.$": "$.a", "b": "c", "d": 1}}, "b_total": {"Type": "Counter"}, "c": {"Type": "Gauge", "Value.$": "$.c"},
+                            "d": {"QueryLanguage": "SQL", "Type": "Gauge", "Value": "{% input->'n' %}", "Labels": {"a": "{% 'x' %}"}}}),
     "updates": {"StartAt": "A", "Updates": {
         "a": {"Comment": "c", "Payload": {"type": "number"}, "Condition": {"Variable": "$", "NumericGreaterThan": 1}, "Error": "E", "Cause": "c",
               "Public": {"Code": "C"}, "Assign": {"a.$": "$"}, "Result.$": "$a"},
@@ -205,6 +208,14 @@ WRONG = {
     "a query without a result": top(Queries={"a": {}}),
     "a query with two": top(Queries={"a": {"Result": 1, "Result.$": "$"}}),
     "a field of a query": top(Queries={"a": {"Result": 1, "Payload": {}}}),
+    "a metric without a type": top(Metrics={"a": {"Value": 1}}),
+    "a gauge without a value": top(Metrics={"a": {"Type": "Gauge"}}),
+    "a metric with two values": top(Metrics={"a": {"Type": "Gauge", "Value": 1, "Value.$": "$.a"}}),
+    "a metric's name": top(Metrics={"a-b": {"Type": "Gauge", "Value": 1}}),
+    "a label's name": top(Metrics={"a": {"Type": "Gauge", "Value": 1, "Labels": {"a-b": 1}}}),
+    "a label that is an object": top(Metrics={"a": {"Type": "Gauge", "Value": 1, "Labels": {"a": {}}}}),
+    "a bucket that is no number": top(Metrics={"a": {"Type": "Histogram", "Buckets": ["1"]}}),
+    "a way to close that there is not": top(Metrics={"a": {"Type": "Histogram", "On": ["Stuck"]}}),
     "an update's declaration": {**awaiting(Any=[{"AfterSeconds": 1, "Next": "B"}]), "Updates": {"u": {"Result": 1, "Output": 1}}},
     "a result of a signal": awaiting(Any=[{"Signal": "s", "Result": 1, "Next": "B"}]),
     "a signal and an update": {**awaiting(Any=[{"Signal": "s", "Update": "u", "Next": "B"}]), "Updates": {"u": {}}},
@@ -241,6 +252,7 @@ OBJECTS = {
     "processor_config_tables": "processor/properties/ProcessorConfig",
     **{f"{language}{form}_{kind}_tables": "awaited" for language in ("", "sql_") for form in ("any", "all") for kind in ("moment", "signal", "update")},
     "signal_tables": "signal", "attribute_tables": "searchAttribute", "update_tables": "update", "sql_update_tables": "update", "query_tables": "query", "sql_query_tables": "query",
+    "metric_tables": "metric", "sql_metric_tables": "metric",
     "sql_catcher_tables": "catcher", "sql_compensation_tables": "compensation", "sql_batcher_tables": "batcher",
 }
 
