@@ -87,26 +87,55 @@ END
 $$;
 COMMENT ON FUNCTION workflow.export_closed(smallint) IS 'Closed runs as documents, with their history and compensations';
 
+-- kept_from: since when runs of a leaf must have closed to be kept
+CREATE FUNCTION workflow.kept_from(bucket smallint) RETURNS timestamptz
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT workflow.now() - l.keep FROM workflow.retention_leaves() l WHERE l.bucket = kept_from.bucket;
+END;
+COMMENT ON FUNCTION workflow.kept_from(smallint) IS 'Since when runs of a leaf must have closed to be kept';
+
 -- surviving_runs: the runs of a leaf that must not go with it, some per row
-CREATE FUNCTION workflow.surviving_runs(bucket smallint) RETURNS TABLE (run_ids uuid[])
+--   first_block, blocks  only closed runs in this part of their table, and with the first part those that are open; blocks NULL: to its end
+CREATE FUNCTION workflow.surviving_runs(bucket smallint, first_block bigint DEFAULT 0, blocks bigint DEFAULT NULL)
+    RETURNS TABLE (run_ids uuid[])
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
-    kept_from CONSTANT timestamptz := (SELECT workflow.now() - l.keep FROM workflow.retention_leaves() l
-                                       WHERE l.bucket = surviving_runs.bucket);
+    last_block CONSTANT bigint := 4294967294;
+    found      uuid[];
+    more       uuid[];
 BEGIN
+    IF first_block = 0 THEN
+        found := ARRAY(SELECT e.run_id FROM workflow.execution e WHERE e.bucket = surviving_runs.bucket);
+    END IF;
+    EXECUTE format('SELECT array_agg(run_id) FROM workflow.%I WHERE ctid >= $1 AND ctid < $2 AND closed_at > $3',
+                   concat('closed_execution_', bucket))
+    INTO more
+    USING format('(%s,0)', first_block)::tid, format('(%s,0)', least(first_block + blocks, last_block))::tid,
+        workflow.kept_from(bucket);
     RETURN QUERY
-    SELECT array_agg(s.run_id)
-    FROM (SELECT e.run_id, row_number() OVER (ORDER BY e.shard_key, e.run_id) AS n
-          FROM workflow.execution e WHERE e.bucket = surviving_runs.bucket
-          UNION ALL
-          SELECT c.run_id, row_number() OVER (ORDER BY c.shard_key, c.run_id)
-          FROM workflow.closed_execution c WHERE c.bucket = surviving_runs.bucket AND c.closed_at > kept_from) s
-    GROUP BY (s.n - 1) / 20;
+    SELECT array_agg(u.id ORDER BY u.n) FROM unnest(found || more) WITH ORDINALITY AS u (id, n) GROUP BY (u.n - 1) / 20;
 END
 $$;
-COMMENT ON FUNCTION workflow.surviving_runs(smallint) IS 'The runs of a leaf that must not go with it';
+COMMENT ON FUNCTION workflow.surviving_runs(smallint, bigint, bigint) IS 'The runs of a leaf that must not go with it';
+
+-- count_leaf: how many closed runs a leaf has, and whether any run of it must stay: all in one look
+CREATE FUNCTION workflow.count_leaf(bucket smallint, OUT runs bigint, OUT survives boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET max_parallel_workers_per_gather = 0
+AS $$
+BEGIN
+    EXECUTE format('SELECT count(*), coalesce(bool_or(closed_at > $1), false) FROM workflow.%I', concat('closed_execution_', bucket))
+    INTO runs, survives
+    USING workflow.kept_from(bucket);
+    survives := survives OR EXISTS (SELECT FROM workflow.execution e WHERE e.bucket = count_leaf.bucket);
+END
+$$;
+COMMENT ON FUNCTION workflow.count_leaf(smallint) IS 'How many closed runs a leaf has, and whether any run of it must stay';
 
 -- move_runs: moves runs on from a leaf to the one that new runs of its class are in; how many
 -- Each is locked as for driving it, so that it does nothing meanwhile; those that others have locked stay.
@@ -158,6 +187,9 @@ DECLARE
     timeout CONSTANT text := current_setting('lock_timeout');
     names   CONSTANT text := (SELECT string_agg(t::text, ', ' ORDER BY n) FROM unnest(tables) WITH ORDINALITY AS u (t, n));
 BEGIN
+    IF names IS NULL THEN
+        RETURN true;
+    END IF;
     FOR attempt IN 1..5 LOOP
         BEGIN
             PERFORM set_config('lock_timeout', '100ms', true);
@@ -177,13 +209,16 @@ COMMENT ON FUNCTION workflow.lock_leaf(regclass[], text) IS 'Locks tables of a l
 --   outcome  OUT: Emptied; Busy: others use it; Survivors: it has runs that must move on first; NotDue
 --   runs     OUT: how many closed runs have gone
 -- Until it is emptied others are kept from nothing but driving runs of this leaf, of which there are none: then from all
--- that reads the ring, for the moment that TRUNCATE and the commit take.
+-- that reads the ring, for the moment that TRUNCATE and the commit take.  All tables go at once, so that nobody ever sees a run
+-- without its history; those that have never had a row since they were emptied last are left alone, which spares others the lock.
 CREATE FUNCTION workflow.empty_leaf(bucket smallint, archive_table regclass DEFAULT NULL, OUT outcome text, OUT runs bigint)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     tables CONSTANT regclass[] := ARRAY(SELECT t FROM workflow.leaf_tables(bucket) t);
+    filled regclass[];
+    look   record;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE object_not_in_prerequisite_state USING
@@ -200,7 +235,8 @@ BEGIN
         outcome := 'Busy';
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM workflow.surviving_runs(bucket)) THEN
+    SELECT * INTO STRICT look FROM workflow.count_leaf(bucket);
+    IF look.survives THEN
         outcome := 'Survivors';
         RETURN;
     END IF;
@@ -209,17 +245,20 @@ BEGIN
                        ' SELECT * FROM workflow.export_closed($1)', archive_table)
         USING bucket;
     END IF;
-    SELECT count(*) INTO runs FROM workflow.closed_execution c WHERE c.bucket = empty_leaf.bucket;
     DELETE FROM workflow.undeliverable_signal u
     USING workflow.closed_execution c
     WHERE c.shard_key = u.shard_key AND c.bucket = empty_leaf.bucket AND c.run_id = u.run_id;
-    IF NOT workflow.lock_leaf(tables, 'ACCESS EXCLUSIVE') THEN
+    filled := ARRAY(SELECT t FROM unnest(tables) WITH ORDINALITY AS u (t, n) WHERE pg_relation_size(t) > 0 ORDER BY n);
+    IF NOT workflow.lock_leaf(filled, 'ACCESS EXCLUSIVE') THEN
         RAISE lock_not_available USING
             MESSAGE = format('leaf %s of the ring cannot be locked', bucket),
             HINT = 'Something reads it for long. Try again later.';
     END IF;
-    EXECUTE format('TRUNCATE %s', array_to_string(tables, ', '));
+    IF filled <> '{}' THEN
+        EXECUTE format('TRUNCATE %s', array_to_string(filled, ', '));
+    END IF;
     outcome := 'Emptied';
+    runs := look.runs;
 END
 $$;
 COMMENT ON FUNCTION workflow.empty_leaf(smallint, regclass) IS 'Empties a leaf that is due';
@@ -270,32 +309,107 @@ END
 $$;
 COMMENT ON FUNCTION workflow.try_empty_leaf(smallint, regclass) IS 'Empties a leaf that is due, if others let it';
 
+-- retention_pauses: for how many seconds to pause, a little at a time, after work that began then
+--   share  part of the time that may be worked
+-- Raises invalid_parameter_value for other shares than those above 0 and up to 1.
+CREATE FUNCTION workflow.retention_pauses(worked_since timestamptz, share double precision) RETURNS SETOF double precision
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    pause double precision;
+    parts int;
+BEGIN
+    IF share IS NULL OR share <= 0 OR share > 1 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'share must be greater than 0 and at most 1',
+            HINT = 'It is the part of its time that retention works: 1 for no pauses.';
+    END IF;
+    pause := extract(epoch FROM clock_timestamp() - worked_since) * (1 / share - 1);
+    parts := ceil(greatest(pause, 0) * 10);
+    RETURN QUERY SELECT pause / parts FROM generate_series(1, parts);
+END
+$$;
+COMMENT ON FUNCTION workflow.retention_pauses(timestamptz, double precision) IS
+    'For how long retention pauses after it has worked, a little at a time';
+
+-- pause_retention: commits, and pauses in proportion to the work that was done
+-- Whoever sleeps in a statement holds a snapshot, which keeps vacuum from its work: hence a little at a time.
+CREATE PROCEDURE workflow.pause_retention(worked_since timestamptz, share double precision)
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    pause record;
+BEGIN
+    COMMIT;
+    FOR pause IN SELECT p.seconds FROM workflow.retention_pauses(worked_since, share) AS p (seconds) LOOP
+        PERFORM pg_catalog.pg_sleep(pause.seconds);
+        COMMIT;
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE workflow.pause_retention(timestamptz, double precision) IS 'Pauses in proportion to the work that was done';
+
+-- leaf_parts: the parts, by their first blocks, that the closed runs of a leaf are looked through in, and how many blocks each has
+CREATE FUNCTION workflow.leaf_parts(bucket smallint) RETURNS TABLE (first_block bigint, blocks bigint)
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT n, 1024::bigint
+    FROM generate_series(0, pg_relation_size(format('workflow.%I', concat('closed_execution_', bucket))::regclass)
+                            / current_setting('block_size')::bigint, 1024) n
+$$;
+COMMENT ON FUNCTION workflow.leaf_parts(smallint) IS 'The parts that the closed runs of a leaf are looked through in';
+
+-- move_survivors: moves on what must not go with a leaf, as it is found, in one pass over its closed runs
+CREATE PROCEDURE workflow.move_survivors(bucket smallint, share double precision)
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    since timestamptz := pg_catalog.clock_timestamp();
+    part  record;
+    chunk record;
+BEGIN
+    FOR part IN SELECT p.first_block, p.blocks FROM workflow.leaf_parts(bucket) AS p LOOP
+        FOR chunk IN SELECT s.run_ids FROM workflow.surviving_runs(bucket, part.first_block, part.blocks) AS s LOOP
+            PERFORM workflow.move_runs(chunk.run_ids, bucket);
+            CALL workflow.pause_retention(since, share);
+            since := pg_catalog.clock_timestamp();
+        END LOOP;
+        CALL workflow.pause_retention(since, share);
+        since := pg_catalog.clock_timestamp();
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE workflow.move_survivors(smallint, double precision) IS 'Moves on what must not go with a leaf';
+
 -- apply_retention: empties all leaves that are due
 --   dry_run        only tells what would go: workflow.retention_plan
 --   archive_table  has what workflow.export_closed gives as columns; what goes is inserted there, in the same transaction
+--   share          of the time that it works; for the rest it pauses, in between and at the end, so that others hardly feel it
 -- Commits again and again.  A leaf that others use for long is left, with a warning, for the next time.
--- Raises invalid_transaction_termination in a transaction block or a function.
-CREATE PROCEDURE workflow.apply_retention(dry_run boolean DEFAULT false, archive_table regclass DEFAULT NULL)
+-- Raises invalid_transaction_termination in a transaction block or a function, invalid_parameter_value for other shares than
+-- those above 0 and up to 1.
+CREATE PROCEDURE workflow.apply_retention(
+    dry_run boolean DEFAULT false, archive_table regclass DEFAULT NULL, share double precision DEFAULT 0.1)
     LANGUAGE plpgsql
 AS $$
 DECLARE
     leaf   record;
-    chunk  record;
     result record;
+    since  timestamptz;
 BEGIN
+    PERFORM workflow.retention_pauses(pg_catalog.clock_timestamp(), share);
     IF dry_run THEN
         PERFORM workflow.tell_retention();
         RETURN;
     END IF;
     FOR leaf IN SELECT l.bucket FROM workflow.due_leaves() AS l LOOP
         FOR attempt IN 1..10 LOOP
-            FOR chunk IN SELECT s.run_ids FROM workflow.surviving_runs(leaf.bucket) AS s LOOP
-                PERFORM workflow.move_runs(chunk.run_ids, leaf.bucket);
-                COMMIT;
-            END LOOP;
-            COMMIT;
+            CALL workflow.move_survivors(leaf.bucket, share);
+            since := pg_catalog.clock_timestamp();
             SELECT e.outcome, e.is_settled INTO STRICT result FROM workflow.try_empty_leaf(leaf.bucket, archive_table) AS e;
-            COMMIT;
+            CALL workflow.pause_retention(since, share);
             EXIT WHEN result.is_settled;
             PERFORM pg_catalog.pg_sleep(0.2);
         END LOOP;
@@ -305,7 +419,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE workflow.apply_retention(boolean, regclass) IS 'Removes closed runs that need not be kept any longer';
+COMMENT ON PROCEDURE workflow.apply_retention(boolean, regclass, double precision) IS 'Removes closed runs that need not be kept any longer';
 
 CREATE FUNCTION workflow.warn_of_leaf(bucket smallint, outcome text) RETURNS void
     LANGUAGE plpgsql VOLATILE
