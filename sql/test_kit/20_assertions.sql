@@ -33,7 +33,8 @@ RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found record;
 BEGIN
-    SELECT e.status, e.output, e.error, e.cause INTO found FROM workflow.get_execution(completed.workflow_id) e;
+    SELECT e.status, e.output, coalesce(e.error, e.stuck ->> 'Error') AS error, coalesce(e.cause, e.stuck ->> 'Cause') AS cause INTO found
+    FROM workflow.get_execution(completed.workflow_id) e;
     RETURN workflow_test._ok(
         found.status = 'Completed' AND (completed.output IS NULL OR found.output IS NOT DISTINCT FROM completed.output),
         format('workflow %s completed', completed.workflow_id),
@@ -50,7 +51,8 @@ RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     found record;
 BEGIN
-    SELECT e.status, e.error, e.cause INTO found FROM workflow.get_execution(failed.workflow_id) e;
+    SELECT e.status, coalesce(e.error, e.stuck ->> 'Error') AS error, coalesce(e.cause, e.stuck ->> 'Cause') AS cause INTO found
+    FROM workflow.get_execution(failed.workflow_id) e;
     RETURN workflow_test._ok(
         found.status = 'Failed' AND (failed.error IS NULL OR found.error IS NOT DISTINCT FROM failed.error),
         format('workflow %s failed%s', failed.workflow_id, coalesce(' with ' || failed.error, '')),
@@ -59,13 +61,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION workflow_test.failed(text, text) IS 'Asserts that an execution failed, with this error if given';
-
-CREATE FUNCTION workflow_test.activity_called(activity text, times int)
-RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT workflow_test._is((SELECT count(*)::int FROM workflow_test.calls() c WHERE c.activity = activity_called.activity),
-                             times, format('activity %s was called %s times', activity, times))
-$$;
-COMMENT ON FUNCTION workflow_test.activity_called(text, int) IS 'Asserts how often an activity was called, retries included';
 
 CREATE FUNCTION workflow_test.activities_called(workflow_id text, activities text[])
 RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$

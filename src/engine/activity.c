@@ -93,8 +93,8 @@ ow_activity_sent_to_itself(void)
 	return sent_to_itself;
 }
 
-static void
-set_running(const OwActivityCall *call, const OwRun *run)
+void
+ow_activity_enter(const OwActivityCall *call, const OwRun *run)
 {
 	sent_to_itself = false;
 	running.call = call;
@@ -476,7 +476,7 @@ ow_activity_call(const OwActivityCall *activity_call, const OwRun *run)
 
 	Assert(ActiveSnapshotSet());
 	check_execute(activity_call->activity, call->function);
-	set_running(activity_call, run);
+	ow_activity_enter(activity_call, run);
 	check_declared(activity_call->activity, activity_call->input);
 	convert_declared(activity_call->activity, activity_call->input);
 	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->nargs, DEFAULT_COLLATION_OID,

@@ -25,6 +25,9 @@ extern Jsonb *ow_activity_call(const OwActivityCall *call, const OwRun *run);
  */
 extern const OwActivityCall *ow_activity_current(const OwRun **run);
 
+/* A mock stands in for an activity until ow_activity_reset: what it executes is as if that did. */
+extern void ow_activity_enter(const OwActivityCall *call, const OwRun *run);
+
 /* …as workflow.activity_context; errors when none runs */
 extern Datum ow_activity_context(void);
 

@@ -259,8 +259,17 @@ send_on(const OwMail *mail, bool signals)
 {
 	OwFailure	failure;
 	OwObject	message;
-	const OwFoundRun *run = find_target(mail, signals ? OW_PRIVILEGE_SIGNAL : OW_PRIVILEGE_CANCEL, &failure);
+	const OwFoundRun *run;
 
+	if (ow_test_kit_mocks_message(mail, &failure))
+	{
+		if (failure.error != NULL)
+			refuse(mail, &failure);
+		else
+			accept(mail, "RequestAccepted", &mail->ref.run_id, ow_clock_now());
+		return;
+	}
+	run = find_target(mail, signals ? OW_PRIVILEGE_SIGNAL : OW_PRIVILEGE_CANCEL, &failure);
 	if (run == NULL || (signals && !check_signal(mail, run, &failure)))
 	{
 		refuse(mail, &failure);

@@ -17,7 +17,7 @@
 static OwStatement list_tasks = {
 	.sql =
 	"SELECT t.shard_key, t.run_id, t.owner::oid, t.task_token, t.workflow_id, t.state, t.activity, t.attempt,"
-	"       t.compensation, t.input, t.start_to_close_ms, t.close_by, t.scheduled_at, t.branch_id"
+	"       t.compensation, t.input, t.branch_id, t.heartbeat_ms IS NOT NULL, t.claim"
 	"  FROM workflow.activity_task t"
 	" WHERE t.run_id = ANY ($1) AND t.worker IS NULL AND t.task_queue IS NOT NULL AND t.paused_at IS NULL"
 	" ORDER BY t.priority, t.queued_at",
@@ -68,8 +68,6 @@ static OwTaskInQueue *
 read_task(uint64 row)
 {
 	OwTaskInQueue *task = palloc0(sizeof(OwTaskInQueue));
-	bool		isnull;
-	Datum		start_to_close;
 
 	task->run.shard_key = ow_store_int(row, 1);
 	task->run.run_id = ow_store_uuid(row, 2);
@@ -81,11 +79,9 @@ read_task(uint64 row)
 	task->attempt = ow_store_int(row, 8);
 	task->compensation = ow_store_int(row, 9);
 	task->input = ow_store_jsonb(row, 10);
-	start_to_close = ow_store_datum(row, 11, &isnull);
-	task->start_to_close_ms = isnull ? OW_UNSET : DatumGetInt64(start_to_close);
-	task->close_by = ow_store_time(row, 12);
-	task->scheduled_at = ow_store_time(row, 13);
-	task->branch = ow_store_int(row, 14);
+	task->branch = ow_store_int(row, 11);
+	task->has_heartbeat = ow_store_bool(row, 12);
+	task->claim = ow_store_int(row, 13);
 	return task;
 }
 

@@ -78,9 +78,8 @@ typedef struct OwTaskInQueue
 	int			compensation;
 	int			branch;			/* id; 0: none */
 	Jsonb	   *input;
-	int64		start_to_close_ms;	/* OW_UNSET */
-	TimestampTz close_by;		/* DT_NOEND */
-	TimestampTz scheduled_at;
+	bool		has_heartbeat;
+	int			claim;
 } OwTaskInQueue;
 
 extern List *ow_task_list(Datum runs);	/* of OwTaskInQueue *, in the order they would be taken */

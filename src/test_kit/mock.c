@@ -1,86 +1,25 @@
 /*
  * mock.c
- *		What a test answers in an activity's place, and the log of calls.
+ *		What a test answers in a SQL activity's place; and in that of one that is not registered.
+ *
+ * The call is over before anything else moves, as that of a real one: the clock goes on by its duration, and what the test has
+ * planned for that time is executed in its place.
  */
 #include "postgres.h"
 
-#include "engine/circuit_queue.h"
+#include "engine/activity.h"
 #include "engine/clock.h"
 #include "engine/payload.h"
 #include "errors.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "machine/instant.h"
 #include "machine/json.h"
-#include "miscadmin.h"
-#include "store/catalog.h"
-#include "store/find.h"
-#include "store/task.h"
+#include "machine/problems.h"
 #include "test_kit/kit_internal.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(ow_test_mock_activity);
 PG_FUNCTION_INFO_V1(ow_test_allow_activity);
-PG_FUNCTION_INFO_V1(ow_test_calls);
-
-static Jsonb *
-jsonb_argument(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : ow_json_copy(PG_GETARG_JSONB_P(argument));
-}
-
-static char *
-text_argument(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
-
-static int64
-milliseconds(const Interval *interval)
-{
-	return interval->time / 1000 + ((int64) interval->day + (int64) interval->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000;
-}
-
-List *
-ow_test_kit_add_mock(OwTestKit *kit, List *mocks, FunctionCallInfo fcinfo)
-{
-	MemoryContext previous = MemoryContextSwitchTo(kit->context);
-	OwMock	   *mock = palloc0(sizeof(OwMock));
-
-	mock->activity = text_argument(fcinfo, 0);
-	mock->result = jsonb_argument(fcinfo, 1);
-	mock->error = text_argument(fcinfo, 2);
-	mock->message = text_argument(fcinfo, 3);
-	mock->input = jsonb_argument(fcinfo, 4);
-	mock->left = PG_ARGISNULL(5) ? -1 : PG_GETARG_INT32(5);
-	mock->duration_ms = PG_ARGISNULL(6) ? 0 : milliseconds(PG_GETARG_INTERVAL_P(6));
-	if (PG_NARGS() > 7)
-	{
-		mock->non_retryable = !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);
-		mock->details = jsonb_argument(fcinfo, 8);
-	}
-	mocks = lappend(mocks, mock);
-	MemoryContextSwitchTo(previous);
-	return mocks;
-}
-
-/*
- * mock_activity(activity, result, error, message, input, times, duration, non_retryable, details)
- */
-Datum
-ow_test_mock_activity(PG_FUNCTION_ARGS)
-{
-	OwTestKit  *kit = ow_test_kit_required();
-
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the activity to mock must not be null")));
-	kit->mocks = ow_test_kit_add_mock(kit, kit->mocks, fcinfo);
-	PG_RETURN_VOID();
-}
 
 /* allow_activity(activity): calls that no mock matches run really. */
 Datum
@@ -90,30 +29,9 @@ ow_test_allow_activity(PG_FUNCTION_ARGS)
 	MemoryContext previous = MemoryContextSwitchTo(kit->context);
 
 	kit->allowed = lappend(kit->allowed, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	kit->names_unchecked = true;
 	MemoryContextSwitchTo(previous);
 	PG_RETURN_VOID();
-}
-
-static bool
-contains(const Jsonb *input, const Jsonb *wanted)
-{
-	return DatumGetBool(DirectFunctionCall2(jsonb_contains, JsonbPGetDatum(input), JsonbPGetDatum(wanted)));
-}
-
-/* The first mock, in the order given, that matches and has uses left */
-OwMock *
-ow_test_kit_find_mock(List *mocks, const char *name, const Jsonb *input)
-{
-	ListCell   *cell;
-
-	foreach(cell, mocks)
-	{
-		OwMock	   *mock = lfirst(cell);
-
-		if (strcmp(mock->activity, name) == 0 && mock->left != 0 && (mock->input == NULL || contains(input, mock->input)))
-			return mock;
-	}
-	return NULL;
 }
 
 const OwActivity *
@@ -126,9 +44,10 @@ ow_test_kit_activity(const char *name)
 		return NULL;
 	foreach(cell, kit->mocks)
 	{
+		const OwMock *mock = lfirst(cell);
 		OwActivity *activity;
 
-		if (strcmp(((OwMock *) lfirst(cell))->activity, name) != 0)
+		if (mock->kind != OW_MOCK_ACTIVITY || strcmp(mock->match.name, name) != 0)
 			continue;
 		activity = palloc0(sizeof(OwActivity));
 		activity->name = pstrdup(name);
@@ -152,197 +71,185 @@ is_allowed(OwTestKit *kit, const char *activity)
 }
 
 static void
-log_call(OwTestKit *kit, const OwActivityCall *call, const OwRun *run)
+raise_endless(const OwActivityCall *call)
 {
-	MemoryContext previous = MemoryContextSwitchTo(kit->context);
-	OwTestCall *logged = palloc0(sizeof(OwTestCall));
-
-	logged->workflow_id = pstrdup(run->workflow_id);
-	logged->activity = pstrdup(call->activity->name);
-	logged->state = pstrdup(call->state);
-	logged->attempt = call->attempt;
-	logged->compensation = call->compensation > 0;
-	logged->input = ow_json_copy(call->input);
-	logged->called_at = ow_clock_now();
-	kit->calls = lappend(kit->calls, logged);
-	MemoryContextSwitchTo(previous);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("activity \"%s\" never answers in this test, and has no time limit", call->activity->name),
+			 errdetail("State \"%s\" would wait for ever.", call->state),
+			 errhint("Set TimeoutSeconds of the state, or a timeout of the workflow.")));
 }
 
-/* The mock's duration passes on the test's clock, at most up to the attempt's time limit. */
+/*
+ * The mock's duration passes on the test's clock, at most up to the attempt's time limit.  Statements that are due on
+ * the way are executed, but those due when it ends: they find it ended.
+ */
 static bool
-pass_time(const OwMock *mock, const OwActivityCall *call)
+pass_time(OwTestKit *kit, const OwMockAnswer *answer, const OwActivityCall *call)
 {
 	TimestampTz now = ow_clock_now();
-	TimestampTz done_at = ow_instant_add_ms(now, mock->duration_ms);
+	TimestampTz done_at = answer->never ? DT_NOEND : ow_instant_add_ms(now, answer->duration_ms);
 	TimestampTz limit = call->close_by;
+	TimestampTz end;
 
 	if (call->start_to_close_ms != OW_UNSET)
 		limit = Min(limit, ow_instant_add_ms(now, call->start_to_close_ms));
-	ow_clock_set_virtual(Min(done_at, limit));
-	return done_at > limit;
+	end = Min(done_at, limit);
+	if (end == DT_NOEND)
+		raise_endless(call);
+	for (;;)
+	{
+		while (ow_test_execute_due(kit))
+			;
+		if (ow_test_next_command(kit) >= end)
+			break;
+		ow_clock_set_virtual(ow_test_next_command(kit));
+	}
+	ow_clock_set_virtual(end);
+	return answer->never || done_at > limit;
+}
+
+/* The mocked or allowed name that is probably meant to be this one; NULL */
+static const char *
+nearest_name(const OwTestKit *kit, const char *activity)
+{
+	int			count = list_length(kit->allowed);
+	const char **names = palloc(sizeof(char *) * (count + list_length(kit->mocks) + 1));
+	ListCell   *cell;
+
+	foreach(cell, kit->allowed)
+		names[foreach_current_index(cell)] = lfirst(cell);
+	foreach(cell, kit->mocks)
+	{
+		const OwMock *mock = lfirst(cell);
+
+		if (mock->kind == OW_MOCK_ACTIVITY && strcmp(mock->match.name, activity) != 0)
+			names[count++] = mock->match.name;
+	}
+	return ow_nearest_name(activity, names, count);
 }
 
 static void
-raise_unexpected(const OwActivityCall *call, const OwRun *run)
+raise_unexpected(const OwTestKit *kit, const OwActivityCall *call, const OwRun *run)
 {
+	const char *nearest = nearest_name(kit, call->activity->name);
+
+	if (ow_test_kit_activity(call->activity->name) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OW_UNMOCKED_ACTIVITY),
+				 errmsg("no mock of activity \"%s\" is for this call, or none is left", call->activity->name),
+				 errdetail("State \"%s\" of workflow \"%s\" calls it in attempt %d with input %s.", call->state,
+						   run->workflow_id, call->attempt, ow_json_to_cstring(call->input)),
+				 errhint("Add a mock without input, matching, attempt, workflow_id and times for all other calls.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OW_UNMOCKED_ACTIVITY),
 			 errmsg("activity \"%s\" is neither mocked nor allowed in this test", call->activity->name),
 			 errdetail("State \"%s\" of workflow \"%s\" calls it with input %s.", call->state, run->workflow_id,
 					   ow_json_to_cstring(call->input)),
+			 nearest ? errhint("Perhaps what was mocked or allowed as \"%s\" is meant to be this one.", nearest) :
 			 errhint("Call workflow_test.mock_activity or workflow_test.allow_activity for it.")));
 }
 
-/* Does the input fit the type that the mocked activity was registered with? */
-static bool
-check_input(const OwActivityCall *call, OwFailure *failure)
+bool
+ow_mock_check_input(const OwActivity *activity, const Jsonb *input, OwFailure *failure)
 {
 	OwMismatches mismatches = {0};
 
-	if (ow_payload_check(call->activity->options.input_type, call->input, &mismatches))
+	if (ow_payload_check(activity->options.input_type, input, &mismatches))
 		return true;
 	(void) ow_fail(failure, OW_ERROR_INVALID_INPUT, "input of activity \"%s\" is not of its declared type: %s",
-				   call->activity->name, (char *) linitial(mismatches.lines));
+				   activity->name, (char *) linitial(mismatches.lines));
 	failure->non_retryable = true;
 	return false;
 }
 
+OwMockVerdict
+ow_mock_outcome(const OwMockAnswer *answer, const OwMockedCall *call, OwMockOutcome *outcome)
+{
+	if (answer->error != NULL)
+	{
+		(void) ow_fail(&outcome->failure, answer->error, "%s", answer->message ? answer->message : "");
+		outcome->failure.details = answer->details;
+		outcome->failure.non_retryable = answer->non_retryable;
+		outcome->failure.next_retry_delay_ms = answer->next_retry_delay_ms;
+		return OW_MOCK_ERROR;
+	}
+	if (answer->compute != NULL)
+		ow_mock_compute(answer, call, outcome);
+	else
+		outcome->result = answer->result ? answer->result : ow_json_null();
+	return outcome->result != NULL ? OW_MOCK_RESULT : OW_MOCK_ERROR;
+}
+
 /* What the mock answers, after its duration */
 static OwMockVerdict
-answer(OwMock *mock, const OwActivityCall *call, OwMockOutcome *outcome)
+answer_call(OwTestKit *kit, OwMock *mock, const OwActivityCall *call, const OwMockedCall *mocked, OwMockOutcome *outcome)
 {
-	if (!check_input(call, &outcome->failure))
+	const OwMockAnswer *answer;
+	OwMockVerdict verdict = OW_MOCK_ERROR;
+
+	if (!ow_mock_check_input(call->activity, call->input, &outcome->failure))
 		return OW_MOCK_ERROR;
-	if (mock->left > 0)
-		mock->left--;
-	outcome->timed_out = pass_time(mock, call);
+	answer = ow_mock_take_answer(mock);
+	if (answer->heartbeat != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("activity \"%s\" cannot send heartbeats", call->activity->name),
+				 errdetail("Only activities of task queues do."),
+				 errhint("Register it with a task queue, as it is in production: workflow.register_activity(…, task_queue => …).")));
+	if (!answer->never && answer->compute != NULL)
+		verdict = ow_mock_outcome(answer, mocked, outcome);
+	outcome->timed_out = pass_time(kit, answer, call);
 	if (outcome->timed_out)
+	{
 		(void) ow_fail(&outcome->failure, OW_ERROR_TIMEOUT, "the attempt took longer than allowed");
-	else if (mock->error != NULL)
-	{
-		(void) ow_fail(&outcome->failure, mock->error, "%s", mock->message ? mock->message : "");
-		outcome->failure.details = mock->details;
-		outcome->failure.non_retryable = mock->non_retryable;
+		return OW_MOCK_ERROR;
 	}
-	else
-	{
-		outcome->result = mock->result ? mock->result : ow_json_null();
-		return OW_MOCK_RESULT;
-	}
-	return OW_MOCK_ERROR;
+	return answer->compute != NULL ? verdict : ow_mock_outcome(answer, mocked, outcome);
+}
+
+static OwMockVerdict
+ask(OwTestKit *kit, const OwActivityCall *call, const OwRun *run, OwMockOutcome *outcome)
+{
+	OwMockedCall mocked = {
+		.kind = OW_MOCK_ACTIVITY,
+		.name = call->activity->name,
+		.input = call->input,
+		.attempt = call->attempt,
+		.workflow_id = run->workflow_id
+	};
+	OwMock	   *mock = ow_mock_find(kit, &mocked);
+	OwTestCall *logged = ow_test_log(kit, &mocked, run->workflow_id);
+
+	logged->state = MemoryContextStrdup(kit->context, call->state);
+	logged->compensation = call->compensation > 0;
+	ow_test_react(kit, &mocked);
+	if (mock != NULL)
+		return answer_call(kit, mock, call, &mocked, outcome);
+	if (!is_allowed(kit, call->activity->name))
+		raise_unexpected(kit, call, run);
+	while (ow_test_execute_due(kit))
+		;
+	return OW_MOCK_ALLOWED;
 }
 
 OwMockVerdict
 ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *outcome)
 {
 	OwTestKit  *kit = ow_test_kit();
-	OwMock	   *mock;
+	OwMockVerdict verdict = OW_MOCK_NONE;
 
 	if (kit == NULL)
 		return OW_MOCK_NONE;
-	log_call(kit, call, run);
-	mock = ow_test_kit_find_mock(kit->mocks, call->activity->name, call->input);
-	if (mock != NULL)
-		return answer(mock, call, outcome);
-	if (!is_allowed(kit, call->activity->name))
-		raise_unexpected(call, run);
-	return OW_MOCK_ALLOWED;
-}
-
-/* ---- tasks of programs outside ---- */
-
-static void
-send_answer(const OwTaskInQueue *task, OwMockVerdict verdict, const OwMockOutcome *outcome)
-{
-	const OwFailure *failure = &outcome->failure;
-	OwObject	payload;
-
-	ow_object_begin(&payload);
-	ow_object_add_text(&payload, "task_token", ow_uuid_to_cstring(&task->task_token));
-	if (verdict == OW_MOCK_RESULT)
-		ow_object_add(&payload, "result", outcome->result);
-	else
+	ow_activity_enter(call, run);
+	PG_TRY();
 	{
-		ow_object_add_text(&payload, "error", failure->error);
-		ow_object_add_text(&payload, "cause", failure->cause);
-		ow_object_add(&payload, "details", failure->details);
-		ow_object_add_bool(&payload, "non_retryable", failure->non_retryable);
+		verdict = ask(kit, call, run, outcome);
 	}
-	(void) ow_message_store(&task->run, task->owner, verdict == OW_MOCK_RESULT ? "ActivityCompleted" : "ActivityFailed",
-							&task->task_token, ow_object_end(&payload), GetUserId());
-}
-
-/* The mock takes the task as a worker does; if it is not done in time, the lease ends. */
-static bool
-answer_task(OwTestKit *kit, const OwTaskInQueue *task)
-{
-	OwActivity	activity = {.name = task->activity};
-	const OwActivity *registered = ow_catalog_activity(task->activity);
-	OwActivityCall call = {
-		.activity = registered ? registered : &activity,
-		.state = task->state,
-		.input = task->input,
-		.attempt = task->attempt,
-		.compensation = task->compensation,
-		.scheduled_at = task->scheduled_at,
-		.start_to_close_ms = task->start_to_close_ms,
-		.close_by = task->close_by
-	};
-	OwRun		run = {.workflow_id = task->workflow_id};
-	OwMockOutcome outcome = {NULL};
-	OwMockVerdict verdict;
-	OwMock	   *mock = ow_test_kit_find_mock(kit->mocks, call.activity->name, call.input);
-
-	if (mock == NULL || !ow_circuit_lets_take(task, &kit->held_until))
-		return false;
-	log_call(kit, &call, &run);
-	ow_task_take_one(task, "mock");
-	verdict = answer(mock, &call, &outcome);
-	if (!outcome.timed_out)
-		send_answer(task, verdict, &outcome);
-	return true;
-}
-
-bool
-ow_test_kit_answer_queued(OwTestKit *kit)
-{
-	ListCell   *cell;
-
-	kit->held_until = DT_NOEND;
-	if (kit->mocks == NIL)
-		return false;
-	foreach(cell, ow_task_list(ow_test_kit_runs()))
+	PG_FINALLY();
 	{
-		if (answer_task(kit, lfirst(cell)))
-			return true;
+		ow_activity_reset();
 	}
-	return false;
-}
-
-/* calls(): every call of an activity in this test, in order. */
-Datum
-ow_test_calls(PG_FUNCTION_ARGS)
-{
-	OwTestKit  *kit = ow_test_kit_required();
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	ListCell   *cell;
-
-	InitMaterializedSRF(fcinfo, 0);
-	foreach(cell, kit->calls)
-	{
-		const OwTestCall *call = lfirst(cell);
-		Datum		values[7] = {
-			CStringGetTextDatum(call->workflow_id),
-			CStringGetTextDatum(call->activity),
-			CStringGetTextDatum(call->state),
-			Int32GetDatum(call->attempt),
-			BoolGetDatum(call->compensation),
-			JsonbPGetDatum(call->input),
-			TimestampTzGetDatum(call->called_at)
-		};
-		bool		nulls[7] = {false};
-
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	return (Datum) 0;
+	PG_END_TRY();
+	return verdict;
 }

@@ -1,6 +1,6 @@
 /*
  * mock_workflow.c
- *		What a test answers in a child workflow's place.
+ *		What a test answers in other workflows' place: children, and those that are sent signals and cancels.
  *
  * A mocked child is told to have started at once, and to have closed when its duration is over: other runs go on meanwhile.
  */
@@ -10,43 +10,25 @@
 #include "fmgr.h"
 #include "machine/instant.h"
 #include "machine/json.h"
-#include "store/find.h"
 #include "store/start.h"
 #include "test_kit/kit_internal.h"
-#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(ow_test_mock_workflow);
-
-/* mock_workflow(workflow, result, error, message, input, times, duration) */
-Datum
-ow_test_mock_workflow(PG_FUNCTION_ARGS)
-{
-	OwTestKit  *kit = ow_test_kit_required();
-
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the workflow to mock must not be null")));
-	kit->workflow_mocks = ow_test_kit_add_mock(kit, kit->workflow_mocks, fcinfo);
-	PG_RETURN_VOID();
-}
-
 static const char *
-closing_status(const OwMock *mock)
+closing_status(const char *error)
 {
-	if (mock->error == NULL)
+	if (error == NULL)
 		return "Completed";
-	if (strcmp(mock->error, OW_ERROR_TIMEOUT) == 0)
+	if (strcmp(error, OW_ERROR_TIMEOUT) == 0)
 		return "TimedOut";
-	if (strcmp(mock->error, OW_ERROR_CHILD_CANCELED) == 0)
+	if (strcmp(error, OW_ERROR_CHILD_CANCELED) == 0)
 		return "Canceled";
-	return strcmp(mock->error, OW_ERROR_CHILD_TERMINATED) == 0 ? "Terminated" : "Failed";
+	return strcmp(error, OW_ERROR_CHILD_TERMINATED) == 0 ? "Terminated" : "Failed";
 }
 
 static Jsonb *
-closing(const OwMock *mock, const OwMail *mail, TimestampTz started_at, TimestampTz closed_at, bool timed_out)
+closing(const OwMail *mail, OwMockVerdict verdict, const OwMockOutcome *outcome, TimestampTz closed_at)
 {
 	OwObject	object;
 
@@ -55,81 +37,111 @@ closing(const OwMock *mock, const OwMail *mail, TimestampTz started_at, Timestam
 	ow_object_add_text(&object, "run_id", ow_uuid_to_cstring(&mail->ref.run_id));
 	ow_object_add(&object, "workflow", ow_json_get(mail->payload, "workflow"));
 	ow_object_add(&object, "workflow_id", ow_json_get(mail->payload, "workflow_id"));
-	ow_object_add_text(&object, "started_at", ow_instant_format(started_at));
+	ow_object_add_text(&object, "started_at", ow_instant_format(ow_clock_now()));
 	ow_object_add_text(&object, "closed_at", ow_instant_format(closed_at));
-	ow_object_add_text(&object, "status", timed_out ? "TimedOut" : closing_status(mock));
-	if (timed_out)
+	if (outcome->timed_out)
+	{
+		ow_object_add_text(&object, "status", "TimedOut");
 		ow_object_add_text(&object, "cause", "the workflow did not close in time");
-	else if (mock->error == NULL)
-		ow_object_add(&object, "result", mock->result ? mock->result : ow_json_null());
+	}
+	else if (verdict == OW_MOCK_RESULT)
+	{
+		ow_object_add_text(&object, "status", closing_status(NULL));
+		ow_object_add(&object, "result", outcome->result);
+	}
 	else
 	{
-		ow_object_add_text(&object, "error", mock->error);
-		ow_object_add_text(&object, "cause", mock->message ? mock->message : "");
+		ow_object_add_text(&object, "status", closing_status(outcome->failure.error));
+		ow_object_add_text(&object, "error", outcome->failure.error);
+		ow_object_add_text(&object, "cause", outcome->failure.cause);
 	}
 	return ow_object_end(&object);
 }
 
-/* Notes that the child will have closed. */
-static void
-close_later(OwTestKit *kit, const OwMock *mock, const OwMail *mail)
+static OwRunRef
+sender_of(const OwMail *mail)
 {
-	MemoryContext previous = MemoryContextSwitchTo(kit->context);
 	char	   *run_id = ow_json_get_string(ow_json_get(mail->payload, "sender"), "run_id");
+	OwRunRef	ref;
+
+	ref.run_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(run_id)));
+	ref.shard_key = ow_run_id_shard_key(&ref.run_id);
+	return ref;
+}
+
+/* Notes that the child will have closed; one that never does, when its parent's time for it is over. */
+static void
+close_later(OwTestKit *kit, const OwMockAnswer *answer, const OwMockedCall *call, const OwMail *mail)
+{
 	char	   *deadline = ow_json_get_string(mail->payload, "deadline");
-	OwTestReply *reply = palloc(sizeof(OwTestReply));
-	TimestampTz now = ow_clock_now();
+	TimestampTz done_at = answer->never ? DT_NOEND : ow_instant_add_ms(ow_clock_now(), answer->duration_ms);
 	TimestampTz limit = DT_NOEND;
+	OwMockOutcome outcome = {NULL};
+	OwMockVerdict verdict = OW_MOCK_ERROR;
+	OwTestReply reply = {.run = sender_of(mail), .owner = mail->sender, .kind = "ChildClosed"};
 
 	if (deadline != NULL)
 		(void) ow_instant_parse(deadline, &limit);
-	reply->at = Min(ow_instant_add_ms(now, mock->duration_ms), limit);
-	reply->run.run_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(run_id)));
-	reply->run.shard_key = ow_run_id_shard_key(&reply->run.run_id);
-	reply->owner = mail->sender;
-	reply->payload = closing(mock, mail, now, reply->at, limit < ow_instant_add_ms(now, mock->duration_ms));
-	kit->replies = lappend(kit->replies, reply);
-	MemoryContextSwitchTo(previous);
+	reply.at = Min(done_at, limit);
+	if (reply.at == DT_NOEND)
+		return;
+	outcome.timed_out = limit < done_at;
+	if (!outcome.timed_out)
+		verdict = ow_mock_outcome(answer, call, &outcome);
+	reply.payload = closing(mail, verdict, &outcome, reply.at);
+	ow_test_reply(kit, &reply);
+}
+
+static void
+log_request(OwTestKit *kit, const OwMockedCall *call, const OwMail *mail, const OwMock *mock)
+{
+	char	   *sender = ow_json_get_string(ow_json_get(mail->payload, "sender"), "workflow_id");
+
+	ow_test_log(kit, call, sender)->mocked = mock != NULL;
 }
 
 bool
 ow_test_kit_mocks_child(const OwMail *mail)
 {
 	OwTestKit  *kit = ow_test_kit();
+	OwMockedCall call = {.kind = OW_MOCK_WORKFLOW};
 	OwMock	   *mock;
 
 	if (kit == NULL)
 		return false;
-	mock = ow_test_kit_find_mock(kit->workflow_mocks, ow_json_get_string(mail->payload, "workflow"),
-								 ow_json_get(mail->payload, "input"));
+	call.name = ow_json_get_string(mail->payload, "workflow");
+	call.workflow_id = ow_json_get_string(mail->payload, "workflow_id");
+	call.input = ow_json_get(mail->payload, "input");
+	mock = ow_mock_find(kit, &call);
+	log_request(kit, &call, mail, mock);
 	if (mock == NULL)
 		return false;
-	if (mock->left > 0)
-		mock->left--;
-	close_later(kit, mock, mail);
+	close_later(kit, ow_mock_take_answer(mock), &call, mail);
 	return true;
 }
 
-/* Sends what is due, and tells when the next reply is; true when something was sent. */
 bool
-ow_test_kit_send_replies(OwTestKit *kit, TimestampTz *next)
+ow_test_kit_mocks_message(const OwMail *mail, OwFailure *failure)
 {
-	bool		sent = false;
-	ListCell   *cell;
+	OwTestKit  *kit = ow_test_kit();
+	OwMockedCall call = {.kind = strcmp(mail->kind, "SignalExternal") == 0 ? OW_MOCK_SIGNAL : OW_MOCK_CANCEL};
+	const OwMockAnswer *answer;
+	OwMock	   *mock;
 
-	*next = DT_NOEND;
-	foreach(cell, kit->replies)
-	{
-		const OwTestReply *reply = lfirst(cell);
-
-		if (reply->at > ow_clock_now())
-		{
-			*next = Min(*next, reply->at);
-			continue;
-		}
-		(void) ow_message_store(&reply->run, reply->owner, "ChildClosed", NULL, reply->payload, reply->owner);
-		kit->replies = foreach_delete_current(kit->replies, cell);
-		sent = true;
-	}
-	return sent;
+	if (kit == NULL)
+		return false;
+	call.name = call.workflow_id = ow_json_get_string(mail->payload, "workflow_id");
+	call.signal = ow_json_get_string(mail->payload, "signal");
+	call.input = ow_json_get(mail->payload, call.kind == OW_MOCK_SIGNAL ? "payload" : "reason");
+	if (call.input == NULL)
+		call.input = ow_json_null();
+	mock = ow_mock_find(kit, &call);
+	log_request(kit, &call, mail, mock);
+	if (mock == NULL)
+		return false;
+	answer = ow_mock_take_answer(mock);
+	failure->error = NULL;
+	if (answer->error != NULL)
+		(void) ow_fail(failure, answer->error, "%s", answer->message ? answer->message : "");
+	return true;
 }

@@ -4,29 +4,28 @@
  *
  * run() does, until idle: drive every run that is ready, has messages or a timer due; else execute
  * the commands due; else move the clock to the next timer or command.  The clock moves only when
- * nothing can be done at the current time (and by the duration of a mocked activity).  Tasks in task queues
- * that a mock answers are taken and answered one by one, when no run can move; others wait for
- * workflow.poll_activity in the test.
+ * nothing can be done at the current time (and by the duration of a mocked SQL activity).  Tasks in task queues
+ * that a mock answers are taken one by one, when no run can move; others wait for
+ * workflow.poll_activity in the test.  While the test has such a task in hand, time is not skipped but to what the
+ * test has planned itself.
  */
 #include "postgres.h"
 
 #include "engine/batch.h"
 #include "engine/clock.h"
 #include "engine/schedule.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "store/schedule.h"
 #include "store/store.h"
 #include "test_kit/kit_internal.h"
-#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/breaker.h"
 
 PG_FUNCTION_INFO_V1(ow_test_begin);
-PG_FUNCTION_INFO_V1(ow_test_at);
+PG_FUNCTION_INFO_V1(ow_test_skip_time);
 PG_FUNCTION_INFO_V1(ow_test_run);
 PG_FUNCTION_INFO_V1(ow_test_advance);
 PG_FUNCTION_INFO_V1(ow_test_now);
@@ -41,7 +40,10 @@ static OwStatement find_work = {
 	"       least((SELECT min(t.due_at) FROM workflow.timer t"
 	"               WHERE t.shard_key = mine.shard_key AND t.run_id = mine.run_id),"
 	"             (SELECT min(l.lease_until) FROM workflow.activity_task l"
-	"               WHERE l.shard_key = mine.shard_key AND l.run_id = mine.run_id))"
+	"               WHERE l.shard_key = mine.shard_key AND l.run_id = mine.run_id)),"
+	"       EXISTS (SELECT FROM workflow.activity_task h"
+	"                WHERE h.shard_key = mine.shard_key AND h.run_id = mine.run_id"
+	"                  AND h.worker <> '" OW_MOCK_WORKER "')"
 	"  FROM unnest($1, $2) WITH ORDINALITY AS mine (shard_key, run_id, n)"
 	"  LEFT JOIN workflow.execution e ON e.shard_key = mine.shard_key AND e.run_id = mine.run_id"
 	" ORDER BY mine.n",
@@ -69,6 +71,18 @@ ow_test_kit_required(void)
 	return current;
 }
 
+/* A statement that is executed on the way must not drive what is being driven. */
+static void
+check_not_driving(const OwTestKit *current, const char *what)
+{
+	if (current->driving)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s cannot be called while runs are driven", what),
+				 errdetail("A statement of this test, or an activity, calls it."),
+				 errhint("What it leaves to be done is done when it has ended.")));
+}
+
 /* begin(at timestamptz): starts the virtual clock for this transaction, without mocks or runs. */
 Datum
 ow_test_begin(PG_FUNCTION_ARGS)
@@ -76,7 +90,10 @@ ow_test_begin(PG_FUNCTION_ARGS)
 	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "order_workflow test", ALLOCSET_DEFAULT_SIZES);
 
 	if (ow_test_kit() != NULL)
+	{
+		check_not_driving(kit, "workflow_test.begin()");
 		MemoryContextDelete(kit->context);
+	}
 	kit = MemoryContextAllocZero(context, sizeof(OwTestKit));
 	kit->context = context;
 	ow_clock_set_virtual(PG_GETARG_TIMESTAMPTZ(0));
@@ -129,52 +146,12 @@ ow_test_kit_ready(const OwRunRef *ref)
 	ow_test_kit_started(ref);
 }
 
-/* at(after interval, command text): executes the command when the clock has moved on by `after`. */
-Datum
-ow_test_at(PG_FUNCTION_ARGS)
-{
-	OwTestKit  *current = ow_test_kit_required();
-	MemoryContext previous = MemoryContextSwitchTo(current->context);
-	OwTestCommand *command = palloc(sizeof(OwTestCommand));
-	ListCell   *cell;
-	int			position = 0;
-
-	command->at = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(ow_clock_now()),
-														  PG_GETARG_DATUM(0)));
-	command->sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	foreach(cell, current->commands)
-	{
-		if (((OwTestCommand *) lfirst(cell))->at <= command->at)
-			position = foreach_current_index(cell) + 1;
-	}
-	current->commands = list_insert_nth(current->commands, position, command);
-	MemoryContextSwitchTo(previous);
-	PG_RETURN_VOID();
-}
-
-static void
-execute_command(OwTestKit *current)
-{
-	OwTestCommand *command = linitial(current->commands);
-	int			result;
-
-	current->commands = list_delete_first(current->commands);
-	SPI_connect();
-	result = SPI_execute(command->sql, false, 0);
-	if (result < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("cannot execute the command given to workflow_test.at"),
-				 errdetail("%s: %s", SPI_result_code_string(result), command->sql)));
-	SPI_finish();
-}
-
 /*
  * The runs and schedules that have something to do now; *next is the earliest timer after now.  Schedules go on for ever, so
- * without an end the clock does not move for them.
+ * without an end the clock does not move for them.  *in_hand: the test has taken a task, and not answered yet.
  */
 static List *
-find_runs_to_drive(OwTestKit *current, TimestampTz until, TimestampTz *next)
+find_runs_to_drive(OwTestKit *current, TimestampTz until, TimestampTz *next, bool *in_hand)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	int			count = list_length(current->runs);
@@ -186,6 +163,7 @@ find_runs_to_drive(OwTestKit *current, TimestampTz until, TimestampTz *next)
 	ListCell   *cell;
 
 	*next = DT_NOEND;
+	*in_hand = false;
 	foreach(cell, current->runs)
 	{
 		const OwRunRef *ref = lfirst(cell);
@@ -202,6 +180,7 @@ find_runs_to_drive(OwTestKit *current, TimestampTz until, TimestampTz *next)
 		TimestampTz due_at = ow_store_time(row, 4);
 		OwRunRef	ref = {.shard_key = ow_store_int(row, 1), .run_id = ow_store_uuid(row, 2)};
 
+		*in_hand |= ow_store_bool(row, 5);
 		if (ow_store_bool(row, 3) || due_at <= ow_clock_now())
 		{
 			MemoryContext previous = MemoryContextSwitchTo(caller);
@@ -217,8 +196,9 @@ find_runs_to_drive(OwTestKit *current, TimestampTz until, TimestampTz *next)
 	return result;
 }
 
+/* Where calls take time, one run after the other: what falls due meanwhile comes before the next. */
 static int
-drive_runs(List *runs, MemoryContext context)
+drive_runs(const OwTestKit *current, List *runs, MemoryContext context)
 {
 	OwRunRef   *refs = palloc(sizeof(OwRunRef) * list_length(runs));
 	OwDriveRest rest;
@@ -233,8 +213,40 @@ drive_runs(List *runs, MemoryContext context)
 			(void) ow_schedule_drive(ref, true, NULL);
 		else
 			refs[count++] = *ref;
+		if (current->takes_time)
+			break;
 	}
 	return count > 0 ? ow_engine_drive(refs, count, context, &rest) : 0;
+}
+
+/* Does everything that can be done now; how often a run moved. *next is when there is something again. */
+static int
+drive_now(OwTestKit *current, TimestampTz until, MemoryContext context, TimestampTz *next)
+{
+	int			moved = 0;
+
+	for (;;)
+	{
+		TimestampTz planned;
+		bool		in_hand;
+		List	   *runs;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(context);
+		runs = find_runs_to_drive(current, until, next, &in_hand);
+		if (runs != NIL)
+		{
+			moved += drive_runs(current, runs, context);
+			continue;
+		}
+		if (ow_test_kit_answer_queued(current) || ow_test_send_replies(current, &planned))
+			continue;
+		planned = Min(planned, ow_test_next_command(current));
+		*next = Min(Min(*next, current->held_until), planned);
+		if (until == DT_NOEND && (current->skips_no_time || (in_hand && planned == DT_NOEND)))
+			*next = DT_NOEND;
+		return moved;
+	}
 }
 
 /* Drives until idle or until the clock has got there; returns how often a run moved. */
@@ -249,34 +261,38 @@ run_until(OwTestKit *current, TimestampTz until)
 	for (;;)
 	{
 		TimestampTz next;
-		TimestampTz next_reply;
-		List	   *runs;
 
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(context);
-		runs = find_runs_to_drive(current, until, &next);
-		if (runs != NIL)
-		{
-			moved += drive_runs(runs, context);
-			continue;
-		}
-		if (ow_test_kit_answer_queued(current))
-			continue;
-		if (ow_test_kit_send_replies(current, &next_reply))
-			continue;
-		next = Min(Min(next, next_reply), current->held_until);
-		if (current->commands != NIL)
-			next = Min(next, ((OwTestCommand *) linitial(current->commands))->at);
+		moved += drive_now(current, until, context, &next);
 		if (next == DT_NOEND || next > until)
 			break;
 		ow_clock_set_virtual(Max(next, ow_clock_now()));
-		if (current->commands != NIL && ((OwTestCommand *) linitial(current->commands))->at <= ow_clock_now())
-			execute_command(current);
+		ow_test_keep_beating(current);
+		(void) ow_test_execute_due(current);
 	}
 	if (until != DT_NOEND && until > ow_clock_now())
 		ow_clock_set_virtual(until);
 	MemoryContextSwitchTo(previous);
 	MemoryContextDelete(context);
+	return moved;
+}
+
+static int
+drive(OwTestKit *current, TimestampTz until, const char *what)
+{
+	int			moved = 0;
+
+	check_not_driving(current, what);
+	ow_mock_check_names(current);
+	current->driving = true;
+	PG_TRY();
+	{
+		moved = run_until(current, until);
+	}
+	PG_FINALLY();
+	{
+		current->driving = false;
+	}
+	PG_END_TRY();
 	return moved;
 }
 
@@ -286,7 +302,7 @@ ow_test_run(PG_FUNCTION_ARGS)
 {
 	OwTestKit  *current = ow_test_kit_required();
 
-	PG_RETURN_INT32(run_until(current, PG_ARGISNULL(0) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(0)));
+	PG_RETURN_INT32(drive(current, PG_ARGISNULL(0) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(0), "workflow_test.run()"));
 }
 
 /* advance(by interval): moves the clock and drives what falls due on the way. */
@@ -301,7 +317,15 @@ ow_test_advance(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the test's clock cannot go back")));
-	PG_RETURN_INT32(run_until(current, until));
+	PG_RETURN_INT32(drive(current, until, "workflow_test.advance()"));
+}
+
+/* skip_time(skip boolean): whether run() moves the clock when nothing else is to be done */
+Datum
+ow_test_skip_time(PG_FUNCTION_ARGS)
+{
+	ow_test_kit_required()->skips_no_time = !PG_GETARG_BOOL(0);
+	PG_RETURN_VOID();
 }
 
 Datum

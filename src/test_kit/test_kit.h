@@ -43,6 +43,9 @@ extern const OwActivity *ow_test_kit_activity(const char *name);
 /* Is a child workflow, which is to be started, mocked?  Then its parent will be told what becomes of it. */
 extern bool ow_test_kit_mocks_child(const OwMail *mail);
 
+/* Is another workflow, to which a signal or cancel is sent?  failure->error is set when the mock refuses it, else NULL. */
+extern bool ow_test_kit_mocks_message(const OwMail *mail, OwFailure *failure);
+
 /*
  * Ask the mocks, and record the call.  A mock's duration moves the virtual clock.  Raises an error
  * for an activity that is neither mocked nor allowed.

@@ -65,7 +65,7 @@ SELECT results_eq($$SELECT step, status FROM half$$, $$VALUES
 	('all', 'Running'), ('  A/1:\: Look', 'Completed'), ('  Again', 'Completed'), ('  Each', 'Completed'),
 	('  Mail', 'Completed'), ('  Wait', 'Running')$$, 'of an open run');
 SELECT results_eq($$SELECT DISTINCT length(chart) FROM half$$, ARRAY[40], 'as wide as asked for');
-SELECT is(chart, '=======                                 ', 'a bar from when to when') FROM half WHERE step = '  Mail';
+SELECT is(chart, '====                                    ', 'a bar from when to when') FROM half WHERE step = '  Mail';
 SELECT is(right(chart, 1), '>', 'what goes on') FROM half WHERE step = '  Wait';
 SELECT results_eq($$SELECT trim(step), took FROM workflow.timeline((SELECT run_id FROM run)) WHERE step ~ '#|Deep|undo' ORDER BY began, 1$$,
 	$$VALUES ('Deep: Look[0]', interval '0'), ('Deep: Look[0]', '0'), ('Mail #2', '3 s'), ('undo A/1:\: Undo', '0'), ('undo A/1:\: Undo', '0')$$,
