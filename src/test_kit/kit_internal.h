@@ -84,6 +84,7 @@ typedef struct OwTestReply
 	const char *kind;
 	Jsonb	   *payload;
 	OwTaskClaim held;			/* of a task: dropped when that has ended meanwhile */
+	OwRunRef	child;			/* the mocked child, else zero */
 	bool		of_task;
 	bool		beats;			/* heartbeats are sent until then */
 } OwTestReply;
@@ -175,7 +176,11 @@ extern bool ow_test_execute_due(OwTestKit *kit);	/* false: none was due */
 /* reply.c */
 extern void ow_test_reply(OwTestKit *kit, const OwTestReply *reply);
 extern bool ow_test_send_replies(OwTestKit *kit, TimestampTz *next);
+extern OwTestReply *ow_test_find_reply(const OwTestKit *kit, const OwRunRef *child);	/* NULL: none waits */
 extern void ow_test_keep_beating(const OwTestKit *kit);
+
+/* mock_workflow.c: a mocked child is asked to close; false: it is none, or has closed */
+extern bool ow_test_close_child(OwTestKit *kit, const OwRunRef *ref);
 
 /* mock_task.c: answer for the first task in a task queue that is mocked; false when there is none. */
 extern bool ow_test_kit_answer_queued(OwTestKit *kit);

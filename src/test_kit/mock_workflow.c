@@ -2,7 +2,8 @@
  * mock_workflow.c
  *		What a test answers in other workflows' place: children, and those that are sent signals and cancels.
  *
- * A mocked child is told to have started at once, and to have closed when its duration is over: other runs go on meanwhile.
+ * The parent is told that a mocked child has started at once, and has closed when its duration is over: other runs go on meanwhile.  If it is
+ * asked to close before, by a cancel or because its parent has closed, it does.
  */
 #include "postgres.h"
 
@@ -11,9 +12,19 @@
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "store/start.h"
+#include "store/store.h"
 #include "test_kit/kit_internal.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
+
+/* The first that was sent decides. */
+static OwStatement take_ends = {
+	.sql =
+	"WITH sent AS (DELETE FROM workflow.message WHERE shard_key = $1 AND run_id = $2 AND kind IN ('Cancel', 'Terminate')"
+	"              RETURNING kind, payload, sent_at)"
+	" SELECT kind, payload->>'reason' FROM sent ORDER BY sent_at",
+	.argument_types = "int,uuid"
+};
 
 static const char *
 closing_status(const char *error)
@@ -69,7 +80,7 @@ sender_of(const OwMail *mail)
 	return ref;
 }
 
-/* Notes that the child will have closed; one that never does, when its parent's time for it is over. */
+/* Notes that the child will have closed; one that never does, when its parent's time for it is over, or it is asked to. */
 static void
 close_later(OwTestKit *kit, const OwMockAnswer *answer, const OwMockedCall *call, const OwMail *mail)
 {
@@ -78,18 +89,59 @@ close_later(OwTestKit *kit, const OwMockAnswer *answer, const OwMockedCall *call
 	TimestampTz limit = DT_NOEND;
 	OwMockOutcome outcome = {NULL};
 	OwMockVerdict verdict = OW_MOCK_ERROR;
-	OwTestReply reply = {.run = sender_of(mail), .owner = mail->sender, .kind = "ChildClosed"};
+	OwTestReply reply = {.run = sender_of(mail), .owner = mail->sender, .kind = "ChildClosed", .child = mail->ref};
 
 	if (deadline != NULL)
 		(void) ow_instant_parse(deadline, &limit);
 	reply.at = Min(done_at, limit);
-	if (reply.at == DT_NOEND)
-		return;
-	outcome.timed_out = limit < done_at;
+	outcome.timed_out = limit < done_at || answer->never;
 	if (!outcome.timed_out)
 		verdict = ow_mock_outcome(answer, call, &outcome);
 	reply.payload = closing(mail, verdict, &outcome, reply.at);
 	ow_test_reply(kit, &reply);
+}
+
+/* What was sent to the child: the parent cancels it, or has closed */
+static bool
+take_end(const OwRunRef *ref, char **kind, char **reason)
+{
+	Datum		values[2] = {Int32GetDatum(ref->shard_key), UUIDPGetDatum(&ref->run_id)};
+	bool		found;
+
+	ow_store_open();
+	found = ow_store_execute(&take_ends, values, NULL) > 0;
+	if (found)
+	{
+		*kind = ow_store_text(0, 1);
+		*reason = ow_store_text(0, 2);
+	}
+	ow_store_close();
+	return found;
+}
+
+bool
+ow_test_close_child(OwTestKit *kit, const OwRunRef *ref)
+{
+	OwTestReply *reply = ow_test_find_reply(kit, ref);
+	MemoryContext previous;
+	OwObject	end;
+	char	   *kind;
+	char	   *reason;
+	bool		canceled;
+
+	if (reply == NULL || !take_end(ref, &kind, &reason))
+		return false;
+	previous = MemoryContextSwitchTo(kit->context);
+	canceled = strcmp(kind, "Cancel") == 0;
+	ow_object_begin(&end);
+	ow_object_add_text(&end, "closed_at", ow_instant_format(ow_clock_now()));
+	ow_object_add_text(&end, "status", canceled ? "Canceled" : "Terminated");
+	ow_object_add_text(&end, "error", canceled ? OW_ERROR_CHILD_CANCELED : OW_ERROR_CHILD_TERMINATED);
+	ow_object_add_text(&end, "cause", reason);
+	reply->payload = ow_json_merged(ow_json_without_member(reply->payload, "result"), ow_object_end(&end));
+	reply->at = ow_clock_now();
+	MemoryContextSwitchTo(previous);
+	return true;
 }
 
 static void

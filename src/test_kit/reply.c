@@ -67,6 +67,21 @@ ow_test_send_replies(OwTestKit *kit, TimestampTz *next)
 	return sent;
 }
 
+OwTestReply *
+ow_test_find_reply(const OwTestKit *kit, const OwRunRef *child)
+{
+	ListCell   *cell;
+
+	foreach(cell, kit->replies)
+	{
+		OwTestReply *reply = lfirst(cell);
+
+		if (!reply->of_task && memcmp(&reply->child, child, sizeof(OwRunRef)) == 0)
+			return reply;
+	}
+	return NULL;
+}
+
 void
 ow_test_keep_beating(const OwTestKit *kit)
 {

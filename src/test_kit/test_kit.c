@@ -198,7 +198,7 @@ find_runs_to_drive(OwTestKit *current, TimestampTz until, TimestampTz *next, boo
 
 /* Where calls take time, one run after the other: what falls due meanwhile comes before the next. */
 static int
-drive_runs(const OwTestKit *current, List *runs, MemoryContext context)
+drive_runs(OwTestKit *current, List *runs, MemoryContext context)
 {
 	OwRunRef   *refs = palloc(sizeof(OwRunRef) * list_length(runs));
 	OwDriveRest rest;
@@ -211,7 +211,7 @@ drive_runs(const OwTestKit *current, List *runs, MemoryContext context)
 
 		if (ow_schedule_is_ref(ref))
 			(void) ow_schedule_drive(ref, true, NULL);
-		else
+		else if (!ow_test_close_child(current, ref))
 			refs[count++] = *ref;
 		if (current->takes_time)
 			break;
