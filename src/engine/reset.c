@@ -305,10 +305,7 @@ log_runs(const Base *base, const OwLoadedRun *loaded)
 
 	begun.events = list_make1(llast(loaded->events));
 	if (base->open != NULL)
-	{
-		ow_observe_runs(list_make1(base->open));
 		ow_event_log_runs(list_make1(base->open));
-	}
 	ow_event_log_runs(list_make1(&begun));
 }
 
