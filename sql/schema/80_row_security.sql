@@ -66,6 +66,8 @@ BEGIN
                      ('workflow.batch_chunk', format(mine, 'owner')),
                      ('workflow.batch_error', format(mine, 'owner')),
                      ('workflow.update_request', format(mine, 'owner')),
+                     ('workflow.alert_rule', format(mine, 'owner')),
+                     ('workflow.alert', format(mine, 'owner')),
                      ('workflow.child', format(mine, 'owner')),
                      ('workflow.closed_execution', format(started, 'owner', 'started_by')),
                      ('workflow.history_batch', format(started, 'owner', 'started_by')),

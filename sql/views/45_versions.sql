@@ -95,34 +95,3 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION workflow.ramp_results(text, integer, integer, timestamptz) IS
     'How the runs of a ramped version, and of the current one, have ended since the ramp began';
-
--- Something that somebody should look at, a row each; a rule is a SELECT of this view.
---
--- VersionFailing: a ramped version fails more than the current one.  Compared are runs that were started since the ramp began (of the
--- current version, since a day before), and have ended, but for those that were canceled or terminated; a stuck run counts as failed.  Each must have
--- 20 at least, of which 3 of the ramped ones failed, and the difference of the rates, one success and one failure added to each, must be three times its
--- standard error.  While nothing is ramped, nothing is read.
-CREATE VIEW workflow.alerts WITH (security_invoker) AS
-SELECT 'VersionFailing' AS rule, 'Warning' AS severity, d.owner, d.workflow, d.version, d.ramped_at AS since,
-       format('version %s of workflow "%s" fails more than version %s: %s of %s runs have failed, against %s of %s',
-              d.version, d.workflow, d.current_version, c.failed, c.ended, c.current_failed, c.current_ended) AS message,
-       jsonb_build_object('current_version', d.current_version, 'ramp_percent', d.ramp_percent,
-                          'ended', c.ended, 'failed', c.failed,
-                          'current_ended', c.current_ended, 'current_failed', c.current_failed) AS details,
-       format('SELECT workflow.set_ramp(%L, NULL, 0) leads new runs back to the current version.', d.workflow) AS hint
-FROM workflow.readable_definition d
-CROSS JOIN LATERAL workflow.ramp_results(d.workflow, d.version, d.current_version, d.ramped_at) c
-CROSS JOIN LATERAL (SELECT (c.failed + 1) / (c.ended + 2.0) AS rate, (c.current_failed + 1) / (c.current_ended + 2.0) AS current_rate) s
-WHERE d.ramp_percent IS NOT NULL AND c.ended >= 20 AND c.failed >= 3 AND c.current_ended >= 20
-  AND s.rate - s.current_rate > 3 * sqrt(s.rate * (1 - s.rate) / (c.ended + 2)
-                                         + s.current_rate * (1 - s.current_rate) / (c.current_ended + 2));
-COMMENT ON VIEW workflow.alerts IS 'What somebody should look at, of what one may read';
-COMMENT ON COLUMN workflow.alerts.rule IS 'VersionFailing: a ramped version fails more than the current one';
-COMMENT ON COLUMN workflow.alerts.severity IS 'Warning: sooner or later';
-COMMENT ON COLUMN workflow.alerts.owner IS 'Of the workflow';
-COMMENT ON COLUMN workflow.alerts.workflow IS 'What it is about';
-COMMENT ON COLUMN workflow.alerts.version IS 'Of the workflow';
-COMMENT ON COLUMN workflow.alerts.since IS 'Since when it may have been so: when the ramp began';
-COMMENT ON COLUMN workflow.alerts.message IS 'What is wrong, for people';
-COMMENT ON COLUMN workflow.alerts.details IS 'The same in numbers, for programs';
-COMMENT ON COLUMN workflow.alerts.hint IS 'What can be done about it';

@@ -1,4 +1,4 @@
--- workflow.alerts: a ramped version that fails more than the current one, and when that is not said.
+-- The rule VersionFailing: a ramped version that fails more than the current one, and when that is not said.
 SET client_min_messages = error;
 BEGIN;
 \o /dev/null
@@ -22,32 +22,32 @@ SELECT pg_temp.runs(1, 'done', 95), pg_temp.runs(1, 'fail', 5);
 \o
 SELECT plan(9);
 SELECT pg_temp.runs(2, 'fail', 30) \g /dev/null
-SELECT is_empty('SELECT * FROM workflow.alerts', 'nothing is ramped');
+SELECT is_empty('SELECT * FROM workflow.alert_conditions WHERE rule = ''VersionFailing''', 'nothing is ramped');
 SELECT workflow.set_ramp('alerting', 2, 10) \g /dev/null
-SELECT results_eq($$ SELECT rule, workflow, version, message, details, hint FROM workflow.alerts $$, $$ VALUES ('VersionFailing', 'alerting', 2,
+SELECT results_eq($$ SELECT rule, workflow, subject, message, facts, hint FROM workflow.alert_conditions WHERE rule = 'VersionFailing' $$, $$ VALUES ('VersionFailing', 'alerting', 'alerting:2',
 	'version 2 of workflow "alerting" fails more than version 1: 30 of 30 runs have failed, against 5 of 100',
-	'{"failed": 30, "ended": 30, "current_ended": 100, "current_failed": 5, "ramp_percent": 10, "current_version": 1}'::jsonb,
+	'{"version": 2, "failed": 30, "ended": 30, "current_ended": 100, "current_failed": 5, "ramp_percent": 10, "current_version": 1}'::jsonb,
 	'SELECT workflow.set_ramp(''alerting'', NULL, 0) leads new runs back to the current version.') $$, 'a version that only fails');
 SELECT workflow.set_ramp('alerting', NULL, 0) \g /dev/null
-SELECT is_empty('SELECT * FROM workflow.alerts', 'is led nothing to any more');
+SELECT is_empty('SELECT * FROM workflow.alert_conditions WHERE rule = ''VersionFailing''', 'is led nothing to any more');
 
 \o /dev/null
 SELECT workflow.register('alerting', pg_temp.definition('3'), make_current => false);
 SELECT workflow.set_ramp('alerting', 3, 10);
 SELECT pg_temp.runs(3, 'fail', 19);
 \o
-SELECT is_empty('SELECT * FROM workflow.alerts', 'of 19 runs nothing is said');
+SELECT is_empty('SELECT * FROM workflow.alert_conditions WHERE rule = ''VersionFailing''', 'of 19 runs nothing is said');
 SELECT pg_temp.runs(3, 'fail', 1) \g /dev/null
-SELECT is((SELECT version FROM workflow.alerts), 3, 'of 20 it is');
+SELECT is((SELECT facts->'version' FROM workflow.alert_conditions WHERE rule = 'VersionFailing'), '3', 'of 20 it is');
 SELECT pg_temp.runs(3, 'done', 180) \g /dev/null
-SELECT is_empty('SELECT * FROM workflow.alerts', 'with 20 of 200 failed it is as the other, about');
+SELECT is_empty('SELECT * FROM workflow.alert_conditions WHERE rule = ''VersionFailing''', 'with 20 of 200 failed it is as the other, about');
 \o /dev/null
 SELECT pg_temp.runs(3, 'wait', 50);
 \o
-SELECT is_empty('SELECT * FROM workflow.alerts', 'runs that go on are not counted');
+SELECT is_empty('SELECT * FROM workflow.alert_conditions WHERE rule = ''VersionFailing''', 'runs that go on are not counted');
 SELECT pg_temp.runs(3, 'stick', 40) \g /dev/null
-SELECT is((SELECT details->'failed' FROM workflow.alerts), '60', 'stuck ones are, as failed');
+SELECT is((SELECT facts->'failed' FROM workflow.alert_conditions WHERE rule = 'VersionFailing'), '60', 'stuck ones are, as failed');
 UPDATE workflow.workflow_type SET ramped_at = '2030-01-01 00:00:01+00' WHERE name = 'alerting';
-SELECT is_empty('SELECT * FROM workflow.alerts', 'what was before the ramp is not');
+SELECT is_empty('SELECT * FROM workflow.alert_conditions WHERE rule = ''VersionFailing''', 'what was before the ramp is not');
 SELECT * FROM finish();
 ROLLBACK;

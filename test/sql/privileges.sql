@@ -98,7 +98,10 @@ SELECT workflow.start('Order', '{"card": "1234"}', 'order') AS run \gset
 SET ROLE regress_owner;
 SELECT workflow.start_batch('cancel', 'true') AS batch \gset
 SELECT workflow.put_schedule(true, 'nightly', 'Order', NULL, '{"card": "1234"}', '@daily', 'Skip', '1 d', '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, true);
+SELECT workflow.create_alert_rule('late', 'SELECT ''order'' AS subject');
 RESET ROLE;
+INSERT INTO workflow.alert (alert_id, rule, owner, subject, severity, since, opened_at, last_seen_at, checked_at, message, facts)
+VALUES ('00000000-0000-4000-8000-000000000001', 'late', 'regress_owner', 'order', 'Warning', now(), now(), now(), now(), 'late', '{}');
 
 CREATE TEMPORARY TABLE probe (function text, call text);
 INSERT INTO probe VALUES
@@ -312,6 +315,22 @@ INSERT INTO probe VALUES
     ('state_metrics()', $$count(*) FROM workflow.state_metrics()$$),
     ('prometheus_label(text)', $$workflow.prometheus_label('x')$$),
     ('prometheus_metrics()', $$workflow.prometheus_metrics()$$),
+    ('check_alerts(boolean,interval)', $$* FROM workflow.check_alerts()$$),
+    ('create_alert_rule(text,text,text,text,text)', $$workflow.create_alert_rule('mine', 'SELECT 1 AS subject')$$),
+    ('drop_alert_rule(text)', $$workflow.drop_alert_rule('late')$$),
+    ('set_alert_rule(text,jsonb,boolean,text)', $$workflow.set_alert_rule('Stuck', '{"runs": 2}')$$),
+    ('acknowledge_alert(uuid,text)', $$workflow.acknowledge_alert('00000000-0000-4000-8000-000000000001')$$),
+    ('alert_job_name()', $$workflow.alert_job_name()$$),
+    ('schedule_alerts(text,boolean)', $$workflow.schedule_alerts()$$),
+    ('alert_stuck(jsonb)', $$count(*) FROM workflow.alert_stuck('{"runs": 1}')$$),
+    ('alert_no_worker(jsonb)', $$count(*) FROM workflow.alert_no_worker('{"seconds": 1}')$$),
+    ('alert_compensation_failed(jsonb)', $$count(*) FROM workflow.alert_compensation_failed('{"runs": 1}')$$),
+    ('alert_backlog_age(jsonb)', $$count(*) FROM workflow.alert_backlog_age('{"seconds": 1}')$$),
+    ('alert_retry_storm(jsonb)', $$count(*) FROM workflow.alert_retry_storm('{"attempts": 1, "runs": 1}')$$),
+    ('alert_heartbeat_misses(jsonb)', $$count(*) FROM workflow.alert_heartbeat_misses('{"runs": 1}')$$),
+    ('alert_version_failing(jsonb)', $$count(*) FROM workflow.alert_version_failing('{"runs": 1, "failed": 1}')$$),
+    ('alert_schedule_missed(jsonb)', $$count(*) FROM workflow.alert_schedule_missed('{"seconds": 1}')$$),
+    ('alert_vacuum_held_back(jsonb)', $$count(*) FROM workflow.alert_vacuum_held_back('{"seconds": 1}')$$),
     -- These are not to be called in a transaction.
     ('run_batch_operation(uuid)', NULL),
     ('run_batch_operations()', NULL),

@@ -253,7 +253,15 @@ is(join(', ', undocumented_errors()), '', 'all errors in runs are documented');
 foreach my $page (@ARGV ? grep { $_ ne 'testing' } @ARGV : qw(activities definitions language children runs privileges operations workers versions schedules observability))
 {
 	$node = start_cluster($page, $page eq 'schedules' ? @pg_cron : ());
-	play($node, $page eq 'observability' ? $failed_order : @start, examples("doc/$page.md"));
+	if ($page eq 'observability')
+	{
+		play($node, $failed_order, examples("doc/$page.md", undef, 'Alerts'));
+		play($node, @start, examples("doc/$page.md", 'Alerts'));
+	}
+	else
+	{
+		play($node, @start, examples("doc/$page.md"));
+	}
   SKIP:
 	if ($page eq 'activities')
 	{

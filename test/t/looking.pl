@@ -43,6 +43,19 @@ foreach my $shortcut (@shortcuts)
 }
 like(slurp_file('report.html'), qr/^<!DOCTYPE html>.*<\/html>\s*$/s, 'the page is a file');
 
+# Who listens is told of alerts, without what they are about.
+my ($listened, $told) = $node->psql(
+	'postgres', q{CREATE TABLE shelf AS SELECT 'secret lamp' AS subject;
+	SELECT workflow.create_alert_rule('LowStock', 'SELECT subject FROM public.shelf');
+	LISTEN order_workflow_alerts;
+	SELECT workflow.check_alerts();
+	DELETE FROM shelf;
+	SELECT workflow.check_alerts(notify => true);
+	SELECT workflow.drop_alert_rule('LowStock')});
+is(() = $told =~ /Asynchronous notification/g, 1, 'who listens is told, when that was asked for');
+like($told, qr/"order_workflow_alerts" with payload "\{"rule": "LowStock", "event": "Resolved", "alert_id": "[-0-9a-f]{36}", "severity": "Warning"\}"/, 'what happened');
+unlike($told, qr/lamp/, 'and no more');
+
 # A collector that notes what it gets, and answers as it is told
 my $collector = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1', Proto => 'tcp') or die "no socket: $!";
 my $url = 'http://127.0.0.1:' . $collector->sockport . '/v1/traces';

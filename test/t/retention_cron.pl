@@ -49,6 +49,23 @@ is( $node->safe_psql('postgres', 'SELECT jobname, database, command FROM cron.jo
 	"order_workflow retention of other|other|CALL workflow.apply_retention()\n"
 	  . 'order_workflow retention|postgres|CALL workflow.apply_retention()', 'both have a job');
 
+# ---- alerts ----
+
+my (undef, undef, $elsewhere) = $node->psql('other', 'SELECT workflow.schedule_alerts()');
+like($elsewhere, qr/ERROR:  pg_cron is not installed.*HINT:  A superuser runs in database "postgres": SELECT cron.schedule_in_database\('order_workflow alerts of other for/s,
+	'alerts are checked by it, too');
+my (undef, undef, $refusal) = $node->psql('postgres', 'SELECT workflow.schedule_alerts()', extra_params => [ '-U', 'clerk' ]);
+like($refusal, qr/permission denied to make jobs of pg_cron.*GRANT USAGE ON SCHEMA cron TO clerk/s, 'by those who may');
+$node->safe_psql('postgres', 'GRANT USAGE ON SCHEMA cron TO clerk');
+$node->safe_psql('postgres', 'SELECT workflow.schedule_alerts()');
+$node->safe_psql('postgres', 'SELECT workflow.schedule_alerts(notify => true)', extra_params => [ '-U', 'clerk' ]);
+is( $node->safe_psql('postgres', q{SELECT username = current_user, username, command FROM cron.job WHERE jobname LIKE '%alerts%' ORDER BY 1}),
+	"f|clerk|SELECT workflow.check_alerts(notify => 't')\nt|" . $node->safe_psql('postgres', 'SELECT current_user') . "|SELECT workflow.check_alerts(notify => 'f')",
+	'each role has its job');
+$node->safe_psql('postgres', 'SELECT workflow.schedule_alerts(NULL)', extra_params => [ '-U', 'clerk' ]);
+$node->safe_psql('postgres', 'SELECT workflow.schedule_alerts(NULL)');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM cron.job WHERE jobname LIKE '%alerts%'}), 0, 'and takes it away');
+
 # ---- pg_cron comes, once a minute ----
 
 # Runs of every moment, until some have gone
