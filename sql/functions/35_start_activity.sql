@@ -6,7 +6,8 @@
 --   workflow_id  as of start, and so are those after options
 --   options      fields of a Task that say how it is run: Retry, timeouts, TaskQueue, Priority …  What they leave
 --                open the activity's registration says; without Retry in either, a failure is final.
---                SearchAttributes, as at the top of a definition, declares what the runs are found by.
+--                SearchAttributes, as at the top of a definition, declares what the runs are found by, and
+--                Redact what is hidden from logs and reports.
 --                Each different options are kept as a version of the workflow "activity:NAME" (of a role that does
 --                not own the activity, "activity@ROLE:NAME"), at most 1000: what differs from job to job belongs
 --                into the input.

@@ -94,8 +94,11 @@ ow_log(PG_FUNCTION_ARGS)
 	int			level = log_level(ow_api_text(fcinfo, 0, "level"));
 	char	   *message = ow_api_text(fcinfo, 1, "message");
 
-	char	   *line = log_line(message, ow_api_optional_jsonb(fcinfo, 2));
+	char	   *line;
 
+	if (!message_level_is_interesting(level))
+		PG_RETURN_VOID();
+	line = log_line(message, ow_api_optional_jsonb(fcinfo, 2));
 	if (IsBackgroundWorker && ow_activity_current(NULL) != NULL)
 		ow_log_line_say(level, message, line);
 	else

@@ -41,7 +41,7 @@ typedef struct LoggedEvent
 {
 	const char *type;
 	Subject		subject;
-	int			kinds;			/* OwLogKind: it is one of each of these */
+	int			kinds;			/* OwLogKind: what it may be one of, see kinds_of */
 	const char *phrase;
 } LoggedEvent;
 
@@ -56,18 +56,19 @@ static const LoggedEvent logged_events[] = {
 	{"WorkflowExecutionContinuedAsNew", CLOSES_RUN, OW_LOG_CLOSES, "continues as new"},
 	{"WorkflowExecutionCancelRequested", OF_RUN, OW_LOG_REQUESTS, "is to be canceled"},
 	{"WorkflowTaskFailed", OF_RUN, OW_LOG_FAILURES, "is stuck"},
-	{"ActivityTaskCompleted", ENDS_ATTEMPT, 0, "completed"},
-	{"ActivityTaskFailed", ENDS_ATTEMPT, OW_LOG_FAILURES, "failed"},
-	{"ActivityTaskTimedOut", ENDS_ATTEMPT, OW_LOG_FAILURES, "timed out"},
+	{"ActivityTaskCompleted", ENDS_ATTEMPT, OW_LOG_COMPENSATIONS, "completed"},
+	{"ActivityTaskFailed", ENDS_ATTEMPT, OW_LOG_FAILURES | OW_LOG_COMPENSATIONS, "failed"},
+	{"ActivityTaskTimedOut", ENDS_ATTEMPT, OW_LOG_FAILURES | OW_LOG_COMPENSATIONS, "timed out"},
 	{"ActivityTaskScheduled", BEGINS_ATTEMPT, OW_LOG_RETRIES, "is tried again"}
 };
 
+/* NULL: it is of none of these kinds.  Most events are asked for little. */
 static const LoggedEvent *
-find_logged(const OwHistoryEvent *event)
+find_logged(const OwHistoryEvent *event, int kinds)
 {
 	for (int i = 0; i < (int) lengthof(logged_events); i++)
 	{
-		if (strcmp(logged_events[i].type, event->type) == 0)
+		if ((logged_events[i].kinds & kinds) != 0 && strcmp(logged_events[i].type, event->type) == 0)
 			return &logged_events[i];
 	}
 	return NULL;
@@ -90,14 +91,14 @@ int_member(const Jsonb *attributes, const char *name)
 	return ow_json_value_int64(&member, &value) ? value : 0;
 }
 
-/* How the end of a compensation's attempt is logged, and that of a retry */
+/* An attempt is a retry only if it is not the first, and one of a compensation only if it is. */
 static int
 kinds_of(const LoggedEvent *logged, const OwHistoryEvent *event)
 {
 	if (logged->subject == BEGINS_ATTEMPT)
 		return int_member(event->attributes, "attempt") > 1 ? logged->kinds : 0;
-	if (logged->subject == ENDS_ATTEMPT && int_member(event->attributes, "compensation") != 0)
-		return logged->kinds | OW_LOG_COMPENSATIONS;
+	if (logged->subject == ENDS_ATTEMPT && int_member(event->attributes, "compensation") == 0)
+		return logged->kinds & ~OW_LOG_COMPENSATIONS;
 	return logged->kinds;
 }
 
@@ -240,7 +241,7 @@ log_run(const OwLoadedRun *loaded, int kinds)
 	for (int i = 0; i < list_length(loaded->events); i++)
 	{
 		const OwHistoryEvent *event = list_nth(loaded->events, i);
-		const LoggedEvent *logged = find_logged(event);
+		const LoggedEvent *logged = find_logged(event, kinds);
 
 		if (logged == NULL || (kinds_of(logged, event) & kinds) == 0)
 			continue;

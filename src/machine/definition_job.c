@@ -8,11 +8,10 @@
 #include "machine/json.h"
 #include "mb/pg_wchar.h"
 
-#define SEARCH_ATTRIBUTES "SearchAttributes"
-
 /* What is of the run, rather than of its Task */
 static const OwField run_fields[] = {
-	{SEARCH_ATTRIBUTES, OW_OBJECT, OW_OPTIONAL},
+	{"SearchAttributes", OW_OBJECT, OW_OPTIONAL},
+	{"Redact", OW_ARRAY, OW_OPTIONAL},
 	{NULL}
 };
 static const OwField *const job_tables[] = {ow_task_option_fields, ow_task_option_path_fields, run_fields, NULL};
@@ -41,13 +40,16 @@ state_name(const char *activity)
 static Jsonb *
 make_task(const char *activity, const Jsonb *options)
 {
+	const Jsonb *task = options;
 	OwObject	object;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Type", "Task");
 	ow_object_add_text(&object, "Resource", activity);
 	ow_object_add_bool(&object, "End", true);
-	return ow_json_merged(ow_json_without_member(options, SEARCH_ATTRIBUTES), ow_object_end(&object));
+	for (const OwField *field = run_fields; field->name != NULL; field++)
+		task = ow_json_without_member(task, field->name);
+	return ow_json_merged(task, ow_object_end(&object));
 }
 
 Jsonb *
@@ -63,7 +65,8 @@ ow_job_definition(const char *activity, const Jsonb *options, OwProblems *proble
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "Comment", "Made by workflow.start_activity()");
 	ow_object_add_text(&object, "StartAt", name);
-	ow_object_add(&object, SEARCH_ATTRIBUTES, ow_json_get(options, SEARCH_ATTRIBUTES));
+	for (const OwField *field = run_fields; field->name != NULL; field++)
+		ow_object_add(&object, field->name, ow_json_get(options, field->name));
 	ow_object_add(&object, "States", ow_json_with_member(ow_json_empty_object(), name, make_task(activity, options)));
 	return ow_object_end(&object);
 }

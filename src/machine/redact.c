@@ -243,9 +243,9 @@ Jsonb *
 ow_redact_event(const OwDefinition *definition, const Jsonb *attributes)
 {
 	Jsonb	   *shown = ow_redact(definition, attributes, true);
-	Jsonb	   *searched = ow_json_get(attributes, "search_attributes");
+	Jsonb	   *searched = ow_json_get(shown, "search_attributes");
 
-	if (searched != NULL && JB_ROOT_IS_OBJECT(searched) && JB_ROOT_IS_OBJECT(shown))
+	if (searched != NULL && JB_ROOT_IS_OBJECT(searched))
 		shown = ow_json_with_member(shown, "search_attributes", ow_redact_search_attributes(definition, searched));
 	return shown;
 }

@@ -30,6 +30,9 @@ extern void fuzz_finding(const char *format, ...) pg_attribute_printf(1, 2);
 /* Drives a run of the definition as the script says, and replays its history. */
 extern void fuzz_drive(const FuzzCase *fuzz_case, const OwDefinition *definition, Jsonb *input);
 
+/* Hides in the document what the definition hides. */
+extern void fuzz_redact(const OwDefinition *definition, const Jsonb *document);
+
 /* Asks workflow.validate() and workflow.register() about the definition.  The caller rolls back. */
 extern void fuzz_ask_sql(const FuzzCase *fuzz_case, bool compiles, bool more, bool as_text);
 

@@ -193,7 +193,10 @@ check_case(const FuzzCase *fuzz_case)
 		Jsonb	   *input = ow_json_parse(fuzz_case->input);
 
 		if (input != NULL)
+		{
+			fuzz_redact(definition, input);
 			fuzz_drive(fuzz_case, definition, input);
+		}
 	}
 	if (fuzz_case->hash % ASK_SQL_EVERY != 0)
 		return;

@@ -1,6 +1,6 @@
 -- Redact: which paths there are, what they hide, and where.
 BEGIN;
-SELECT plan(35);
+SELECT plan(39);
 SELECT workflow_test.begin('2030-01-01T00:00:00Z');
 
 CREATE FUNCTION pg_temp.problems(redact text) RETURNS text LANGUAGE sql AS $$
@@ -78,6 +78,18 @@ SELECT unalike(workflow.report_html('redact-1'), '%CANARY%', 'but not in reports
 SELECT alike(workflow.report_html('redact-1'), '%SHOWN%', 'which have the rest');
 SELECT unalike(workflow.otlp_spans('2029-01-01')::text, '%CANARY%', 'nor in traces');
 SELECT is((SELECT count(*)::int FROM workflow.timeline('redact-1') t WHERE t::text ~ 'CANARY'), 0, 'nor in timelines');
+
+-- Jobs
+CREATE FUNCTION public.redact_job(input jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT input $$;
+SELECT workflow.register_activity('RedactJob', 'public.redact_job(jsonb)');
+SELECT workflow_test.mock_activity('RedactJob', '{"pan": "CANARY", "at": "SHOWN"}');
+SELECT workflow.start_activity('RedactJob', '{"pan": "CANARY"}', 'redact-job', '{"Redact": ["$.pan"], "StartToCloseSeconds": 5}');
+SELECT workflow_test.run();
+SELECT is(workflow.result('redact-job'), '{"pan": "CANARY", "at": "SHOWN"}', 'a job has its result');
+SELECT unalike(workflow.report_html('redact-job'), '%CANARY%', 'of which not all is in its report');
+SELECT alike(workflow.report_html('redact-job'), '%SHOWN%', '…');
+SELECT throws_ok($$ SELECT workflow.start_activity('RedactJob', options => '{"Redact": ["pan"]}') $$, '22023', 'activity "RedactJob" cannot be started with these options',
+	'paths are checked');
 
 SELECT * FROM finish();
 ROLLBACK;

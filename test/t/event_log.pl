@@ -271,6 +271,19 @@ is(scalar(grep { ($_->{parsed}{workflow_id} // '') eq 'rolled back' } lines()), 
 is_deeply([ sort map { $_->{parsed}{event} } grep { ($_->{parsed}{workflow_id} // '') eq 'asks-1' } lines() ],
 	[ 'WorkflowExecutionCompleted', 'WorkflowExecutionStarted' ], 'nor is what a subtransaction has undone');
 
+# A transaction that is prepared leaves nothing behind to be written when it is committed, as the manual says.
+as_app(q{SELECT workflow.start('asks', '{}', 'asks-2')});
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM workflow.pending_activities WHERE workflow_id = 'asks-2'});
+as_app(
+	q{
+	BEGIN;
+	SELECT workflow.complete_activity(task_token, '"well"') FROM workflow.poll_activity('outside', 'me');
+	PREPARE TRANSACTION 'asks';
+	COMMIT PREPARED 'asks'});
+wait_until_closed('what was prepared is done');
+is_deeply([ map { $_->{parsed}{event} } grep { ($_->{parsed}{workflow_id} // '') eq 'asks-2' } lines() ],
+	['WorkflowExecutionStarted'], 'of which the log does not know');
+
 # A run that another is put in the place of
 my $point = as_app(q{SELECT max(event_id) FROM workflow.reset_points('failed-1')});
 as_app("SELECT workflow.reset('failed-1', $point, 'again')");
