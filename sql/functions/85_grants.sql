@@ -27,7 +27,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'EXECUTE', format('ROUTINE %s', p.oid::regprocedure),
            p.proname NOT IN ('see_all_runs', 'resume_engine', 'advance_epoch', 'grant_usage', 'revoke_usage', 'grant_reader',
-                             'revoke_reader', 'grantable', 'was_granted', 'require_role',
+                             'revoke_reader', 'grantable', 'was_granted', 'require_role', 'settle_registration',
                              'set_retention_class', 'ring_tables', 'leaf_tables', 'export_closed', 'kept_from', 'surviving_runs', 'count_leaf', 'move_runs',
                              'lock_leaf', 'empty_leaf', 'due_leaves', 'try_empty_leaf', 'retention_pauses', 'pause_retention', 'leaf_parts', 'move_survivors', 'apply_retention', 'warn_of_leaf',
                              'tell_retention', 'retention_job_elsewhere', 'schedule_retention'),
@@ -40,7 +40,7 @@ BEGIN ATOMIC
                          'ramp_results', 'alert_stuck', 'alert_no_worker', 'alert_compensation_failed', 'alert_backlog_age',
                          'alert_retry_storm', 'alert_heartbeat_misses', 'alert_version_failing', 'alert_schedule_missed',
                          'alert_vacuum_held_back',
-                         'span_id', 'key_name', 'run_branches', 'run_spans', 'timeline', 'unix_nanos', 'otlp_attributes',
+                         'span_id', 'key_name', 'run_branches', 'run_spans', 'run_attempts', 'timeline', 'unix_nanos', 'otlp_attributes',
                          'otlp_spans', 'report_graph', 'report_style', 'report_script', 'report_page', 'report_html',
                          'report_definition_html', 'html_text', 'duration_text', 'redacted', 'metric_values', 'metric_bounds', 'metrics_lost',
                          'snapshot_ages', 'vacuum_holders', 'state_metrics',

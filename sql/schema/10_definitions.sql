@@ -62,6 +62,42 @@ COMMENT ON COLUMN workflow.activity.created_at IS
 COMMENT ON COLUMN workflow.activity.function_hash IS 'Of the function as it was when it was registered; see workflow.function_hash';
 COMMENT ON COLUMN workflow.activity.crashes IS 'Runs left stuck because this activity crashed the server again and again';
 
+-- What activities have been registered as, so that history need not say of each attempt which function it called: whoever finds
+-- none there knows that it was the one in force when its run began.  A registration of another function is in force a while after its
+-- commit: no run that begins then can have met a session that does not see it yet.
+CREATE TABLE workflow.activity_registration (
+    activity      text NOT NULL,
+    registered_at timestamptz NOT NULL,
+    owner         regrole NOT NULL,
+    in_force_from timestamptz NOT NULL,
+    settled       boolean NOT NULL,
+    function_hash text,
+    PRIMARY KEY (activity, registered_at)
+);
+COMMENT ON TABLE workflow.activity_registration IS 'Functions that activities have been registered with, one after the other';
+COMMENT ON COLUMN workflow.activity_registration.in_force_from IS
+    'Attempts of runs that began since then, and called this function, do not say so';
+COMMENT ON COLUMN workflow.activity_registration.registered_at IS 'When it was committed';
+COMMENT ON COLUMN workflow.activity_registration.settled IS 'Its times are final; false: its transaction has not committed';
+COMMENT ON COLUMN workflow.activity_registration.function_hash IS 'Of the function as it was then; null: it had none';
+
+-- settle_registration: a registration counts from its commit, and is in force 10 s later
+CREATE FUNCTION workflow.settle_registration() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE workflow.activity_registration r
+    SET registered_at = t.at, in_force_from = t.at + interval '10 s', settled = true
+    FROM (SELECT greatest(workflow.now(), NEW.registered_at) AS at) t
+    WHERE r.activity = NEW.activity AND r.registered_at = NEW.registered_at;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION workflow.settle_registration() IS 'Has a registration count from its commit on';
+CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON workflow.activity_registration DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NOT NEW.settled) EXECUTE FUNCTION workflow.settle_registration();
+
 CREATE TABLE workflow.workflow_grant (
     workflow  text NOT NULL,
     grantee   regrole NOT NULL,

@@ -42,6 +42,7 @@ BEGIN
         FROM (VALUES ('workflow.workflow_type'::regclass, format(mine, 'owner')),
                      ('workflow.definition', definition),
                      ('workflow.activity', format(mine, 'owner')),
+                     ('workflow.activity_registration', format(mine, 'owner')),
                      ('workflow.workflow_grant', format(mine, 'grantee')),
                      ('workflow.activity_grant', format(mine, 'grantee')),
                      ('workflow.execution', format(started, 'owner', 'started_by')),

@@ -262,6 +262,12 @@ WHERE v.everything OR v.reader OR a.owner = ANY (v.roles)
               WHERE g.activity = a.name AND g.grantee = ANY (v.roles));
 COMMENT ON VIEW workflow.readable_activity IS 'Activities the current user may read';
 
+CREATE VIEW workflow.readable_registration WITH (security_barrier) AS
+SELECT r.activity, r.registered_at, r.in_force_from, r.function_hash
+FROM workflow.readable_activity a
+JOIN workflow.activity_registration r ON r.activity = a.name;
+COMMENT ON VIEW workflow.readable_registration IS 'Registrations of the activities that the current user may read';
+
 CREATE VIEW workflow.readable_branch WITH (security_barrier) AS
 SELECT r.workflow_id, r.workflow, r.bucket, b.shard_key, b.run_id, b.branch_id, b.parent, b.item_index, b.path,
        'Running' AS status, b.state, b.phase, b.attempt, b.opened, b.failed, b.compensation, b.entered_at, b.scheduled_at,

@@ -322,5 +322,5 @@ ow_activity_replaced_hash(const OwActivity *activity, const OwRun *run)
 	if (function == NULL || function->call == NULL)
 		return NULL;
 	return function->hash != NULL && strcmp(function->hash, function->call->hash) == 0 &&
-		function->registered_at <= run->started_at ? NULL : function->call->hash;
+		function->in_force_from <= run->started_at ? NULL : function->call->hash;
 }

@@ -136,7 +136,9 @@ static OwStatement read_definition = {
 static OwStatement read_activity = {
 	.sql =
 	"SELECT a.owner, a.kind, a.function_schema, a.function_name, a.function_arguments, a.options,"
-	"       a.quarantined_at IS NOT NULL, a.created_at, a.function_hash, a.registered_at"
+	"       a.quarantined_at IS NOT NULL, a.created_at, a.function_hash,"
+	"       coalesce((SELECT r.in_force_from FROM workflow.activity_registration r"
+	"                  WHERE r.activity = a.name ORDER BY r.registered_at DESC LIMIT 1), a.registered_at)"
 	"  FROM workflow.activity a WHERE a.name = $1",
 	.argument_types = "text"
 };
@@ -624,7 +626,7 @@ read_activity_row(CachedActivity *activity)
 	activity->public.quarantined = DatumGetBool(ow_store_datum(0, 7, &isnull));
 	function->created_at = ow_store_time(0, 8);
 	function->hash = ow_store_text(0, 9);
-	function->registered_at = ow_store_time(0, 10);
+	function->in_force_from = ow_store_time(0, 10);
 	activity->public.shell = function;
 	return ow_store_jsonb(0, 6);
 }

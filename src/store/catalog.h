@@ -43,7 +43,8 @@ typedef struct OwSqlFunction
 	char	   *name;
 	char	   *arguments;
 	char	   *hash;			/* of the function when it was registered; NULL: not known */
-	TimestampTz registered_at;	/* the last time */
+	TimestampTz in_force_from;	/* attempts of runs that began since do not say which function they
+								 * called, if it is this one */
 	Oid			function;		/* InvalidOid when it no longer exists */
 	struct OwFunctionCall *call;	/* how to call it: made on first use, by activity.c */
 	MemoryContext context;		/* for call; lives as long as this does */

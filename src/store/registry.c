@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
+#include "engine/clock.h"
 #include "machine/json.h"
 #include "store/registry.h"
 #include "store/store.h"
@@ -122,6 +123,19 @@ static OwStatement replace_activity = {
 	"       function_arguments = $5, options = $6, task_queue = $7, function_hash = $8, registered_at = clock_timestamp()"
 	" WHERE name = $1 AND owner = $2",
 	.argument_types = "text,regrole,text,text,text,jsonb,text,text"
+};
+
+/* The first is in force at once, as nobody can have used the activity before; so is that of a test, which nobody else sees. */
+static OwStatement note_registration = {
+	.sql =
+	"INSERT INTO workflow.activity_registration (activity, registered_at, owner, in_force_from, settled, function_hash)"
+	" SELECT a.name, t.at, a.owner, t.at, $2 OR l.activity IS NULL, a.function_hash"
+	"   FROM workflow.activity a"
+	"   LEFT JOIN LATERAL (SELECT r.activity, r.function_hash, r.registered_at FROM workflow.activity_registration r"
+	"                       WHERE r.activity = a.name ORDER BY r.registered_at DESC LIMIT 1) AS l ON true"
+	"  CROSS JOIN LATERAL (SELECT greatest(workflow.now(), l.registered_at + interval '1 us') AS at) AS t"
+	"  WHERE a.name = $1 AND (l.activity IS NULL OR l.function_hash IS DISTINCT FROM a.function_hash)",
+	.argument_types = "text,bool"
 };
 
 static OwStatement lock_activity = {
@@ -349,6 +363,11 @@ write_activity(OwStatement *statement, const OwActivityRow *row)
 	}
 	ow_store_open();
 	count = ow_store_execute(statement, values, nulls);
+	if (count == 1)
+	{
+		values[1] = BoolGetDatum(ow_clock_is_virtual());
+		ow_store_execute(&note_registration, values, NULL);
+	}
 	ow_store_close();
 	return count;
 }

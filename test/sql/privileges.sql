@@ -258,6 +258,7 @@ INSERT INTO probe VALUES
     ('key_name(text)', $$workflow.key_name('a:b')$$),
     ('run_branches(uuid)', $$* FROM workflow.run_branches($run)$$),
     ('run_spans(uuid)', $$* FROM workflow.run_spans($run)$$),
+    ('run_attempts(uuid)', $$* FROM workflow.run_attempts($run)$$),
     ('timeline(uuid,integer)', $$* FROM workflow.timeline($run)$$),
     ('timeline(text,integer)', $$* FROM workflow.timeline('order')$$),
     ('unix_nanos(timestamp with time zone)', $$workflow.unix_nanos('2030-01-01')$$),
