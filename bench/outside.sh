@@ -38,9 +38,17 @@ workers_for() { # BATCH: more, where each commits more often
 	esac
 }
 
-# COUNT order-4, started one per transaction by 16 clients, done by workers meanwhile.
-measure_workers() { # LEG BATCH COUNT
-	local leg=$1 batch=$2 count=$3 since commits lsn from until watching durable
+start_orders() { # COUNT MANY: one per transaction by 16 clients, or so many by 4
+	if (($2 == 1)); then
+		start_one order_4_outside "$1"
+	else
+		bench -c 4 -j 2 -t "$(($1 / $2 / 4))" -D workflow=order_4_outside -D many="$2" -f "$here/start_many.pgbench" >"$work/out"
+	fi
+}
+
+# COUNT order-4, started so many per transaction, done by workers meanwhile.
+measure_workers() { # LEG BATCH COUNT [MANY]
+	local leg=$1 batch=$2 count=$3 many=${4:-1} since commits lsn from until watching durable
 
 	since=$(sql -c "SELECT clock_timestamp()")
 	begin_workers "$(workers_for "$batch")" "$batch" outside_work.pgbench
@@ -50,7 +58,7 @@ measure_workers() { # LEG BATCH COUNT
 	commits=$(sql -d postgres -c "SELECT xact_commit FROM pg_stat_database WHERE datname = '$database'")
 	lsn=$(sql -c "SELECT pg_current_wal_insert_lsn()")
 	from=$EPOCHREALTIME
-	start_one order_4_outside "$count"
+	start_orders "$count" "$many"
 	watching=$(drain)
 	until=$EPOCHREALTIME
 	record "$leg" rate "$(calculate "$count / ($until - $from)")"
@@ -60,8 +68,8 @@ measure_workers() { # LEG BATCH COUNT
 	sleep 1.5
 	commits=$(sql -d postgres -c "SELECT xact_commit - $commits FROM pg_stat_database WHERE datname = '$database'")
 	end_workers
-	record "$leg" commits "$(calculate "($commits - $count - $watching) / $count / 4")"
-	record "$leg" durable "$(calculate "($durable - $count) / $count / 4")"
+	record "$leg" commits "$(calculate "($commits - $count / $many - $watching) / $count / 4")"
+	record "$leg" durable "$(calculate "($durable - $count / $many) / $count / 4")"
 	sql -c "CALL harness.check('order_4_outside', '$since')"
 }
 
@@ -191,6 +199,7 @@ measure_outside() {
 			runs=$by_workers
 			[[ $batch != 1 ]] || runs=$((by_workers / 4)) # it takes so much longer
 			measure_workers "outside $batch" "$batch" "$runs"
+			[[ $batch == 1 ]] || measure_workers "outside $batch, started alike" "$batch" "$runs" "$batch"
 			measure_queue "$batch" "$runs"
 		done
 		measure_flow_control

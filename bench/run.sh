@@ -64,14 +64,14 @@ latency_seconds=20 latency_rate=20
 memory_step=10000 memory_steps=10
 chains=200 items=20000 item_counts=(100 1000 10000)
 baseline_runs=20000
-by_workers=8000 heartbeats=1000000 snapshot_runs=150000 snapshot_seconds=60
+by_workers=8000 heartbeats=1000000 snapshot_runs=250000 snapshot_seconds=60
 kept=200000
 parked=10000 settle_seconds=15 idle_seconds=10
 if $quick; then
 	rounds=${rounds:-1} naive_seconds=2 batches=10 by_one=4000 by_many=10000
 	latency_seconds=3 memory_step=1000 settle_seconds=5
 	chains=20 items=1000 item_counts=(10 100 1000) baseline_runs=4000
-	by_workers=960 heartbeats=32000 snapshot_runs=6000 snapshot_seconds=6
+	by_workers=1600 heartbeats=32000 snapshot_runs=15000 snapshot_seconds=6
 	kept=20000
 fi
 rounds=${rounds:-5}
@@ -141,7 +141,7 @@ start_one() { # WORKFLOW COUNT
 }
 
 start_many() { # WORKFLOW COUNT
-	bench -c 1 -t "$(($2 / 1000))" -D workflow="$1" -f "$here/start_many.pgbench" >"$work/out"
+	bench -c 1 -t "$(($2 / 1000))" -D workflow="$1" -D many=1000 -f "$here/start_many.pgbench" >"$work/out"
 }
 
 #
