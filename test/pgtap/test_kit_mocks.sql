@@ -202,7 +202,7 @@ SELECT is(pg_temp.raised(call), message, message) FROM (VALUES
 	($$SELECT workflow_test.mock_activity(NULL)$$, '22004 / the activity to mock must not be null'),
 	($$SELECT workflow_test.mock_activity('A', times => 0)$$, '22023 / times must be positive'),
 	($$SELECT workflow_test.mock_activity('A', duration => '-1 s')$$, '22023 / duration must not be negative'),
-	($$SELECT workflow_test.mock_activity('A', answers => '[{"eror": "Busy"}]')$$, '22023 / answer 1 has the unknown key "eror" / Perhaps you meant "error".'),
+	($$SELECT workflow_test.mock_activity('A', answers => '[{"errors": "Busy"}]')$$, '22023 / answer 1 has the unknown key "errors" / Perhaps you meant "error".'),
 	($$SELECT workflow_test.mock_activity('A', answers => '[{}, 7]')$$,
 		'22023 / answer 2 is a number, not an object / Answers look like [{"error": "Busy"}, {"result": {"paid": true}}].'),
 	($$SELECT workflow_test.mock_activity('A', answers => '[]')$$, '22023 / answers must be an array with one object or more'),

@@ -272,23 +272,42 @@ foreach my $page (@ARGV ? grep { $_ ne 'testing' } @ARGV : qw(activities definit
 	$node->stop;
 }
 
-# The page about testing is in files: its first test runs from them, and the others are parts of an example, which is a test here, too.
+# The page about testing is in files: its first test runs from them, and the others are parts of examples, which are tests, too
+# (testing_examples.pl).  What it shows of verdicts is what that example gives.
 if (!@ARGV || grep { $_ eq 'testing' } @ARGV)
 {
 	my ($saga, $first_test, @others) = examples('doc/testing.md');
 	my $folder = PostgreSQL::Test::Utils::tempdir();
-	my $example = slurp_file("$root/examples/testing/order_saga_test.sql") =~ s/\s+/ /gr;
+	my $example = join('', map { slurp_file($_) } glob "$root/examples/testing/*.sql") =~ s/\s+/ /gr;
+	my ($setup, $asserted) = split /^SELECT plan\(\d+\);\n/m, slurp_file("$root/examples/testing/order_mocks_test.sql");
+	my $verdicts = '';
 
 	$node = start_cluster('testing');
 	$node->safe_psql('postgres', 'CREATE EXTENSION order_workflow_test CASCADE');
 	append_to_file("$folder/order_saga.sql", $saga->{sql});
 	append_to_file("$folder/order_saga_test.sql", $first_test->{sql});
 	like($node->safe_psql('postgres', "\\i $folder/order_saga_test.sql"), qr/\A1\.\.2\nok 1\b.*\nok 2\b.*\z/, 'the first test passes');
-	$node->stop;
+	foreach my $other (grep { ($_->{shown} // '') =~ /^# +expected:|^ok /m } @others)
+	{
+		$verdicts .= $other->{sql} if $other->{shown} =~ /^#/;
+	}
+	$asserted =~ s/SELECT \* FROM finish\(\);.*//s;
+	append_to_file("$folder/verdicts.sql", "${setup}SELECT no_plan();\n$asserted${verdicts}ROLLBACK;\n");
+	$verdicts = $node->safe_psql('postgres', "\\i $folder/verdicts.sql");
 	foreach my $other (grep { $_->{sql} !~ /\\set history/ } @others)
 	{
-		cmp_ok(index($example, $other->{sql} =~ s/\s+/ /gr), '>=', 0, "$other->{at}: stands in the example");
+		my $shown = $other->{shown} // '';
+
+		if ($shown =~ /^# +expected:|^ok /m)
+		{
+			cmp_ok(index(constant($verdicts), constant($shown)), '>=', 0, "$other->{at}: shows what is printed") or diag($verdicts);
+		}
+		else
+		{
+			cmp_ok(index($example, $other->{sql} =~ s/\s+/ /gr), '>=', 0, "$other->{at}: stands in the examples");
+		}
 	}
+	$node->stop;
 }
 
 done_testing();
