@@ -47,30 +47,33 @@ log_level(const char *name)
 	return LOG;
 }
 
-/* Wherever in it the paths of the run's definition lead to something */
-static Jsonb *
-redacted_fields(Jsonb *fields, const OwRun *run)
+/* Hides in both what the definition of the run hides: in the fields wherever its paths lead to something. */
+static void
+redact(const OwRun *run, const OwActivityCall *call, char **message, Jsonb **fields)
 {
-	const OwCompiled *compiled;
+	const OwCompiled *compiled = ow_catalog_find_definition(run->workflow, run->version);
+	const Jsonb *documents[] = {run->input, call->input, *fields};
+	List	   *hidden = NIL;
 
-	if (fields == NULL || run == NULL)
-		return fields;
-	compiled = ow_catalog_find_definition(run->workflow, run->version);
-	return compiled ? ow_redact(compiled->definition, fields, true) : fields;
+	if (compiled == NULL || compiled->definition->nredacted == 0)
+		return;
+	for (size_t i = 0; i < lengthof(documents); i++)
+		hidden = ow_redact_collect(compiled->definition, documents[i], hidden);
+	*message = ow_redact_text(*message, hidden);
+	if (*fields != NULL)
+		*fields = ow_redact(compiled->definition, *fields, true);
 }
 
 /* As lines of events: one line, whatever is in the message */
 static char *
-log_line(const char *message, Jsonb *fields)
+log_line(const OwRun *run, const OwActivityCall *call, const char *message, const Jsonb *fields)
 {
-	const OwRun *run = NULL;
-	const OwActivityCall *call = ow_activity_current(&run);
 	OwObject	object;
 
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "event", "Log");
 	ow_object_add_text(&object, "message", message);
-	ow_object_add(&object, "fields", redacted_fields(fields, call ? run : NULL));
+	ow_object_add(&object, "fields", fields);
 	if (call != NULL)
 	{
 		ow_object_add_text(&object, "time", ow_instant_format(ow_clock_now()));
@@ -93,13 +96,17 @@ ow_log(PG_FUNCTION_ARGS)
 {
 	int			level = log_level(ow_api_text(fcinfo, 0, "level"));
 	char	   *message = ow_api_text(fcinfo, 1, "message");
-
+	Jsonb	   *fields = ow_api_optional_jsonb(fcinfo, 2);
+	const OwRun *run = NULL;
+	const OwActivityCall *call = ow_activity_current(&run);
 	char	   *line;
 
 	if (!message_level_is_interesting(level))
 		PG_RETURN_VOID();
-	line = log_line(message, ow_api_optional_jsonb(fcinfo, 2));
-	if (IsBackgroundWorker && ow_activity_current(NULL) != NULL)
+	if (call != NULL)
+		redact(run, call, &message, &fields);
+	line = log_line(run, call, message, fields);
+	if (IsBackgroundWorker && call != NULL)
 		ow_log_line_say(level, message, line);
 	else
 		ereport(level,

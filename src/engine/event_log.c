@@ -45,6 +45,25 @@ typedef struct LoggedEvent
 	const char *phrase;
 } LoggedEvent;
 
+/* A run whose events are logged */
+typedef struct LoggedRun
+{
+	const OwLoadedRun *loaded;
+	const Jsonb *search_attributes; /* as they are now, without what is hidden; NULL: none, or too
+									 * many */
+	List	   *hidden;			/* of char *: values that are hidden in its data */
+} LoggedRun;
+
+/* One of its events that is */
+typedef struct Line
+{
+	const LoggedRun *run;
+	int			n;				/* which of its events */
+	const OwHistoryEvent *event;
+	const LoggedEvent *logged;
+	List	   *hidden;			/* as of the run, and in the event */
+} Line;
+
 static const LoggedEvent logged_events[] = {
 	{"WorkflowExecutionStarted", OF_RUN, OW_LOG_STARTS, "started"},
 	{"WorkflowExecutionReset", OF_RUN, OW_LOG_STARTS, "started from a reset"},
@@ -119,14 +138,17 @@ add_text(OwObject *object, const char *key, const char *value)
 
 /* Of events that stuck runs have, the names are those of errors in definitions. */
 static char *
-error_member(const OwHistoryEvent *event, const char *name, const char *of_stuck)
+error_member(const Line *line, const char *name, const char *of_stuck)
 {
+	const Jsonb *attributes = line->event->attributes;
 	char	   *value;
 
-	if (event->attributes == NULL)
+	if (attributes == NULL)
 		return NULL;
-	value = ow_json_get_string(event->attributes, name);
-	return value ? value : ow_json_get_string(event->attributes, of_stuck);
+	value = ow_json_get_string(attributes, name);
+	if (value == NULL)
+		value = ow_json_get_string(attributes, of_stuck);
+	return value ? ow_redact_text(value, line->hidden) : NULL;
 }
 
 static const char *
@@ -147,34 +169,51 @@ add_duration(OwObject *object, TimestampTz from, TimestampTz to)
 }
 
 static void
-add_attempt(OwObject *object, const OwLoadedRun *loaded, int n, Subject subject)
+add_attempt(OwObject *object, const Line *line)
 {
-	const OwHistoryEvent *event = list_nth(loaded->events, n);
+	const OwHistoryEvent *event = line->event;
 
 	add_text(object, "activity", activity_of(event));
 	ow_object_add_int(object, "attempt", int_member(event->attributes, "attempt"));
 	if (int_member(event->attributes, "compensation") != 0)
 		ow_object_add_int(object, "compensation", int_member(event->attributes, "compensation"));
-	if (subject == ENDS_ATTEMPT)
-		add_duration(object, ow_observe_attempt_began(loaded->events, n), event->time);
+	if (line->logged->subject == ENDS_ATTEMPT)
+		add_duration(object, ow_observe_attempt_began(line->run->loaded->events, line->n), event->time);
 }
 
 static const char *
-state_of(const OwLoadedRun *loaded, const OwHistoryEvent *event, Subject subject)
+state_of(const Line *line)
 {
+	const OwLoadedRun *loaded = line->run->loaded;
 	int			state = loaded->run.token.state;
 
-	if (event->state != NULL || subject != CLOSES_RUN || state == OW_NO_STATE)
-		return event->state;
+	if (line->event->state != NULL || line->logged->subject != CLOSES_RUN || state == OW_NO_STATE)
+		return line->event->state;
 	return loaded->compiled->definition->states[state].name;
 }
 
-static char *
-detail_of(const OwLoadedRun *loaded, int n, const LoggedEvent *logged, const Jsonb *search_attributes)
+/* What the event says in texts, some of them somebody's */
+static void
+add_texts(OwObject *object, const Line *line)
 {
 	static const char *const copied[] = {"retry_at", "reason", "requested_by"};
-	const OwHistoryEvent *event = list_nth(loaded->events, n);
-	const OwRun *run = &loaded->run;
+
+	add_text(object, "error", error_member(line, "error", "Error"));
+	add_text(object, "cause", error_member(line, "cause", "Cause"));
+	for (int i = 0; line->event->attributes != NULL && i < (int) lengthof(copied); i++)
+	{
+		char	   *text = ow_json_get_string(line->event->attributes, copied[i]);
+
+		if (text != NULL)
+			add_text(object, copied[i], ow_redact_text(text, line->hidden));
+	}
+}
+
+static char *
+detail_of(const Line *line)
+{
+	const OwHistoryEvent *event = line->event;
+	const OwRun *run = &line->run->loaded->run;
 	OwObject	object;
 
 	ow_object_begin(&object);
@@ -187,38 +226,35 @@ detail_of(const OwLoadedRun *loaded, int n, const LoggedEvent *logged, const Jso
 	ow_object_add_int(&object, "version", run->version);
 	ow_object_add_text(&object, "workflow_id", run->workflow_id);
 	ow_object_add_text(&object, "run_id", ow_uuid_to_cstring(&run->run_id));
-	add_text(&object, "state", state_of(loaded, event, logged->subject));
+	add_text(&object, "state", state_of(line));
 	if (event->branch != 0)
 		ow_object_add_int(&object, "branch_id", event->branch);
-	if (is_attempt(logged))
-		add_attempt(&object, loaded, n, logged->subject);
-	else if (logged->subject == CLOSES_RUN)
+	if (is_attempt(line->logged))
+		add_attempt(&object, line);
+	else if (line->logged->subject == CLOSES_RUN)
 		add_duration(&object, run->started_at, event->time);
-	add_text(&object, "error", error_member(event, "error", "Error"));
-	add_text(&object, "cause", error_member(event, "cause", "Cause"));
-	for (int i = 0; event->attributes != NULL && i < (int) lengthof(copied); i++)
-		add_text(&object, copied[i], ow_json_get_string(event->attributes, copied[i]));
-	ow_object_add(&object, "search_attributes", search_attributes);
+	add_texts(&object, line);
+	ow_object_add(&object, "search_attributes", line->run->search_attributes);
 	return ow_json_to_cstring(ow_object_end(&object));
 }
 
 static char *
-sentence_of(const OwLoadedRun *loaded, const OwHistoryEvent *event, const LoggedEvent *logged)
+sentence_of(const Line *line)
 {
-	const OwRun *run = &loaded->run;
+	const OwHistoryEvent *event = line->event;
+	const OwRun *run = &line->run->loaded->run;
 	char	   *id = clipped(run->workflow_id, MAX_TEXT_IN_SENTENCE);
-	char	   *error = error_member(event, "error", "Error");
+	char	   *error = error_member(line, "error", "Error");
 	char	   *tail = error ? psprintf(": %s", clipped(error, MAX_TEXT_IN_SENTENCE)) : "";
 
-	if (!is_attempt(logged))
-		return psprintf("workflow \"%s\" %s (id \"%s\")%s", run->workflow, logged->phrase, id, tail);
+	if (!is_attempt(line->logged))
+		return psprintf("workflow \"%s\" %s (id \"%s\")%s", run->workflow, line->logged->phrase, id, tail);
 	return psprintf("%s \"%s\" %s (attempt %d, workflow \"%s\", id \"%s\")%s",
 					int_member(event->attributes, "compensation") != 0 ? "compensation" : "activity",
-					activity_of(event), logged->phrase, (int) int_member(event->attributes, "attempt"),
+					activity_of(event), line->logged->phrase, (int) int_member(event->attributes, "attempt"),
 					run->workflow, id, tail);
 }
 
-/* Those of the run as it is now, without what is hidden; NULL: none, or more than a line should have */
 static const Jsonb *
 read_search_attributes(const OwLoadedRun *loaded)
 {
@@ -232,23 +268,35 @@ read_search_attributes(const OwLoadedRun *loaded)
 	return ow_redact_search_attributes(loaded->compiled->definition, attributes);
 }
 
+/* What all lines of a run have in common */
+static void
+begin_run(LoggedRun *run, const OwLoadedRun *loaded)
+{
+	const OwDefinition *definition = loaded->compiled->definition;
+
+	run->loaded = loaded;
+	run->search_attributes = read_search_attributes(loaded);
+	run->hidden = ow_redact_collect(definition, loaded->run.token.data,
+									ow_redact_collect(definition, loaded->run.input, NIL));
+}
+
 static void
 log_run(const OwLoadedRun *loaded, int kinds)
 {
-	const Jsonb *search_attributes = NULL;
-	bool		read = false;
+	LoggedRun	run = {0};
 
 	for (int i = 0; i < list_length(loaded->events); i++)
 	{
 		const OwHistoryEvent *event = list_nth(loaded->events, i);
 		const LoggedEvent *logged = find_logged(event, kinds);
+		Line		line = {.run = &run, .n = i, .event = event, .logged = logged};
 
 		if (logged == NULL || (kinds_of(logged, event) & kinds) == 0)
 			continue;
-		if (!read)
-			search_attributes = read_search_attributes(loaded);
-		read = true;
-		ow_log_line_add(sentence_of(loaded, event, logged), detail_of(loaded, i, logged, search_attributes));
+		if (run.loaded == NULL)
+			begin_run(&run, loaded);
+		line.hidden = ow_redact_collect(loaded->compiled->definition, event->attributes, list_copy(run.hidden));
+		ow_log_line_add(sentence_of(&line), detail_of(&line));
 	}
 }
 

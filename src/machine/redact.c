@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "machine/definition_internal.h"
 #include "machine/json.h"
 #include "machine/path_internal.h"
@@ -18,6 +19,7 @@
 
 #define MAX_PATHS 100
 #define MAX_SEGMENTS 63			/* of a path: its places are bits */
+#define MAX_COLLECTED 1000		/* values that are looked for in a text */
 
 /* Where each path is */
 typedef struct Places
@@ -31,6 +33,8 @@ typedef struct Copy
 	bool		anywhere;
 	JsonbParseState *state;
 	JsonbValue *result;			/* of the last push */
+	bool		collects;
+	List	   *hidden;			/* of char *: values that were, if they are collected */
 } Copy;
 
 /* ---- following paths ---- */
@@ -149,6 +153,38 @@ member_segment(char **name)
 static void copy_value(Copy *copy, Places places, JsonbValue *value, JsonbIteratorToken token);
 
 static void
+collect_scalar(Copy *copy, const JsonbValue *value)
+{
+	char	   *text;
+
+	if (list_length(copy->hidden) >= MAX_COLLECTED || (value->type != jbvString && value->type != jbvNumeric))
+		return;
+	text = value->type == jbvString ? ow_json_value_cstring(value) : ow_json_compact(value);
+	if (strlen(text) >= OW_REDACTED_LENGTH)
+		copy->hidden = lappend(copy->hidden, text);
+}
+
+static void
+collect(Copy *copy, const JsonbValue *value)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	inner;
+
+	if (value->type != jbvBinary)
+	{
+		collect_scalar(copy, value);
+		return;
+	}
+	iterator = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&iterator, &inner, false)) != WJB_DONE)
+	{
+		if (token == WJB_VALUE || token == WJB_ELEM)
+			collect_scalar(copy, &inner);
+	}
+}
+
+static void
 copy_children(Copy *copy, const Places *places, const JsonbValue *container)
 {
 	bool		is_array = ow_json_value_is_array(container);
@@ -197,6 +233,8 @@ copy_value(Copy *copy, Places places, JsonbValue *value, JsonbIteratorToken toke
 		begin(copy->definition, &places);
 	if (is_hidden(copy->definition, &places))
 	{
+		if (copy->collects)
+			collect(copy, value);
 		hidden.val.string.val = OW_REDACTED;
 		hidden.val.string.len = strlen(OW_REDACTED);
 		copy->result = pushJsonbValue(&copy->state, token, &hidden);
@@ -247,6 +285,69 @@ ow_redact_event(const OwDefinition *definition, const Jsonb *attributes)
 
 	if (searched != NULL && JB_ROOT_IS_OBJECT(searched))
 		shown = ow_json_with_member(shown, "search_attributes", ow_redact_search_attributes(definition, searched));
+	return shown;
+}
+
+/* ---- texts ---- */
+
+List *
+ow_redact_collect(const OwDefinition *definition, const Jsonb *document, List *values)
+{
+	Copy		copy = {.definition = definition, .anywhere = true, .collects = true, .hidden = values};
+	Places		places = {{0}};
+	JsonbValue	root;
+
+	if (definition->nredacted == 0 || document == NULL)
+		return values;
+	ow_json_as_value(document, &root);
+	begin(definition, &places);
+	if (is_hidden(definition, &places))
+		collect(&copy, &root);
+	else if (root.type == jbvBinary)
+		copy_children(&copy, &places, &root);
+	return copy.hidden;
+}
+
+/* One may be part of another. */
+static int
+longest_first(const ListCell *a, const ListCell *b)
+{
+	size_t		a_length = strlen(lfirst(a));
+	size_t		b_length = strlen(lfirst(b));
+
+	return a_length < b_length ? 1 : a_length > b_length ? -1 : 0;
+}
+
+static char *
+without(const char *text, const char *value)
+{
+	StringInfoData rest;
+	const char *found;
+
+	initStringInfo(&rest);
+	while ((found = strstr(text, value)) != NULL)
+	{
+		appendBinaryStringInfo(&rest, text, (int) (found - text));
+		appendStringInfoString(&rest, OW_REDACTED);
+		text = found + strlen(value);
+	}
+	appendStringInfoString(&rest, text);
+	return rest.data;
+}
+
+char *
+ow_redact_text(const char *text, const List *values)
+{
+	char	   *shown = pstrdup(text);
+	List	   *sorted = list_copy(values);
+	ListCell   *cell;
+
+	list_sort(sorted, longest_first);
+	foreach(cell, sorted)
+	{
+		if (strstr(shown, lfirst(cell)) != NULL)
+			shown = without(shown, lfirst(cell));
+	}
 	return shown;
 }
 

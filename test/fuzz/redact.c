@@ -35,6 +35,29 @@ check_path(const OwPath *path, const Jsonb *shown)
 	}
 }
 
+/* What is the whole text is not left in it. */
+static void
+check_text(const OwDefinition *definition, const Jsonb *document)
+{
+	OwScope		scope = {.data = document};
+	List	   *values = ow_redact_collect(definition, document, NIL);
+
+	for (int i = 0; i < definition->nredacted; i++)
+	{
+		const char *missing_cause;
+		JsonbValue	found;
+		char	   *text;
+
+		if (!ow_path_is_reference(definition->redacted[i]) ||
+			!ow_path_get(definition->redacted[i], &scope, &found, &missing_cause) ||
+			found.type != jbvString || found.val.string.len < OW_REDACTED_LENGTH)
+			continue;
+		text = ow_json_value_cstring(&found);
+		if (strstr(OW_REDACTED, text) == NULL && strstr(ow_redact_text(text, values), text) != NULL)
+			fuzz_finding("the path %s leads to a text that is not hidden in itself", ow_path_text(definition->redacted[i]));
+	}
+}
+
 void
 fuzz_redact(const OwDefinition *definition, const Jsonb *document)
 {
@@ -51,4 +74,5 @@ fuzz_redact(const OwDefinition *definition, const Jsonb *document)
 	}
 	if (definition->nredacted == 0 && !ow_json_equal(shown[0], document))
 		fuzz_finding("something is hidden that no path leads to");
+	check_text(definition, document);
 }
