@@ -54,6 +54,14 @@ $$;
 COMMENT ON FUNCTION workflow_test.on_activity(text, text, interval, int, jsonb, jsonpath, int, text) IS
 'Executes a statement when an activity is called: $1 is the workflow id of the run that calls, $2 the input';
 
+-- call_activity: call a SQL activity by itself, as an attempt of a run would, and give its result; what it raises is raised
+--   attempt, last_failure, compensates, workflow_id  as its workflow.activity_context has them
+CREATE FUNCTION workflow_test.call_activity(activity text, input jsonb DEFAULT '{}', attempt int DEFAULT 1, last_failure jsonb DEFAULT NULL,
+    compensates jsonb DEFAULT NULL, workflow_id text DEFAULT 'test')
+RETURNS jsonb LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_call_activity';
+COMMENT ON FUNCTION workflow_test.call_activity(text, jsonb, int, jsonb, jsonb, text) IS
+'Calls a SQL activity by itself, in whatever attempt, and gives its result';
+
 CREATE FUNCTION workflow_test.calls(OUT workflow_id text, OUT activity text, OUT state text, OUT attempt int,
     OUT compensation boolean, OUT input jsonb, OUT called_at timestamptz)
 RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_calls';

@@ -4,7 +4,7 @@ CREATE FUNCTION workflow_test._mock(kind text, name text, options jsonb)
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_mock';
 COMMENT ON FUNCTION workflow_test._mock(text, text, jsonb) IS 'Internal: a mock, with its options as an object';
 
-CREATE FUNCTION workflow_test._mocks(OUT kind text, OUT name text, OUT used int, OUT uses_left int)
+CREATE FUNCTION workflow_test._mocks(OUT kind text, OUT name text, OUT used int, OUT answers int)
 RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_mocks';
 COMMENT ON FUNCTION workflow_test._mocks() IS 'Internal: the mocks of this test, what it allows and reacts to, by name';
 
@@ -145,7 +145,7 @@ BEGIN
         nearest := workflow_test._nearest(named.name, named.candidates);
         RAISE WARNING '% "%" is neither registered nor used by any definition', CASE WHEN named.of_workflow THEN 'workflow' ELSE 'activity' END, named.name
             USING DETAIL = 'A mock or an expectation of this test names it.',
-                  HINT = coalesce(format('Perhaps you meant "%s".', nearest), 'Register the workflow that uses it before workflow_test.run().');
+                  HINT = coalesce('Perhaps you meant "' || nearest || '".', 'Register the workflow that uses it before workflow_test.run().');
     END LOOP;
 END
 $$;

@@ -159,11 +159,12 @@ COMMENT ON FUNCTION workflow_test._judge_order(jsonb) IS 'Internal: were activit
 CREATE FUNCTION workflow_test._judge_unused(OUT passed boolean, OUT description text, OUT diagnostics text)
 RETURNS record LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT count(*) = 0, 'all mocks are used',
-           E'    never used:\n' || workflow_test._table('{mock,of}', jsonb_agg(jsonb_build_array(m.name, m.kind)))
+           E'    not used:\n' || workflow_test._table('{mock,of,used}', jsonb_agg(jsonb_build_array(m.name, m.kind,
+               workflow_test._times(m.used) || CASE WHEN m.answers > 1 THEN format(', of %s answers', m.answers) ELSE '' END)))
     FROM workflow_test._mocks() m
-    WHERE m.used = 0 AND m.kind <> 'allowed'
+    WHERE (m.used = 0 AND m.kind <> 'allowed') OR (m.answers > 1 AND m.used < m.answers)
 $$;
-COMMENT ON FUNCTION workflow_test._judge_unused() IS 'Internal: was every mock used';
+COMMENT ON FUNCTION workflow_test._judge_unused() IS 'Internal: was every mock used, with all its answers';
 
 CREATE FUNCTION workflow_test._judge_all(unused_mocks boolean, OUT n bigint, OUT passed boolean, OUT description text, OUT diagnostics text)
 RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -28,6 +28,9 @@ extern const OwActivityCall *ow_activity_current(const OwRun **run);
 /* A mock stands in for an activity until ow_activity_reset: what it executes is as if that did. */
 extern void ow_activity_enter(const OwActivityCall *call, const OwRun *run);
 
+/* …or until the activity itself is called after all */
+extern void ow_activity_suspend(void);
+
 /* …as workflow.activity_context; errors when none runs */
 extern Datum ow_activity_context(void);
 

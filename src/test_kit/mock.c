@@ -251,5 +251,7 @@ ow_test_kit_mock(const OwActivityCall *call, const OwRun *run, OwMockOutcome *ou
 		ow_activity_reset();
 	}
 	PG_END_TRY();
+	if (verdict == OW_MOCK_ALLOWED)
+		ow_activity_suspend();
 	return verdict;
 }

@@ -103,12 +103,12 @@ ow_test_reset_mocks(PG_FUNCTION_ARGS)
 }
 
 static void
-put_name(ReturnSetInfo *result, const char *kind, const char *name, int used, int left)
+put_name(ReturnSetInfo *result, const char *kind, const char *name, int used, int answers)
 {
 	Datum		values[4] = {
-		CStringGetTextDatum(kind), CStringGetTextDatum(name), Int32GetDatum(used), Int32GetDatum(left)
+		CStringGetTextDatum(kind), CStringGetTextDatum(name), Int32GetDatum(used), Int32GetDatum(answers)
 	};
-	bool		nulls[4] = {false, false, false, left < 0};
+	bool		nulls[4] = {false, false, false, answers < 0};
 
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
@@ -126,7 +126,7 @@ ow_test_mocks(PG_FUNCTION_ARGS)
 	{
 		const OwMock *mock = lfirst(cell);
 
-		put_name(result, ow_mock_kind_name(mock->kind), mock->match.name, mock->used, mock->left);
+		put_name(result, ow_mock_kind_name(mock->kind), mock->match.name, mock->used, mock->answers);
 	}
 	foreach(cell, kit->allowed)
 		put_name(result, "allowed", lfirst(cell), 0, -1);

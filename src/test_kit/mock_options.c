@@ -138,7 +138,9 @@ ow_mock_read_match(const Jsonb *options, OwCallMatch *match)
 static void
 check_one_outcome(const OwMockAnswer *answer)
 {
-	if ((answer->result != NULL) + (answer->error != NULL) + (answer->compute != NULL) + answer->never > 1)
+	bool		result = answer->result != NULL && !ow_json_is_null(answer->result);
+
+	if (result + (answer->error != NULL) + (answer->compute != NULL) + answer->never > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a mock answers with one of result, error, compute and never"),

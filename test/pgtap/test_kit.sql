@@ -1,6 +1,6 @@
 -- The test kit itself: what a test may do before there is anything to run.
 BEGIN;
-SELECT plan(29);
+SELECT plan(42);
 
 SELECT workflow_test.begin('2030-05-01 12:00:00+00');
 SELECT workflow.register('test_kit.unwritten', $asl${
@@ -99,6 +99,20 @@ SELECT workflow_test.run();
 SELECT workflow_test.completed('parent', '["2030-01-01T00:00:50+00:00", "2030-01-01T00:00:00+00:00"]');
 SELECT is(pg_temp.elapsed(), interval '100 s', 'each happens at its time');
 
+\o /dev/null
+SELECT workflow_test.begin();
+SELECT workflow_test.allow_activity('test_kit.Real');
+SELECT workflow_test.on_activity('test_kit.Real', 'SELECT workflow.cancel($1, ''as it is called'')', workflow_id => 'stopped');
+SELECT workflow_test.on_activity('test_kit.Real', 'SELECT workflow.terminate($1, ''later'')', after => '10 s', call => 1, workflow_id => 'later');
+SELECT workflow.register('test_kit.real', $asl${"StartAt": "Real", "States": {"Real": {"Type": "Task", "Resource": "test_kit.Real", "TimeoutSeconds": 60, "Next": "Again"},
+	"Again": {"Type": "Task", "Resource": "test_kit.Real", "TimeoutSeconds": 60, "Next": "Rest"}, "Rest": {"Type": "Wait", "Seconds": 100, "End": true}}}$asl$);
+SELECT workflow.start('test_kit.real', workflow_id => 'stopped'), workflow.start('test_kit.real', workflow_id => 'later');
+SELECT workflow_test.run();
+\o
+SELECT is(pg_temp.ended('stopped'), 'Canceled OW.Canceled', 'something may be done when a real activity is called');
+SELECT workflow_test.called_times('test_kit.Real', 1, workflow_id => 'stopped');
+SELECT is((SELECT status || ' ' || (closed_at - started_at) FROM workflow.get_execution('later')), 'Terminated 00:00:10', 'or later');
+
 \echo # By hand only
 \o /dev/null
 SELECT workflow_test.begin();
@@ -152,6 +166,34 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN hint;
 END $f$;
 SELECT is(pg_temp.hint('SELECT workflow_test.run()'), 'Perhaps what was mocked or allowed as "test_kit.Nets" is meant to be this one.', 'which is guessed');
+
+\echo # Activities by themselves
+\o /dev/null
+SELECT workflow_test.begin('2031-02-03 00:00:00+00');
+CREATE FUNCTION public.test_kit_context(input jsonb, context workflow.activity_context) RETURNS jsonb LANGUAGE plpgsql AS $f$
+BEGIN
+	IF context.attempt = 3 THEN
+		PERFORM workflow.throw('GivesUp', 'after three', '{"n": 3}');
+	END IF;
+	RETURN input || jsonb_build_object('attempt', context.attempt, 'last', context.last_failure, 'of', context.workflow_id, 'state', context.state,
+		'undoes', context.compensates, 'now', workflow.now(), 'left', context.deadline - workflow.now(), 'same', context = workflow.current_activity());
+END $f$;
+CREATE FUNCTION public.test_kit_add(a int, b int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT a + b';
+SELECT workflow.register_activity('test_kit.Context', 'public.test_kit_context(jsonb, workflow.activity_context)', options => '{"StartToCloseSeconds": 60}');
+SELECT workflow.register_activity('test_kit.Add', 'public.test_kit_add(int, int)');
+\o
+SELECT is(workflow_test.call_activity('test_kit.Context', '{"a": 1}', attempt => 2, last_failure => '{"Error": "Busy"}', compensates => '{"state": "Pay"}'),
+	'{"a": 1, "attempt": 2, "last": {"Error": "Busy"}, "of": "test", "state": "Test", "undoes": {"state": "Pay"}, "now": "2031-02-03T00:00:00+00:00",
+	  "left": "00:01:00", "same": true}', 'an activity is called as some attempt');
+SELECT throws_ok($$SELECT workflow_test.call_activity('test_kit.Context', attempt => 3)$$, 'OW201', 'GivesUp: after three', 'and may throw');
+SELECT throws_ok('SELECT workflow.current_activity()', 'OW202', NULL, 'it is over then');
+SELECT is(workflow_test.call_activity('test_kit.Add', '{"a": 2}'), '3', 'arguments are made of the input, as ever');
+SELECT throws_ok($$SELECT workflow_test.call_activity('test_kit.Add', '{"b": 2}')$$, 'OW204', 'input of activity "test_kit.Add" lacks the key "a"', 'and checked');
+SELECT throws_ok($$SELECT workflow_test.call_activity('test_kit.Outside')$$, '55000', 'activity "test_kit.Outside" has no function that could be called', 'those of task queues have nothing to be called');
+SELECT throws_ok($$SELECT workflow_test.call_activity('test_kit.None')$$, 'OW003', 'activity "test_kit.None" is not registered', 'nor have unknown ones');
+SELECT throws_ok($$SELECT workflow_test.call_activity('test_kit.Add', attempt => 0)$$, '22023', 'attempt must be positive', 'attempts count from 1');
+SELECT throws_ok($$SELECT workflow_test.call_activity(NULL)$$, '22004', 'activity, input, attempt and workflow_id must not be null', 'something must be called');
+SELECT is_empty('SELECT * FROM workflow_test.calls()', 'no run has called it');
 
 SELECT * FROM finish();
 ROLLBACK;

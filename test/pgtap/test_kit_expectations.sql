@@ -9,7 +9,8 @@ SELECT workflow.register('order', $asl${"StartAt": "Reserve", "States": {
 	"Stop": {"Type": "Task", "Resource": "workflow:cancel", "Parameters": {"WorkflowId": "search", "Reason": "sold"}, "ResultPath": null, "Next": "Ship"},
 	"Ship": {"Type": "Task", "Resource": "workflow:ship", "WorkflowId": "States.Format('ship-{}', $.n)", "End": true}}}$asl$);
 SELECT workflow_test.begin();
-SELECT workflow_test.mock_activity('Reserve'), workflow_test.mock_activity('Pay', error => 'Busy', times => 1), workflow_test.mock_activity('Pay'),
+SELECT workflow_test.mock_activity('Reserve'), workflow_test.mock_activity('Pay', error => 'Busy', times => 1), workflow_test.mock_activity('Pay', workflow_id => 'one', answers => '[{}, {}]'),
+	workflow_test.mock_activity('Pay', workflow_id => 'two'),
 	workflow_test.mock_activity('Pay', '"never asked"'), workflow_test.mock_workflow('ship'), workflow_test.mock_signal('stock', 'Sold'),
 	workflow_test.mock_cancel('search'), workflow_test.on_activity('Refund', 'SELECT 1');
 
@@ -81,10 +82,11 @@ SELECT is(regexp_replace(diagnostics, '2030\S+', 'AT', 'g'), $$    expected: sig
       1    | Sold   | AT | {"n": 2} | no
       4    | Sold   | AT | {"n": 1} | no$$, 'signals') FROM verdict WHERE n = 15;
 SELECT matches(diagnostics, 'expected: workflow search is asked to cancel at least once and at most once\n    actual:   2 times\n', 'cancels') FROM verdict WHERE n = 16;
-SELECT is(diagnostics, $$    never used:
-      mock   | of
-      Pay    | activity
-      Refund | reaction$$, 'and mocks that nothing has used') FROM verdict WHERE n = 17;
+SELECT is(diagnostics, $$    not used:
+      mock   | of       | used
+      Pay    | activity | once, of 2 answers
+      Pay    | activity | never
+      Refund | reaction | never$$, 'and mocks that nothing has used') FROM verdict WHERE n = 17;
 SELECT throws_ok('SELECT workflow_test.assert_expectations()', 'P0004', '6 of 16 expectations not met', 'without pgTAP an error says so');
 SELECT throws_ok('SELECT workflow_test.assert_expectations(unused_mocks => true)', 'P0004', '7 of 17 expectations not met', 'of mocks, too');
 

@@ -62,7 +62,7 @@ SELECT results_eq($$ SELECT attributes->>'error', attributes->>'cause' FROM work
 	$$ VALUES ('Busy', 'a'), ('Busy', ''), ('States.Timeout', 'the attempt took longer than allowed'),
 	          ('States.Timeout', 'the attempt took longer than allowed') $$, 'and fails in its way');
 SELECT is(pg_temp.ended('next'), 'Completed "after them"', 'then comes the next mock');
-SELECT is((SELECT array_agg(name || used || coalesce(' of ' || used + uses_left, '')) FROM workflow_test._mocks()), '{Pay5 of 5,Pay1}', 'each was used once');
+SELECT is((SELECT array_agg(format('%s %s of %s', name, used, answers)) FROM workflow_test._mocks()), '{Pay 5 of 5,Pay 1 of 1}', 'each was used once');
 
 \echo # Computed
 \o /dev/null

@@ -70,12 +70,42 @@ is(slurp_file($node->logfile, $log), '', 'the log has nothing of it');
 
 # Without a test nothing of the kit can be called.
 foreach my $call ('run()', q{advance('1 day')}, 'now()', 'calls()', 'requests()', q{mock_activity('A')}, q{mock_workflow('A')}, q{mock_signal('A')},
-	q{mock_cancel('A')}, q{allow_activity('A')}, q{at('1 s', 'SELECT 1')}, q{on_activity('A', 'SELECT 1')}, q{expect_activity('A')}, 'reset_mocks()',
+	q{mock_cancel('A')}, q{allow_activity('A')}, q{at('1 s', 'SELECT 1')}, q{on_activity('A', 'SELECT 1')}, q{expect_activity('A')}, 'reset_mocks()', q{call_activity('A')},
 	'skip_time()', 'assert_expectations()', 'verify()')
 {
 	my (undef, undef, $stderr) = $node->psql('tests', "SELECT * FROM workflow_test.$call");
 
 	like($stderr, qr/no test has begun in this transaction\nHINT:  Call workflow_test.begin\(\) first/, "workflow_test.$call says what is missing");
 }
+
+# What is misspelt is guessed; what is registered or used somewhere is not.
+my (undef, undef, $warned) = $node->psql('tests', q{
+	BEGIN;
+	SET client_min_messages = error;
+	SELECT workflow_test.begin();
+	SELECT workflow_test.mock_activity(a) FROM unnest('{Reserve,Payy,Undo,Quote,Each,ProcessIt,BookIt}'::text[]) a;
+	SELECT workflow_test.mock_workflow('shipp'), workflow_test.mock_workflow('bill'), workflow_test.mock_signal('anybody'), workflow_test.mock_cancel('anybody');
+	SELECT workflow_test.allow_activity('Alone'), workflow_test.on_activity('Pya', 'SELECT 1'), workflow_test.expect_activity('Zzz'),
+		workflow_test.expect_order('{Pay,Pax}');
+	CREATE FUNCTION public.alone() RETURNS int LANGUAGE sql AS 'SELECT 1';
+	SELECT workflow.register_activity('Alone', 'public.alone()');
+	SELECT workflow.register('shop', $asl${"StartAt": "Reserve", "States": {
+		"Reserve": {"Type": "Task", "Resource": "Reserve", "Compensate": "Undo", "Next": "Pay"},
+		"Pay": {"Type": "Task", "Resource": "Pay.waitForTaskToken", "Parameters": {"token.$": "$$.Task.Token"}, "Next": "Quote"},
+		"Quote": {"Type": "Task", "Resource": "arn:aws:lambda:eu-west-1:123456789012:function:Quote", "Compensate": {"Resource": "BookIt"}, "Next": "Map"},
+		"Map": {"Type": "Map", "ItemProcessor": {"StartAt": "E", "States": {"E": {"Type": "Task", "Resource": "Each", "End": true}}}, "Next": "Lambda"},
+		"Lambda": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "ProcessIt"}, "Next": "Ship"},
+		"Ship": {"Type": "Task", "Resource": "workflow:ship", "Next": "Bill"},
+		"Bill": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution", "Parameters": {"StateMachineArn": "bill"}, "End": true}}}$asl$);
+	SET client_min_messages = warning;
+	SELECT workflow_test.run();
+	SELECT workflow_test.run();
+	ROLLBACK;});
+is(join("\n", grep { /WARNING|HINT/ } map { s/^psql:<stdin>:\d+: //r } split /\n/, $warned), join("\n", map {
+	my ($what, $name, $nearest) = @$_;
+	qq{WARNING:  $what "$name" is neither registered nor used by any definition\nHINT:  }
+	  . ($nearest ? qq{Perhaps you meant "$nearest".} : 'Register the workflow that uses it before workflow_test.run().')
+} [ activity => 'Pax', 'Pay' ], [ activity => 'Payy', 'Pay' ], [ activity => 'Pya', 'Pay' ], [ activity => 'Zzz' ], [ workflow => 'shipp', 'ship' ]),
+	'names that are misspelt get a warning, once');
 $node->stop;
 done_testing();
