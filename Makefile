@@ -25,7 +25,10 @@ REGRESS_OPTS = --inputdir=test --outputdir=test --load-extension=order_workflow
 ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=test/isolation --load-extension=order_workflow
 
-EXTRA_CLEAN = $(foreach dir,test test/isolation,$(addprefix $(dir)/,results regression.diffs regression.out output_iso))
+# A program of its own: only where what it needs is there.
+EXPORTER = exporter/order_workflow_exporter
+
+EXTRA_CLEAN = $(EXPORTER) $(foreach dir,test test/isolation,$(addprefix $(dir)/,results regression.diffs regression.out output_iso))
 
 # No bitcode: none of these functions is worth inlining into an expression, and clang is not needed.
 override with_llvm := no
@@ -43,7 +46,25 @@ ifeq ($(PGXS),)
 $(error $(PG_CONFIG) does not run: install postgresql-server-dev-15, or name yours with PG_CONFIG=)
 endif
 include $(PGXS)
+
+EXPORTER_HEADERS = printf '\043include <%s>\n' microhttpd.h libpq-fe.h
+EXPORTER_FLAGS = -I$(shell $(PG_CONFIG) --includedir) -L$(shell $(PG_CONFIG) --libdir)
+ifeq ($(shell $(EXPORTER_HEADERS) | $(CC) $(EXPORTER_FLAGS) -x c -E - >/dev/null 2>&1 && echo there),there)
+all: $(EXPORTER)
+install: install-exporter
+uninstall: uninstall-exporter
 endif
+endif
+
+$(EXPORTER): $(EXPORTER).c Makefile
+	$(CC) $(CFLAGS) $(PG_CFLAGS) -pthread -D_GNU_SOURCE $(EXPORTER_FLAGS) $(LDFLAGS) $< -lpq -lmicrohttpd -o $@
+
+install-exporter: $(EXPORTER)
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $(EXPORTER) '$(DESTDIR)$(bindir)/'
+
+uninstall-exporter:
+	rm -f '$(DESTDIR)$(bindir)/$(notdir $(EXPORTER))'
 
 $(OBJS): $(wildcard src/*.h src/*/*.h) Makefile
 
@@ -61,7 +82,7 @@ $(SCRIPT): $(SCRIPT_PARTS) $(wildcard sql/*/)
 $(TEST_KIT_SCRIPT): $(TEST_KIT_PARTS) $(wildcard sql/*/)
 	$(call assemble,order_workflow_test)
 
-.PHONY: $(TASKS)
+.PHONY: $(TASKS) install-exporter uninstall-exporter
 
 test:
 	dev/install_packages.sh test
@@ -96,7 +117,7 @@ lint:
 	dev/lint.sh
 
 help:
-	@echo 'make               build'
+	@echo 'make               build; with libpq-dev and libmicrohttpd-dev also the exporter for Prometheus'
 	@echo 'make install       install for the server of PG_CONFIG (as root)'
 	@echo 'make test          build, install, run every test suite on a private cluster'
 	@echo 'make conformance CASES=FOLDER  run recorded cases of the Amazon States Language'

@@ -2,7 +2,7 @@
 #
 # Formats the C sources as PostgreSQL formats its own, in lines of 100 columns.
 #
-#   dev/format.pl [FILE ...]           rewrites the files (all of src/ and test/fuzz/ if none is named)
+#   dev/format.pl [FILE ...]           rewrites the files (all of src/, test/fuzz/ and exporter/ if none is named)
 #   dev/format.pl --check [FILE ...]   shows what it would change, and fails if that is anything
 #
 # It runs pg_bsd_indent, and keeps away from it what that does badly.
@@ -17,7 +17,7 @@ use File::Temp;
 my @options = qw(-bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l100 -lp -lpl
 	-nip -npro -sac -tpg -ts4);
 my $root = dirname(dirname(abs_path($0)));
-my @sources = ("$root/src", "$root/test/fuzz");
+my @sources = ("$root/src", "$root/test/fuzz", "$root/exporter");
 my $work = File::Temp->newdir;
 my $quoted = qr/"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*.*?\*\//s;
 my $braces = qr/(\{(?:$quoted|[^{}"'\/]++|\/|(?-1))*\})/;
