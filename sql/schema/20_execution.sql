@@ -2,7 +2,8 @@
 
 -- One row per open run, updated in place; closing moves it to closed_execution.  The only index on
 -- a column that changes is the partial one on ready marks, which discovery reads after a restart or
--- an overflow of the ring in shared memory.
+-- an overflow of the ring in shared memory.  Runs that were started together are written back together, so each page
+-- has room for a second version of all that it holds: else most of them would move, and get new index entries.
 CREATE TABLE workflow.execution (
     shard_key        int NOT NULL,
     run_id           uuid NOT NULL,
@@ -67,7 +68,7 @@ CREATE TABLE workflow.execution (
     children         boolean NOT NULL DEFAULT false,
     PRIMARY KEY (shard_key, run_id),
     UNIQUE (shard_key, workflow_id)
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX execution_ready ON workflow.execution (owner, run_id) WHERE ready;
 CREATE INDEX execution_request ON workflow.execution (shard_key, request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX execution_parent ON workflow.execution (parent_workflow_id) WHERE parent_workflow_id IS NOT NULL;
