@@ -72,6 +72,8 @@ CREATE FUNCTION workflow.update_with_start(
     workflow text, workflow_id text, name text, args jsonb DEFAULT NULL, input jsonb DEFAULT '{}',
     wait interval DEFAULT '10s', update_id text DEFAULT NULL, version int DEFAULT NULL,
     id_reuse_policy text DEFAULT 'AllowDuplicate', execution_timeout interval DEFAULT NULL, memo jsonb DEFAULT NULL,
+    run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL, priority int DEFAULT NULL,
+    search_attributes jsonb DEFAULT NULL,
     OUT run_id uuid, OUT result jsonb)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -82,7 +84,7 @@ BEGIN
     END IF;
     LOOP
         run_id := workflow.start(workflow, input, workflow_id, version, id_reuse_policy, 'UseExisting', NULL,
-                                 execution_timeout, memo, update_id);
+                                 execution_timeout, memo, update_id, NULL, run_timeout, retry, priority, search_attributes);
         EXIT WHEN workflow.hold_open(run_id);
         -- It has just closed; or it is the one that this very update started once.
         EXIT WHEN update_id IS NOT NULL
@@ -92,5 +94,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION workflow.update_with_start(
-    text, text, text, jsonb, jsonb, interval, text, int, text, interval, jsonb) IS
+    text, text, text, jsonb, jsonb, interval, text, int, text, interval, jsonb, interval, jsonb, int, jsonb) IS
     'Updates a run, which is started if need be; gives its run id and the result';

@@ -310,6 +310,7 @@ typedef struct OwSqlState
 	OwSqlTemplate *arguments;	/* Task, Parallel: NULL: the input */
 	OwSqlTemplate *output;		/* NULL: the result, or the input where there is none */
 	OwSqlTemplate *assign;
+	OwSqlTemplate *search;		/* Pass, Task, Await */
 	OwSqlTemplate *timeout_seconds; /* Task */
 	OwSqlTemplate *heartbeat_seconds;
 	OwSqlTemplate *fairness_key;
@@ -338,6 +339,9 @@ typedef struct OwState
 	OwPath	   *output_path;
 	bool		output_path_null;
 	OwTemplate *assign;			/* variables; a Choice's is for its Default.  NULL: none */
+
+	OwTemplate *search;			/* Pass, Task, Await: search attributes, over the output; NULL:
+								 * none */
 
 	Jsonb	   *result;			/* Pass: Result, or NULL */
 

@@ -153,6 +153,8 @@ extern void ow_compile_await(OwCompiler *compiler, OwState *state, const JsonbVa
 
 /* search_attribute.c */
 extern void ow_compile_search_attributes(OwCompiler *compiler, const JsonbValue *source);
+extern OwTemplate *ow_compile_search(OwCompiler *compiler, const JsonbValue *source, const char *where);
+extern OwSqlTemplate *ow_compile_sql_search(OwCompiler *compiler, const JsonbValue *source, int names, const char *where);
 
 /* redact.c: when the search attributes are known */
 extern void ow_compile_redact(OwCompiler *compiler, const JsonbValue *source);

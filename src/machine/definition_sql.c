@@ -132,4 +132,5 @@ ow_compile_sql_flow(OwCompiler *compiler, OwState *state, const JsonbValue *sour
 	state->sql->arguments = ow_compile_sql(compiler, source, "Arguments", 0, where);
 	state->sql->output = ow_compile_sql(compiler, source, "Output", names, where);
 	state->sql->assign = ow_compile_sql_assign(compiler, source, names, where);
+	state->sql->search = ow_compile_sql_search(compiler, source, names, where);
 }

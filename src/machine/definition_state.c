@@ -37,6 +37,11 @@ static const OwField assign_fields[] = {
 	{NULL}
 };
 
+static const OwField search_fields[] = {
+	{"SearchAttributes", OW_OBJECT, OW_OPTIONAL},
+	{NULL}
+};
+
 static const OwField pass_fields[] = {
 	{"Parameters", OW_ANY, OW_OPTIONAL},
 	{"Result", OW_ANY, OW_OPTIONAL},
@@ -205,6 +210,7 @@ compile_flow(OwCompiler *compiler, OwState *state, const JsonbValue *source, con
 		state->result_selector = ow_template_compile(&value, ow_where_member(where, "ResultSelector"),
 													 compiler->problems);
 	state->assign = ow_compile_assign(compiler, source, where);
+	state->search = ow_compile_search(compiler, source, where);
 }
 
 void
@@ -388,18 +394,18 @@ typedef struct OwStateKind
 	bool		has_transition; /* Next or End */
 	OwStateCompiler compile;	/* may be NULL */
 	bool		has_result;
-	const OwField *const tables[10];
-	const OwField *const sql_tables[9];
+	const OwField *const tables[11];
+	const OwField *const sql_tables[10];
 } OwStateKind;
 
 static const OwStateKind state_kinds[] = {
 	{"Pass", OW_STATE_PASS, true, compile_pass, false,
-		{common_fields, flow_fields, next_fields, assign_fields, pass_fields, ow_sql_only_fields, NULL},
-	{common_fields, sql_flow_fields, next_fields, assign_fields, ow_jsonpath_only_fields, NULL}},
+		{common_fields, flow_fields, next_fields, assign_fields, search_fields, pass_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, next_fields, assign_fields, search_fields, ow_jsonpath_only_fields, NULL}},
 	{"Task", OW_STATE_TASK, true, compile_task, true,
-		{common_fields, flow_fields, next_fields, assign_fields, task_fields, ow_workflow_task_fields, ow_task_option_fields,
+		{common_fields, flow_fields, next_fields, assign_fields, search_fields, task_fields, ow_workflow_task_fields, ow_task_option_fields,
 		ow_task_option_path_fields, ow_sql_only_fields, NULL},
-		{common_fields, sql_flow_fields, next_fields, assign_fields, sql_task_fields, ow_workflow_task_fields, ow_task_option_sql_fields,
+		{common_fields, sql_flow_fields, next_fields, assign_fields, search_fields, sql_task_fields, ow_workflow_task_fields, ow_task_option_sql_fields,
 	ow_jsonpath_only_fields, NULL}},
 	{"Choice", OW_STATE_CHOICE, false, compile_choice, false,
 		{common_fields, flow_fields, assign_fields, choice_fields, ow_sql_only_fields, NULL},
@@ -408,8 +414,8 @@ static const OwStateKind state_kinds[] = {
 		{common_fields, flow_fields, next_fields, assign_fields, wait_fields, ow_sql_only_fields, NULL},
 	{common_fields, sql_flow_fields, next_fields, assign_fields, sql_wait_fields, ow_jsonpath_only_fields, NULL}},
 	{"Await", OW_STATE_AWAIT, false, ow_compile_await, true,
-		{common_fields, flow_fields, next_fields, await_fields, ow_sql_only_fields, NULL},
-	{common_fields, sql_flow_fields, next_fields, assign_fields, await_fields, ow_jsonpath_only_fields, NULL}},
+		{common_fields, flow_fields, next_fields, search_fields, await_fields, ow_sql_only_fields, NULL},
+	{common_fields, sql_flow_fields, next_fields, assign_fields, search_fields, await_fields, ow_jsonpath_only_fields, NULL}},
 	{"Succeed", OW_STATE_SUCCEED, false, compile_succeed, false,
 		{common_fields, flow_fields, ow_sql_only_fields, NULL},
 	{common_fields, sql_flow_fields, ow_jsonpath_only_fields, NULL}},

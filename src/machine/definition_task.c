@@ -7,7 +7,8 @@
 #include "machine/definition_internal.h"
 #include "machine/json.h"
 
-#define MAX_PRIORITY 32767
+#define HIGHEST_PRIORITY 1		/* as that of runs */
+#define LOWEST_PRIORITY 5
 
 const OwField ow_task_option_fields[] = {
 	{"TimeoutSeconds", OW_NUMBER, OW_OPTIONAL},
@@ -156,7 +157,7 @@ ow_read_task_options(OwTaskOptions *options, const JsonbValue *source, const cha
 	ow_task_options_init(options);
 	read_times(options, source, where, problems);
 	options->task_queue = read_task_queue(source, where, problems);
-	options->priority = ow_field_integer(source, "Priority", 0, MAX_PRIORITY, OW_UNSET, where, problems);
+	options->priority = ow_field_integer(source, "Priority", HIGHEST_PRIORITY, LOWEST_PRIORITY, OW_UNSET, where, problems);
 	read_fairness_key(options, source, where, problems);
 	options->own_transaction = ow_field_choice(source, "Transaction", transactions, where, problems);
 	ow_read_retriers(options, source, where, problems);

@@ -529,6 +529,7 @@ typedef struct OwMachine
 	int			stop_at_event_id;	/* replay: enter no state once this many events exist; 0: live */
 	Jsonb	   *task_input;		/* effective input of the current task, once evaluated */
 	Jsonb	   *assigned;		/* the variables as they are when the state has been left */
+	Jsonb	   *searched;		/* the search attributes that it then sets; NULL: none */
 	Jsonb	   *task_result;	/* for $$.Task.Result while a compensation is recorded */
 	const JsonbValue *item;		/* whose ItemSelector is evaluated; NULL: none */
 	int			item_index;

@@ -603,13 +603,18 @@ ow_machine_branch_failed(OwMachine *machine, const OwFailure *failure)
 		ow_machine_branch_undone(machine);
 }
 
-/* Retry, Catch or failure of the Parallel or Map whose token is the current one */
+/*
+ * Retry, Catch or failure of the Parallel or Map whose token is the current one.  That a task is not to be tried again says
+ * nothing about the whole, whose Retry goes by the error, as in Step Functions.
+ */
 static void
 fail_whole(OwMachine *machine, const OwFailure *failure)
 {
 	const OwState *state = ow_machine_state(machine);
-	const OwInput input = {.kind = OW_INPUT_ACTIVITY_FAILED, .now = machine->now, .failure = failure};
+	OwFailure	retryable = *failure;
+	const OwInput input = {.kind = OW_INPUT_ACTIVITY_FAILED, .now = machine->now, .failure = &retryable};
 
+	retryable.non_retryable = false;
 	if (!ow_machine_try_again(machine, &input, &state->options, state->name, OW_PHASE_BACKOFF) &&
 		!ow_machine_catch(machine, state, failure))
 		ow_machine_fail(machine, failure);

@@ -16,7 +16,8 @@ typedef enum OwEvaluation
 	OW_EVALUATE_RESULT,
 	OW_EVALUATE_ASSIGN,
 	OW_EVALUATE_CATCH,
-	OW_EVALUATE_COMPENSATION
+	OW_EVALUATE_COMPENSATION,
+	OW_EVALUATE_SEARCH
 } OwEvaluation;
 
 /* machine.c */
@@ -69,6 +70,7 @@ extern bool ow_machine_map_item(const OwMachine *machine, int *index, JsonbValue
 
 /* machine_state.c */
 extern void ow_machine_enter(OwMachine *machine);
+extern bool ow_machine_pass_on(OwMachine *machine, const OwState *state, Jsonb **output, OwFailure *failure);
 extern void ow_machine_leave(OwMachine *machine, Jsonb *output);
 extern bool ow_machine_check_size(OwMachine *machine, const OwState *state, const Jsonb *output, OwFailure *failure);
 extern bool ow_machine_leave_to(OwMachine *machine, const OwState *state, int next, Jsonb *output, OwFailure *failure);
@@ -155,6 +157,11 @@ extern bool ow_machine_awaits_alike(const OwState *state, const OwState *other);
 
 /* machine_search.c */
 extern void ow_machine_upsert_search_attributes(OwMachine *machine, const OwInput *input);
+
+/* What the state sets when it is left: evaluated (as the last thing that can fail), and then kept */
+extern bool ow_machine_search(OwMachine *machine, const OwState *state, const Jsonb *output, const Jsonb *result,
+							  OwFailure *failure);
+extern void ow_machine_keep_searched(OwMachine *machine, const OwState *state);
 
 /* machine_pause.c */
 extern OwStatus ow_machine_open_status(const OwRun *run);

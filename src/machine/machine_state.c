@@ -114,13 +114,11 @@ ow_machine_keep_assigned(OwMachine *machine)
  * The state's output from its result: ResultSelector, ResultPath into the raw input, OutputPath.  Assign
  * sees the result itself.
  */
-bool
-ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output, OwFailure *failure)
+static bool
+result_by_paths(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output, OwFailure *failure)
 {
 	Jsonb	   *combined = result;
 
-	if (state->sql != NULL)
-		return ow_machine_sql_output(machine, state, result, output, failure);
 	if (!ow_machine_assign(machine, state->assign, result, OW_EVALUATE_ASSIGN, failure))
 		return false;
 	if (state->result_selector != NULL)
@@ -143,6 +141,15 @@ ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb
 	return apply_path(machine, state->output_path, state->output_path_null, combined, output, failure);
 }
 
+/* The same in either language, with the search attributes that the state sets */
+bool
+ow_machine_result(OwMachine *machine, const OwState *state, Jsonb *result, Jsonb **output, OwFailure *failure)
+{
+	return (state->sql ? ow_machine_sql_output(machine, state, result, output, failure) :
+			result_by_paths(machine, state, result, output, failure)) &&
+		ow_machine_search(machine, state, *output, result, failure);
+}
+
 /*
  * A loop that doubles its data in each round would take all memory long before it is stopped for its
  * transitions.  The event is what replay knows it from: the limit may have changed since.
@@ -155,6 +162,7 @@ ow_machine_check_size(OwMachine *machine, const OwState *state, const Jsonb *out
 
 	if (host->fits == NULL || host->fits(host->arg, machine->run, output))
 		return true;
+	machine->searched = NULL;
 	ow_object_begin(&object);
 	ow_object_add_int(&object, "bytes", VARSIZE(output));
 	ow_machine_record(machine, "DataLimitReached", state->name, ow_object_end(&object));
@@ -204,8 +212,8 @@ complete(OwMachine *machine, Jsonb *output)
 }
 
 /* The output of a state without a result, which makes what it says of its input */
-static bool
-pass_on(OwMachine *machine, const OwState *state, Jsonb **output, OwFailure *failure)
+bool
+ow_machine_pass_on(OwMachine *machine, const OwState *state, Jsonb **output, OwFailure *failure)
 {
 	Jsonb	   *input;
 
@@ -226,7 +234,7 @@ ow_machine_leave(OwMachine *machine, Jsonb *output)
 	const OwState *state = ow_machine_state(machine);
 	OwFailure	failure;
 
-	if (output == NULL && !pass_on(machine, state, &output, &failure))
+	if (output == NULL && !ow_machine_pass_on(machine, state, &output, &failure))
 	{
 		ow_machine_fail(machine, &failure);
 		return;
@@ -239,6 +247,7 @@ ow_machine_leave(OwMachine *machine, Jsonb *output)
 	}
 	if (state->type != OW_STATE_COMPENSATE)
 		ow_machine_keep_assigned(machine);
+	ow_machine_keep_searched(machine, state);
 	if (state->next != OW_NO_STATE)
 		ow_machine_go(machine, state->next, output);
 	else
@@ -253,7 +262,8 @@ enter_pass(OwMachine *machine, const OwState *state, OwFailure *failure)
 
 	if (state->sql != NULL)
 	{
-		if (!pass_on(machine, state, &output, failure))
+		if (!ow_machine_pass_on(machine, state, &output, failure) ||
+			!ow_machine_search(machine, state, output, NULL, failure))
 			return false;
 	}
 	else if (!ow_machine_input(machine, state, &input, failure) ||
@@ -303,6 +313,7 @@ ow_machine_leave_to(OwMachine *machine, const OwState *state, int next, Jsonb *o
 	if (!ow_machine_check_size(machine, state, output, failure))
 		return false;
 	ow_machine_keep_assigned(machine);
+	ow_machine_keep_searched(machine, state);
 	ow_machine_go(machine, next, output);
 	return true;
 }
@@ -323,7 +334,7 @@ enter_succeed(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
 	Jsonb	   *output;
 
-	if (!pass_on(machine, state, &output, failure))
+	if (!ow_machine_pass_on(machine, state, &output, failure))
 		return false;
 	complete(machine, output);
 	return true;

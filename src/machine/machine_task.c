@@ -372,6 +372,7 @@ ow_machine_leave_task(OwMachine *machine, Jsonb *result)
 	}
 	else if (ow_machine_catch(machine, state, &failure))
 		return true;
+	machine->searched = NULL;
 	token->phase = OW_PHASE_EXIT;
 	ow_machine_keep_result(token, state, result);
 	ow_machine_stick(machine, &failure);

@@ -305,7 +305,8 @@ take_branch(OwMachine *machine, const OwState *state, const OwAwaited *awaited, 
 	Jsonb	   *output;
 
 	if (!awaited_output(machine, state, awaited, signal, &output, failure) ||
-		!ow_machine_apply_output_path(machine, state, output, &output, failure))
+		!ow_machine_apply_output_path(machine, state, output, &output, failure) ||
+		!ow_machine_search(machine, state, output, signal ? signal->payload : NULL, failure))
 		return false;
 	ow_machine_cancel_timers(machine);
 	return ow_machine_leave_to(machine, state, awaited->next, output, failure);
@@ -327,12 +328,15 @@ static bool
 leave_all(OwMachine *machine, const OwState *state, OwFailure *failure)
 {
 	OwToken    *token = machine->token;
-	const Jsonb *results = kept(token, "results");
-	Jsonb	   *output = NULL;
+	const Jsonb *kept_results = kept(token, "results");
+	Jsonb	   *results = NULL;
+	Jsonb	   *output;
 
-	if (state->sql != NULL &&
-		!ow_machine_sql_output(machine, state, results ? ow_json_copy(results) : ow_json_empty_object(), &output,
-							   failure))
+	if (state->sql != NULL)
+		results = kept_results ? ow_json_copy(kept_results) : ow_json_empty_object();
+	if (!(state->sql ? ow_machine_sql_output(machine, state, results, &output, failure) :
+		  ow_machine_pass_on(machine, state, &output, failure)) ||
+		!ow_machine_search(machine, state, output, results, failure))
 		return false;
 	ow_machine_leave(machine, output);
 	return true;

@@ -3,6 +3,10 @@
  *		Compiles SearchAttributes, and reads values of their types.
  *
  *		"SearchAttributes": {"OrderID": {"Type": "Keyword", "Path": "$.order_id"}, "Total": {"Type": "Double"}}
+ *
+ * and those of states, which set some of them:
+ *
+ *		"SearchAttributes": {"Status": "paid", "Total.$": "$.total"}
  */
 #include "postgres.h"
 
@@ -124,6 +128,78 @@ ow_search_attribute_nearest(const OwDefinition *definition, const char *name)
 	for (int i = 0; i < definition->nsearch_attributes; i++)
 		names[i] = definition->search_attributes[i].name;
 	return ow_nearest_name(name, names, definition->nsearch_attributes);
+}
+
+/* ---- of states ---- */
+
+/* Does the template say what the value is?  Else it turns out when the state is left. */
+static bool
+is_constant(const OwCompiler *compiler, bool dynamic, const JsonbValue *value)
+{
+	if (!compiler->sql || value->type != jbvString)
+		return !dynamic;
+	return value->val.string.len < 2 || strncmp(value->val.string.val, "{%", 2) != 0;
+}
+
+/* Reports a member that sets what is not declared, or sets it to a value of another type. */
+static void
+check_set(OwCompiler *compiler, const char *member, const JsonbValue *value, const char *where)
+{
+	size_t		length = strlen(member);
+	bool		dynamic = !compiler->sql && length > 2 && strcmp(member + length - 2, ".$") == 0;
+	char	   *name = dynamic ? pnstrdup(member, length - 2) : pstrdup(member);
+	const OwSearchAttribute *attribute = ow_search_attribute_find(compiler->definition, name);
+	List	   *values = NIL;
+
+	if (attribute == NULL)
+	{
+		const char *nearest = ow_search_attribute_nearest(compiler->definition, name);
+
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "UnknownSearchAttribute", ow_where_member(where, member),
+					   nearest ? psprintf("Did you mean \"%s\"?", nearest) :
+					   "Declare it in \"SearchAttributes\" of the definition.",
+					   "%s sets the search attribute \"%s\", which the definition does not declare",
+					   ow_where_subject(where), name);
+	}
+	else if (is_constant(compiler, dynamic, value) && !ow_search_values_read(attribute, value, &values))
+		ow_problem_add(compiler->problems, OW_SEVERITY_ERROR, "WrongType", ow_where_member(where, member), NULL,
+					   "%s sets the search attribute \"%s\" to %s, which is not of its type %s", ow_where_subject(where),
+					   name, ow_json_type_phrase(value), ow_search_type_name(attribute->type));
+}
+
+/* Checks the field of a state; false: it has none. */
+static bool
+check_sets(OwCompiler *compiler, const JsonbValue *source, JsonbValue *object, const char *where)
+{
+	OwJsonMembers members;
+	JsonbValue	value;
+	char	   *name;
+
+	if (!ow_field_get(source, "SearchAttributes", OW_OBJECT, object))
+		return false;
+	ow_json_members_begin(&members, object);
+	while (ow_json_members_next(&members, &name, &value))
+		check_set(compiler, name, &value, where);
+	return true;
+}
+
+OwTemplate *
+ow_compile_search(OwCompiler *compiler, const JsonbValue *source, const char *where)
+{
+	char	   *place = ow_where_member(where, "SearchAttributes");
+	JsonbValue	object;
+
+	return check_sets(compiler, source, &object, place) ?
+		ow_template_compile(&object, place, compiler->problems) : NULL;
+}
+
+OwSqlTemplate *
+ow_compile_sql_search(OwCompiler *compiler, const JsonbValue *source, int names, const char *where)
+{
+	JsonbValue	object;
+
+	return check_sets(compiler, source, &object, ow_where_member(where, "SearchAttributes")) ?
+		ow_compile_sql(compiler, source, "SearchAttributes", names, where) : NULL;
 }
 
 /* ---- values ---- */

@@ -383,7 +383,7 @@ ow_run_tell_again(OwLoadedRun *base, List *events, const OwLoadedRun *loaded)
 			add_recorded_signal(event, loaded, &earliest, &messages);
 		else if (strcmp(event->type, "WorkflowExecutionUpdateAccepted") == 0)
 			add_recorded_update(event, loaded, &earliest, &messages);
-		else if (strcmp(event->type, "UpsertWorkflowSearchAttributes") == 0)
+		else if (strcmp(event->type, "UpsertWorkflowSearchAttributes") == 0 && event->state == NULL)
 			add_recorded_upsert(event, loaded, &earliest, &messages);
 		else if (strcmp(event->type, "CompensationsCarriedOver") == 0)
 			add_recorded_compensations(event, loaded, &messages);

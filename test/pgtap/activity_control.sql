@@ -321,7 +321,7 @@ SELECT workflow.register('bare', '{"StartAt": "Do", "States": {"Do": {"Type": "T
 SELECT workflow.register_activity('Bare', task_queue => 'bare');
 SELECT workflow.start('bare', workflow_id => 'bare');
 SELECT pg_temp.now();
-SELECT workflow.update_activity_options(run_id, 'Bare', '{"StartToCloseSeconds": 9}'), workflow.update_activity_options(run_id, 'Do', '{"Priority": 8}'),
+SELECT workflow.update_activity_options(run_id, 'Bare', '{"StartToCloseSeconds": 9}'), workflow.update_activity_options(run_id, 'Do', '{"Priority": 4}'),
 	workflow.pause_activity(run_id, 'Do', NULL), workflow.retry(run_id) FROM workflow.executions WHERE workflow_id = 'bare';
 SELECT pg_temp.now();
 \o
@@ -329,7 +329,7 @@ SELECT is(pg_temp.pending('bare'), 'Paused 1', 'is given one, paused, and retrie
 SELECT is_empty($$ SELECT FROM workflow.activity_task WHERE workflow_id = 'bare' $$, 'a paused task is not even queued');
 SELECT workflow.reset_activity(run_id, 'Do', true, true), workflow.resume_activity(run_id, 'Do') FROM workflow.executions WHERE workflow_id = 'bare' \g /dev/null
 SELECT pg_temp.now() \g /dev/null
-SELECT is((SELECT concat_ws(' ', status, priority) FROM workflow.pending_activities WHERE workflow_id = 'bare'), 'Scheduled 8', 'until it is resumed');
+SELECT is((SELECT concat_ws(' ', status, priority) FROM workflow.pending_activities WHERE workflow_id = 'bare'), 'Scheduled 4', 'until it is resumed');
 SELECT ok(workflow.complete_activity(pg_temp.take('bare')), 'and done');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'no faults');
 

@@ -336,6 +336,22 @@ SELECT workflow_test.run();
 SELECT is(pg_temp.ended('many'), 'Completed {"n": 1000, "last": 1000}', 'outputs are gathered from their rows');
 SELECT is(pg_temp.seconds('many'), 40, '25 at a time');
 
+\echo # What its tasks must not be tried again for
+\o /dev/null
+SELECT workflow.register_activity('Stubborn', 'public.echo(jsonb)');
+SELECT workflow_test.mock_activity('Stubborn', error => 'Broken', non_retryable => true);
+SELECT pg_temp.start('stubborn ' || id, pg_temp.parallel('{"Retry": [{"ErrorEquals": ["Broken"], "IntervalSeconds": 10, "BackoffRate": 1, "MaxAttempts": 2}]}'::jsonb || more,
+	pg_temp.machine('S' || id, '{"Type": "Task", "Resource": "Stubborn", "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5}]}')))
+FROM (VALUES ('fails', '{}'::jsonb)) v (id, more);
+SELECT pg_temp.start('stubborn map', pg_temp.map(pg_temp.machine('Sm', '{"Type": "Task", "Resource": "Stubborn"}'), '{"Retry": [{"ErrorEquals": ["Broken"], "IntervalSeconds": 10, "BackoffRate": 1, "MaxAttempts": 1}]}'), '[1]');
+SELECT workflow.start('stubborn fails', '{}', 'stubborn run', retry => '{"IntervalSeconds": 1, "MaxAttempts": 3}');
+SELECT workflow_test.run();
+\o
+SELECT is((SELECT count(*) FROM workflow.get_history('stubborn fails') WHERE event_type = 'ActivityTaskFailed'), 3::bigint, 'the Retry of a Parallel goes by the error, that of the task does not try');
+SELECT is(pg_temp.seconds('stubborn fails'), 20, 'with its own intervals');
+SELECT is((SELECT count(*) FROM workflow.get_history('stubborn map') WHERE event_type = 'ActivityTaskFailed'), 2::bigint, 'so does that of a Map');
+SELECT is((SELECT string_agg(status, ' ') FROM workflow.executions WHERE workflow_id LIKE 'stubborn%'), 'Failed Failed Failed', 'what fails in the end is not tried again as a whole');
+
 \echo # The state of each run follows from its history, and nothing is left over
 SELECT is_empty($$ SELECT * FROM pg_temp.faults() $$, 'no faults');
 SELECT * FROM finish();

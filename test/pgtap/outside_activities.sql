@@ -34,10 +34,10 @@ SELECT no_plan();
 
 \echo # A task, its row, its answer
 \o /dev/null
-SELECT pg_temp.start('plain', '{"Priority": 7, "ScheduleToCloseSeconds": 600}', input => '{"amount": 5}');
+SELECT pg_temp.start('plain', '{"Priority": 4, "ScheduleToCloseSeconds": 600}', input => '{"amount": 5}');
 \o
 SELECT results_eq($$ SELECT status, task_queue, priority, worker, state, activity FROM workflow.pending_activities WHERE workflow_id = 'plain' $$,
-	$$ VALUES ('Scheduled', 'plain', 7, NULL::text, 'Do', 'Pay') $$, 'it is in its queue');
+	$$ VALUES ('Scheduled', 'plain', 4, NULL::text, 'Do', 'Pay') $$, 'it is in its queue');
 SELECT is((SELECT waiting_for FROM workflow.explain('plain')), 'a worker of task queue "plain", to do activity "Pay": no worker has polled this queue', 'which explains it');
 SELECT results_eq($$ SELECT backlog, in_flight FROM workflow.task_queues WHERE task_queue = 'plain' $$, $$ VALUES (1::bigint, 0::bigint) $$, 'the queue''s backlog');
 SELECT is_empty($$ SELECT * FROM workflow.poll_activity('nothing', 'w') $$, 'another queue has nothing');

@@ -285,5 +285,45 @@ SELECT results_eq($$ SELECT severity, code, path, message FROM workflow.validate
 		('warning', 'UnusedUpdate', 'Updates.rule', 'update "rule" is declared, and nothing takes it'),
 		('error', 'MissingField', 'Updates.rule.Condition', 'Updates.rule.Condition has no comparison'),
 		('error', 'InvalidExpression', 'Updates.sql.Condition', 'Updates.sql.Condition is not a usable SQL expression: "nothing": column "nothing" does not exist at character 1') $$, 'problems');
+
+\echo # A start with options
+\o /dev/null
+SELECT workflow.register('described', $asl${"StartAt": "A", "SearchAttributes": {"Kind": {"Type": "Keyword"}}, "Updates": {"add": {"Assign": {"all.$": "$"}, "Result.$": "$all"}, "stop": {}},
+	"States": {"A": {"Type": "Await", "Any": [{"Update": "stop", "Next": "B"}]}, "B": {"Type": "Fail", "Error": "No"}}}$asl$::text);
+SELECT workflow.update_with_start('described', 'options', 'add', '[1]', run_timeout => '1 hour', retry => '{"MaxAttempts": 1}', priority => 2, search_attributes => '{"Kind": "book"}');
+\o
+SELECT results_eq($$ SELECT deadline - started_at, options->'Priority', (SELECT search_attributes FROM workflow.get_execution('options')) FROM workflow.execution WHERE workflow_id = 'options' $$,
+	$$ VALUES ('1 hour'::interval, '2'::jsonb, '{"Kind": "book"}'::jsonb) $$, 'a run that it starts has the options of one that is started');
+SELECT throws_ok($$ SELECT workflow.update_with_start('described', 'options 2', 'add', '[1]', priority => 6) $$, '22023', 'priority must be from 1 to 5', 'as far as they are such');
+\o /dev/null
+SELECT workflow.update('options', 'stop', wait => '0');
+SELECT workflow_test.run(workflow_test.now() + interval '10 s');
+\o
+SELECT is((SELECT string_agg(status, ' ' ORDER BY attempt) FROM workflow.executions WHERE workflow_id = 'options'), 'Failed Running', 'and is tried again');
+
+\echo # Paused runs
+\o /dev/null
+SELECT workflow.start('plain', workflow_id => 'paused');
+SELECT workflow_test.run(workflow_test.now());
+SELECT workflow.pause('paused', 'audit');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT is(workflow.update('paused', 'add', '[1]', update_id => 'p1'), '[1]', 'an update that is handled where it comes is completed while the run is paused');
+SELECT is(workflow.update('paused', 'stop', wait => '0', update_id => 'p2'), NULL, 'one that a state takes waits');
+\o /dev/null
+SELECT workflow_test.advance('1 hour');
+\o
+SELECT results_eq($$ SELECT e.status, u.update_id, u.status FROM workflow.executions e JOIN workflow.updates u USING (run_id) WHERE e.workflow_id = 'paused' ORDER BY u.update_id $$,
+	$$ VALUES ('Paused', 'p1', 'Completed'), ('Paused', 'p2', 'Accepted') $$, 'for as long as it is');
+SELECT throws_ok($$ SELECT workflow.update('paused', 'no') $$, 'OW041', NULL, 'one that is not declared is refused then, too');
+SELECT is(workflow.update('paused', 'add', '[2]', update_id => 'p1'), '[1]', 'and the same one counts once');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+\o /dev/null
+SELECT workflow.resume('paused');
+SELECT workflow_test.run(workflow_test.now());
+\o
+SELECT results_eq($$ SELECT status, workflow.update_result('paused', 'p2') FROM workflow.get_execution('paused') $$, $$ VALUES ('Completed', 'null'::jsonb) $$, 'resumed, it takes what waited');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+
 SELECT * FROM finish();
 ROLLBACK;

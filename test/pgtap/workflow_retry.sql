@@ -153,8 +153,8 @@ SELECT workflow.start('final', '{"in": "run"}', 'final'), workflow.start('final'
 SELECT workflow_test.run('2030-01-01 01:00:00+00');
 \o
 SELECT is(pg_temp.attempts('final'), '1 Failed Declined 1-1', 'the run is not tried again either');
-SELECT is(pg_temp.attempts('final branch'), '1 Failed Declined 1-1', 'nor if it was in a branch');
-SELECT is((SELECT count(*) FROM workflow.history WHERE workflow_id = 'final branch' AND event_type = 'BranchStarted'), 1::bigint, 'nor are all branches');
+SELECT is(pg_temp.attempts('final branch'), '1 Failed Declined 1-8', 'nor if it was in a branch');
+SELECT is((SELECT count(*) FROM workflow.history WHERE workflow_id = 'final branch' AND event_type = 'BranchStarted'), 4::bigint, 'whose Parallel is, as its Retry says');
 SELECT is(pg_temp.attempts('final reopened'), '1 Failed Declined 0-1', 'nor when it is opened again for a compensation');
 SELECT is(pg_temp.attempts('final queue'), '1 Failed States.Timeout 1-11, 2 Failed States.Timeout 11-22', 'a limit of a task says nothing about the run');
 SELECT is((SELECT attributes->'non_retryable' FROM workflow.history WHERE workflow_id = 'final' AND event_type = 'ActivityTaskFailed'), 'true', 'history tells');

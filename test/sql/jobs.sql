@@ -137,28 +137,28 @@ ALTER ROLE regress_jobs_renamed RENAME TO regress_jobs_granted;
 -- What is rolled back is not remembered
 SET ROLE regress_jobs_owner;
 BEGIN;
-SELECT workflow.start_activity('jobs.Charge', options => '{"Priority": 7}') IS NOT NULL AS started;
+SELECT workflow.start_activity('jobs.Charge', options => '{"ScheduleToCloseSeconds": 7}') IS NOT NULL AS started;
 SAVEPOINT s;
-SELECT workflow.start_activity('jobs.Charge', options => '{"Priority": 8}') IS NOT NULL AS started
+SELECT workflow.start_activity('jobs.Charge', options => '{"ScheduleToCloseSeconds": 8}') IS NOT NULL AS started
 FROM generate_series(1, 2);
 ROLLBACK TO s;
-SELECT workflow.start_activity('jobs.Charge', options => '{"Priority": 8}') IS NOT NULL AS started
+SELECT workflow.start_activity('jobs.Charge', options => '{"ScheduleToCloseSeconds": 8}') IS NOT NULL AS started
 FROM generate_series(1, 2);
-SELECT count(*) FROM jobs.show() WHERE options ? 'Priority' AND (options->>'Priority')::int > 6;
+SELECT count(*) FROM jobs.show() WHERE options ? 'ScheduleToCloseSeconds' AND (options->>'ScheduleToCloseSeconds')::int > 6;
 ROLLBACK;
-SELECT count(*) FROM jobs.show() WHERE options ? 'Priority' AND (options->>'Priority')::int > 6;
+SELECT count(*) FROM jobs.show() WHERE options ? 'ScheduleToCloseSeconds' AND (options->>'ScheduleToCloseSeconds')::int > 6;
 SELECT workflow.register_activity('jobs.First', 'jobs.charge(jsonb)');
 BEGIN;
 SELECT workflow.start_activity('jobs.First') IS NOT NULL AS started;
 ROLLBACK;
-SELECT workflow.start_activity('jobs.First', workflow_id => 'jobs 4', options => '{"Priority": 8}') IS NOT NULL AS started;
+SELECT workflow.start_activity('jobs.First', workflow_id => 'jobs 4', options => '{"ScheduleToCloseSeconds": 8}') IS NOT NULL AS started;
 SELECT status FROM workflow.wait('jobs 4');
 
 -- There is a limit to different options, and the others go on
 BEGIN;
-SELECT count(workflow.start_activity('jobs.First', options => jsonb_build_object('Priority', n))) FROM generate_series(1, 1000) n;
-SELECT (jobs.raised($$ SELECT workflow.start_activity('jobs.First', options => '{"Priority": 1001}') $$)).*;
-SELECT workflow.start_activity('jobs.First', options => '{"Priority": 1000}') IS NOT NULL AS started;
+SELECT count(workflow.start_activity('jobs.First', options => jsonb_build_object('ScheduleToCloseSeconds', n))) FROM generate_series(1, 1000) n;
+SELECT (jobs.raised($$ SELECT workflow.start_activity('jobs.First', options => '{"ScheduleToCloseSeconds": 1001}') $$)).*;
+SELECT workflow.start_activity('jobs.First', options => '{"ScheduleToCloseSeconds": 1000}') IS NOT NULL AS started;
 ROLLBACK;
 
 RESET ROLE;

@@ -165,7 +165,7 @@ INSERT INTO probe VALUES
     ('update_result(text,text,interval)', $$workflow.update_result('order', 'u')$$),
     ('update_result(uuid,text,interval)', $$workflow.update_result($run, 'u')$$),
     ('hold_open(uuid)', $$workflow.hold_open($run)$$),
-    ('update_with_start(text,text,text,jsonb,jsonb,interval,text,integer,text,interval,jsonb)', $$run_id FROM workflow.update_with_start('Order', 'order', 'change')$$),
+    ('update_with_start(text,text,text,jsonb,jsonb,interval,text,integer,text,interval,jsonb,interval,jsonb,integer,jsonb)', $$run_id FROM workflow.update_with_start('Order', 'order', 'change')$$),
     ('signal(text,text,jsonb,text)', $$workflow.signal('order', 'paid')$$),
     ('signal_open(uuid,text,jsonb,text)', $$workflow.signal_open($run, 'paid', NULL, NULL)$$),
     ('signal_with_start(text,text,text,jsonb,jsonb,text,integer,text,interval,interval,jsonb,interval,jsonb,integer,jsonb)', $$workflow.signal_with_start('order', 'order', 'paid')$$),
