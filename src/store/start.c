@@ -141,7 +141,7 @@ ow_task_token_make(int32 shard_key, bool queued, pg_uuid_t *task_token)
 {
 	uint32		key = pg_hton32((uint32) shard_key);
 
-	if (!pg_strong_random(task_token->data, UUID_LEN))
+	if (!ow_test_kit_fill_random(task_token->data, UUID_LEN) && !pg_strong_random(task_token->data, UUID_LEN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a task token")));
@@ -180,7 +180,7 @@ ow_shard_key(const char *workflow_id)
 static void
 fill_random(void *bytes, size_t length)
 {
-	if (!pg_strong_random(bytes, length))
+	if (!ow_test_kit_fill_random(bytes, length) && !pg_strong_random(bytes, length))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random values for a run id")));
@@ -197,9 +197,12 @@ ow_run_id_make(int32 shard_key, int bucket, pg_uuid_t *run_id)
 
 	Assert(bucket >= 0 && bucket < OW_BUCKETS);
 	gettimeofday(&now, NULL);
+	if (ow_test_kit_fill_random(data + 8, 4))
+		memset(&now, 0, sizeof(now));
+	else
+		fill_random(data + 8, 4);
 	ms = (uint64) now.tv_sec * 1000 + now.tv_usec / 1000;
 	fraction = (now.tv_usec % 1000) * 4096 / 1000;
-	fill_random(data + 8, 4);
 	for (int i = 0; i < 6; i++)
 		data[i] = (unsigned char) (ms >> (40 - 8 * i));
 	data[6] = 0x70 | (fraction >> 8);

@@ -1,0 +1,818 @@
+-- Exploring definitions: many runs, each with other failures, delays and messages, and what must hold whatever happens.
+--
+-- Each run is made in a subtransaction that is rolled back.  What happens to it is a script, an array of decisions (see
+-- src/test_kit/explore.h): drawn at first, and when it makes the run break something, shortened for as long as it does.
+-- Functions that run what a test brings along keep its search path; all others pin theirs.
+
+-- _explore_begin, _explored, _explore_end: a test within the test, whose runs do what a script and chance decide
+CREATE FUNCTION workflow_test._explore_begin(seed bigint, run int, menu jsonb, script jsonb, max_time interval, max_steps int)
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_explore_begin';
+COMMENT ON FUNCTION workflow_test._explore_begin(bigint, int, jsonb, jsonb, interval, int) IS
+'Internal: begins a test within the test, whose runs do what a script decides, or chance';
+
+CREATE FUNCTION workflow_test._explored()
+RETURNS jsonb LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_explored';
+COMMENT ON FUNCTION workflow_test._explored() IS 'Internal: what was decided, and how all calls were answered';
+
+CREATE FUNCTION workflow_test._explore_end()
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_explore_end';
+COMMENT ON FUNCTION workflow_test._explore_end() IS 'Internal: goes back to the test that _explore_begin left';
+
+CREATE FUNCTION workflow_test._runs()
+RETURNS uuid[] LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_runs';
+COMMENT ON FUNCTION workflow_test._runs() IS 'Internal: the runs of this test, in the order they were started';
+
+-- ---- what must hold ----
+
+-- What an invariant is an expression over: the latest run of a workflow id, and what all its runs have done
+CREATE TYPE workflow_test.explored_run AS (
+    workflow_id text, run_id uuid, status text, state text, input jsonb, output jsonb, error text, cause text, started_at timestamptz,
+    closed_at timestamptz, calls text[], done text[], undone text[], signals text[]);
+COMMENT ON TYPE workflow_test.explored_run IS 'What invariants are about';
+COMMENT ON COLUMN workflow_test.explored_run.calls IS 'Activities that were called, in order, retries and compensations included';
+COMMENT ON COLUMN workflow_test.explored_run.done IS 'Activities that completed, but for compensations, in order';
+COMMENT ON COLUMN workflow_test.explored_run.undone IS 'Compensating activities that completed, in order';
+COMMENT ON COLUMN workflow_test.explored_run.signals IS 'Signals that the run has taken in, in order';
+
+-- _facts: that row; NULL when this test has no run of the workflow id
+CREATE FUNCTION workflow_test._facts(of_id text) RETURNS workflow_test.explored_run
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    facts workflow_test.explored_run;
+BEGIN
+    WITH run AS MATERIALIZED (
+        SELECT e.*, r.n
+        FROM unnest(workflow_test._runs()) WITH ORDINALITY AS r (run_id, n)
+        CROSS JOIN LATERAL workflow.get_execution(r.run_id) e
+        WHERE e.workflow_id = of_id
+    ), event AS MATERIALIZED (
+        SELECT r.n, h.event_id, h.event_type, h.state, h.branch_id, h.attributes, h.attributes ? 'compensation' AS undoes,
+               count(*) FILTER (WHERE h.event_type = 'ActivityTaskScheduled') OVER w AS attempt, h.attributes ->> 'activity' AS activity
+        FROM run r
+        CROSS JOIN LATERAL workflow.get_history(r.run_id) h
+        WHERE h.event_type IN ('ActivityTaskScheduled', 'ActivityTaskCompleted', 'WorkflowExecutionSignaled')
+        WINDOW w AS (PARTITION BY r.n, h.branch_id, h.state, h.attributes -> 'compensation' ORDER BY h.event_id)
+    ), completed AS (
+        SELECT c.n, c.event_id, c.undoes, s.activity
+        FROM event c
+        JOIN event s ON s.n = c.n AND s.event_type = 'ActivityTaskScheduled' AND s.attempt = c.attempt AND s.state = c.state
+            AND s.branch_id IS NOT DISTINCT FROM c.branch_id
+            AND s.attributes -> 'compensation' IS NOT DISTINCT FROM c.attributes -> 'compensation'
+        WHERE c.event_type = 'ActivityTaskCompleted'
+    )
+    SELECT r.workflow_id, r.run_id, r.status, r.state, r.input, r.output, r.error, r.cause, r.started_at, r.closed_at,
+           ARRAY(SELECT c.activity FROM workflow_test.calls() WITH ORDINALITY
+                     AS c (workflow_id, activity, state, attempt, compensation, input, called_at, n)
+                 WHERE c.workflow_id = of_id ORDER BY c.n),
+           ARRAY(SELECT c.activity FROM completed c WHERE NOT c.undoes ORDER BY c.n, c.event_id),
+           ARRAY(SELECT c.activity FROM completed c WHERE c.undoes ORDER BY c.n, c.event_id),
+           ARRAY(SELECT coalesce(s.attributes ->> 'signal', s.attributes ->> 'name') FROM event s
+                 WHERE s.event_type = 'WorkflowExecutionSignaled' ORDER BY s.n, s.event_id)
+    INTO facts
+    FROM run r ORDER BY r.n DESC LIMIT 1;
+    RETURN facts;
+END
+$$;
+COMMENT ON FUNCTION workflow_test._facts(text) IS 'Internal: what invariants are about, of a workflow id of this test';
+
+-- _ends: why a run of this test has not ended, though nothing is left to be done; NULL when all have, or wait for somebody
+CREATE FUNCTION workflow_test._ends() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (
+        SELECT concat_ws(' ', format('workflow %s is %s in state %s', e.workflow_id, e.status, e.state),
+                         coalesce('with ' || nullif(concat_ws(': ', x.stuck ->> 'Error', x.stuck ->> 'Cause'), ''),
+                                  'and nothing will move it'))
+        FROM unnest(workflow_test._runs()) r (run_id)
+        JOIN workflow.readable_execution e ON e.shard_key = workflow.shard_key(r.run_id) AND e.run_id = r.run_id
+        CROSS JOIN LATERAL workflow.get_execution(r.run_id) x
+        WHERE e.status = 'Stuck'
+           OR (e.status = 'Running' AND e.phase NOT IN ('Await', 'Callback', 'Request', 'Queued', 'CompensateQueued')
+               AND e.due_at IS NULL
+               AND NOT EXISTS (SELECT FROM workflow.readable_branch b
+                               WHERE b.shard_key = e.shard_key AND b.run_id = e.run_id
+                                 AND (b.due_at IS NOT NULL OR b.phase IN ('Await', 'Callback', 'Request', 'Queued', 'CompensateQueued'))))
+        LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION workflow_test._ends() IS 'Internal: why a run of this test has not ended';
+
+-- _replays: what history leads to where that is not the state of a run of this test; NULL when all agree
+-- As the extension's owner, who sees the rows as they are; of this test's runs only.
+CREATE FUNCTION workflow_test._replays() RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    run     uuid;
+    is_open boolean;
+    stored  jsonb;
+    rebuilt jsonb;
+    detail  text;
+BEGIN
+    FOREACH run IN ARRAY workflow_test._runs() LOOP
+        SELECT to_jsonb(e) - '{ready,crashes,deadline_timer,updates}'::text[]
+               || CASE WHEN e.phase = 'Closed' THEN jsonb_build_object('status', e.outcome -> 'Status') ELSE '{}' END
+        INTO stored
+        FROM workflow.execution e WHERE e.shard_key = workflow.shard_key(run) AND e.run_id = run;
+        is_open := FOUND;
+        IF NOT is_open THEN
+            SELECT to_jsonb(c) - '{closed_at,events,output,error,cause,public_error,machine,next_run_id}'::text[]
+                   || jsonb_build_object(
+                          'phase', 'Closed', 'next_event_id', c.events + 1,
+                          'outcome', jsonb_strip_nulls(jsonb_build_object('Status', c.status, 'Error', c.error, 'Cause', c.cause,
+                                                                          'PublicError', c.public_error))
+                                     || CASE WHEN c.output IS NULL THEN '{}' ELSE jsonb_build_object('Output', c.output) END)
+            INTO stored
+            FROM workflow.closed_execution c WHERE c.shard_key = workflow.shard_key(run) AND c.run_id = run;
+            CONTINUE WHEN NOT FOUND;    -- a schedule
+        END IF;
+        rebuilt := to_jsonb(workflow.rebuild_state(run));
+        IF NOT is_open THEN
+            rebuilt := rebuilt #- '{outcome,NonRetryable}';    -- decided whether it was retried
+        END IF;
+        detail := (SELECT string_agg(format('%s is %s, by history %s', s.key, s.value, rebuilt -> s.key), '; ' ORDER BY s.key)
+                   FROM jsonb_each(stored) s WHERE s.value IS DISTINCT FROM rebuilt -> s.key);
+        EXIT WHEN detail IS NOT NULL;
+    END LOOP;
+    RETURN detail;
+EXCEPTION WHEN data_corrupted THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RETURN detail;
+END
+$$;
+COMMENT ON FUNCTION workflow_test._replays() IS 'Internal: how a run of this test differs from what its history leads to';
+
+-- _undoable: the states whose work is undone once it is complete
+CREATE FUNCTION workflow_test._undoable(source text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT coalesce(array_agg(s.name ORDER BY s.n), '{}')
+    FROM workflow.definition_states(source) s
+    WHERE s.state ->> 'Type' = 'Task' AND s.state::jsonb ? 'Compensate' AND s.state #>> '{Compensate,When}' IS DISTINCT FROM 'Scheduled'
+      AND s.state ->> 'Resource' NOT LIKE '%.waitForTaskToken';
+END;
+COMMENT ON FUNCTION workflow_test._undoable(text) IS 'Internal: the states whose work is undone once it is complete';
+
+-- _compensated: what is wrong with the compensations of this test's runs; NULL when nothing is
+--   undoable  of the workflow id, as _undoable says: their k-th completion recorded the k-th to be undone
+CREATE FUNCTION workflow_test._compensated(of_id text, undoable text[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (
+        WITH run AS MATERIALIZED (
+            SELECT e.run_id, e.workflow_id, e.status, count(*) OVER (PARTITION BY e.workflow_id) = 1 AS alone    -- nothing was carried over
+            FROM unnest(workflow_test._runs()) AS r (run_id)
+            CROSS JOIN LATERAL workflow.get_execution(r.run_id) e
+        ), undo AS MATERIALIZED (
+            SELECT r.run_id, r.workflow_id, r.status AS run_status, r.alone, c.sequence, c.state, c.activity, c.status,
+                   row_number() OVER (PARTITION BY r.run_id, c.state ORDER BY c.sequence) AS nth
+            FROM run r
+            JOIN workflow.compensations c ON c.shard_key = workflow.shard_key(r.run_id) AND c.run_id = r.run_id
+        ), event AS MATERIALIZED (
+            SELECT r.run_id, h.event_id, h.event_type, h.state, coalesce(h.branch_id, 0) AS branch_id,
+                   (h.attributes ->> 'compensation')::int AS sequence
+            FROM run r
+            CROSS JOIN LATERAL workflow.get_history(r.run_id) h
+            WHERE h.event_type IN ('ActivityTaskScheduled', 'ActivityTaskCompleted')
+        ), forward AS (
+            SELECT v.run_id, v.event_id, v.state, v.branch_id, row_number() OVER (PARTITION BY v.run_id, v.state ORDER BY v.event_id) AS nth
+            FROM event v
+            JOIN run r ON r.run_id = v.run_id AND r.alone AND r.workflow_id = of_id
+            WHERE v.event_type = 'ActivityTaskCompleted' AND v.sequence IS NULL AND v.state = ANY (undoable)
+        ), placed AS (
+            SELECT u.*, f.event_id AS recorded_by, f.branch_id,
+                   (SELECT min(v.event_id) FROM event v
+                    WHERE v.run_id = u.run_id AND v.sequence = u.sequence AND v.event_type = 'ActivityTaskScheduled') AS begun_by
+            FROM undo u
+            LEFT JOIN forward f ON f.run_id = u.run_id AND f.state = u.state AND f.nth = u.nth
+        ), fault (workflow_id, what) AS (
+            SELECT u.workflow_id, format('%s of state %s has not been run, though the run is %s', u.activity, u.state, u.run_status)
+            FROM undo u
+            WHERE u.status = 'Recorded' AND u.run_status IN ('Failed', 'Canceled', 'TimedOut')
+            UNION ALL
+            SELECT u.workflow_id, format('%s of state %s has completed %s times', u.activity, u.state, v.times)
+            FROM undo u
+            CROSS JOIN LATERAL (SELECT count(*) FROM event v WHERE v.run_id = u.run_id AND v.sequence = u.sequence
+                                                               AND v.event_type = 'ActivityTaskCompleted') v (times)
+            WHERE v.times <> (u.status = 'Completed')::int
+            UNION ALL
+            SELECT r.workflow_id, format('state %s has completed, and nothing will undo it', f.state)
+            FROM forward f
+            JOIN run r ON r.run_id = f.run_id
+            WHERE r.status IN ('Failed', 'Canceled', 'TimedOut') AND NOT EXISTS (SELECT FROM undo u WHERE u.run_id = f.run_id AND u.state = f.state AND u.nth = f.nth)
+            UNION ALL
+            SELECT a.workflow_id, format('%s of state %s ran before %s of state %s, which was done later',
+                                         a.activity, a.state, b.activity, b.state)
+            FROM placed a
+            JOIN placed b ON b.run_id = a.run_id AND b.branch_id = a.branch_id AND b.sequence > a.sequence
+            WHERE b.recorded_by < a.begun_by AND coalesce(a.begun_by < b.begun_by, false)
+        )
+        SELECT format('workflow %s: %s', f.workflow_id, f.what) FROM fault f LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION workflow_test._compensated(text, text[]) IS 'Internal: what is wrong with the compensations of this test''s runs';
+
+-- _messages: what has become of messages that no run has taken in; NULL when there is none.  As the extension's owner, as above.
+CREATE FUNCTION workflow_test._messages() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (
+        SELECT format('a message (%s) to workflow %s has not been read, though the run is %s', m.kind, e.workflow_id, e.status)
+        FROM unnest(workflow_test._runs()) r (run_id)
+        JOIN workflow.execution e ON e.shard_key = workflow.shard_key(r.run_id) AND e.run_id = r.run_id
+        JOIN workflow.message m ON m.shard_key = e.shard_key AND m.run_id = e.run_id
+        LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION workflow_test._messages() IS 'Internal: messages to this test''s runs that none has read';
+
+-- _broken: the first invariant that does not hold, and how.  Null holds, as in a check constraint.
+--   ready_made  those of them that are asked for
+--   undoable    as _undoable says
+CREATE FUNCTION workflow_test._broken(of_id text, invariants text[], ready_made text[], undoable text[], stopped boolean,
+                                      OUT status text, OUT invariant text, OUT detail text)
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    facts CONSTANT workflow_test.explored_run := workflow_test._facts(of_id);
+    holds boolean;
+BEGIN
+    status := facts.status;
+    FOREACH invariant IN ARRAY coalesce(ready_made, '{}') LOOP
+        detail := CASE invariant
+                      WHEN 'ends' THEN CASE WHEN stopped THEN format('workflow %s goes on and on: it is in state %s', of_id, facts.state)
+                                            ELSE workflow_test._ends() END
+                      WHEN 'compensated' THEN workflow_test._compensated(of_id, undoable)
+                      WHEN 'messages' THEN CASE WHEN NOT stopped THEN workflow_test._messages() END
+                      WHEN 'replays' THEN workflow_test._replays()
+                  END;
+        IF detail IS NOT NULL THEN
+            RETURN;
+        END IF;
+    END LOOP;
+    FOREACH invariant IN ARRAY coalesce(invariants, '{}') LOOP
+        EXECUTE format('SELECT (%s) FROM (SELECT ($1).*) AS run', invariant) INTO holds USING facts;
+        IF NOT holds THEN
+            detail := concat_ws(', ', 'status ' || facts.status, 'error ' || facts.error, 'output ' || facts.output::text,
+                                'done ' || facts.done::text, 'undone ' || facts.undone::text, 'signals ' || nullif(facts.signals::text, '{}'));
+            RETURN;
+        END IF;
+    END LOOP;
+    invariant := NULL;
+END
+$$;
+COMMENT ON FUNCTION workflow_test._broken(text, text[], text[], text[], boolean) IS 'Internal: the first invariant that a run does not keep';
+
+-- _ready_made: the names of the ready-made invariants, but for some
+CREATE FUNCTION workflow_test._ready_made(without text[]) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known   CONSTANT text[] := '{ends,compensated,messages,replays}';
+    unknown text := (SELECT w FROM unnest(without) w WHERE w <> ALL (known) LIMIT 1);
+BEGIN
+    IF unknown IS NOT NULL THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('there is no ready-made invariant "%s"', unknown),
+            HINT = format('They are %s.', array_to_string(known, ', '));
+    END IF;
+    RETURN ARRAY(SELECT k FROM unnest(known) WITH ORDINALITY AS k (k, n) WHERE k.k <> ALL (coalesce(without, '{}')) ORDER BY k.n);
+END
+$$;
+COMMENT ON FUNCTION workflow_test._ready_made(text[]) IS 'Internal: the ready-made invariants that are left';
+
+-- holds: passes when the run of a workflow id keeps an invariant: a boolean expression over workflow_test.explored_run, or the
+-- name of a ready-made one
+CREATE FUNCTION workflow_test.holds(workflow_id text, invariant text) RETURNS text
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    ready_made CONSTANT boolean := invariant = ANY (workflow_test._ready_made('{}'));
+    broken record;
+BEGIN
+    SELECT * INTO broken
+    FROM workflow_test._broken(workflow_id, CASE WHEN NOT ready_made THEN ARRAY[invariant] END,
+                               CASE WHEN ready_made THEN ARRAY[invariant] END,
+                               (SELECT workflow_test._undoable(d.source)
+                                FROM workflow.get_execution(holds.workflow_id) e
+                                JOIN workflow.definitions d ON d.workflow = e.workflow AND d.version = e.version), false);
+    RETURN workflow_test._ok(broken.invariant IS NULL, format('workflow %s: %s', workflow_id, invariant), '    ' || broken.detail);
+END
+$$;
+COMMENT ON FUNCTION workflow_test.holds(text, text) IS 'Passes when a run keeps an invariant';
+
+-- ---- what may happen ----
+
+-- _sample: a value of a payload type that is a JSON Schema, as small as can be; of a composite type, {}
+CREATE FUNCTION workflow_test._sample(type jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE
+        WHEN type IS NULL OR jsonb_typeof(type) <> 'object' THEN '{}'
+        WHEN type ? 'const' THEN type -> 'const'
+        WHEN type ? 'enum' THEN type #> '{enum,0}'
+        WHEN type ? 'default' THEN type -> 'default'
+        WHEN type ->> 'type' = 'string' THEN to_jsonb(repeat('x', coalesce((type ->> 'minLength')::int, 1)))
+        WHEN type ->> 'type' IN ('number', 'integer') THEN to_jsonb(coalesce((type ->> 'minimum')::numeric, 1))
+        WHEN type ->> 'type' = 'boolean' THEN 'true'
+        WHEN type ->> 'type' = 'null' THEN 'null'
+        WHEN type ->> 'type' = 'array' THEN
+            (SELECT coalesce(jsonb_agg(workflow_test._sample(type -> 'items')), '[]')
+             FROM generate_series(1, coalesce((type ->> 'minItems')::int, 0)))
+        ELSE (SELECT coalesce(jsonb_object_agg(r.name, workflow_test._sample(type #> ARRAY['properties', r.name])), '{}')
+              FROM jsonb_array_elements_text(coalesce(type -> 'required', '[]')) r (name))
+    END;
+END
+$$;
+COMMENT ON FUNCTION workflow_test._sample(jsonb) IS 'Internal: a value of a type';
+
+-- _explore_outcomes: how a call may end, besides well: {name: [outcome, …]} for each activity; "" is for those that are not named
+CREATE FUNCTION workflow_test._explore_outcomes(source text, results jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    WITH state AS MATERIALIZED (
+        SELECT s.state::jsonb AS state, source::jsonb -> 'Defaults' AS defaults FROM workflow.definition_states(source) s
+    ), called AS (
+        SELECT workflow.task_activity(s.state) AS activity, s.defaults, s.state FROM state s
+        WHERE s.state ->> 'Type' = 'Task' AND workflow.workflow_label(s.state) IS NULL
+        UNION ALL
+        SELECT workflow.task_activity(CASE jsonb_typeof(s.state -> 'Compensate') WHEN 'string' THEN jsonb_build_object('Resource', s.state -> 'Compensate')
+                                                                                 ELSE s.state -> 'Compensate' END),
+               s.defaults, CASE jsonb_typeof(s.state -> 'Compensate') WHEN 'object' THEN s.state -> 'Compensate' ELSE '{}' END
+        FROM state s WHERE s.state ? 'Compensate'
+    ), task AS (
+        SELECT c.activity, c.state,
+               coalesce(a.options, '{}') || coalesce(c.defaults, '{}') || c.state AS options
+        FROM called c
+        LEFT JOIN workflow.activities a ON a.name = c.activity
+    ), limits AS (
+        SELECT t.activity, t.options, least((t.options ->> 'StartToCloseSeconds')::numeric, (t.options ->> 'TimeoutSeconds')::numeric,
+                                            (t.options ->> 'ScheduleToCloseSeconds')::numeric) AS seconds
+        FROM task t
+    ), outcome (activity, outcome) AS (
+        SELECT l.activity, jsonb_build_object('error', e.error)
+        FROM limits l
+        CROSS JOIN LATERAL (SELECT jsonb_array_elements_text(jsonb_path_query_array(l.options, 'lax $.*[*].ErrorEquals[*]'))
+                            UNION SELECT 'States.TaskFailed' UNION SELECT 'Unexpected') e (error)
+        WHERE e.error NOT LIKE 'States.%' OR e.error = 'States.TaskFailed'
+        UNION
+        SELECT x.activity, jsonb_build_object('error', e.error)
+        FROM (SELECT l.activity FROM limits l UNION SELECT '') x
+        CROSS JOIN (SELECT jsonb_array_elements_text(jsonb_path_query_array(s.state, 'lax $.*[*].ErrorEquals[*]')) AS error
+                    FROM state s WHERE s.state ->> 'Type' IN ('Parallel', 'Map')
+                    UNION SELECT 'Unexpected') e
+        WHERE e.error NOT LIKE 'States.%'
+        UNION
+        SELECT x.activity, '{"error": "Unexpected", "non_retryable": true}' FROM (SELECT l.activity FROM limits l UNION SELECT '') x
+        UNION
+        SELECT l.activity, jsonb_build_object('duration', concat(l.seconds + 1, ' s')) FROM limits l WHERE l.seconds IS NOT NULL
+        UNION
+        SELECT l.activity, jsonb_build_object('duration', concat(least(greatest(ceil(l.seconds / 2), 1), 10), ' s')) FROM limits l
+        UNION
+        SELECT l.activity, '{"error": "States.HeartbeatTimeout"}' FROM limits l WHERE l.options ? 'HeartbeatSeconds'
+        UNION
+        SELECT r.activity, jsonb_build_object('result', v.result)
+        FROM jsonb_each(results) AS r (activity, alternatives)
+        CROSS JOIN jsonb_array_elements(r.alternatives) AS v (result)
+    )
+    SELECT coalesce(jsonb_object_agg(g.activity, g.outcomes), '{}')
+    FROM (SELECT o.activity, jsonb_agg(o.outcome ORDER BY o.outcome) AS outcomes FROM outcome o
+          WHERE o.activity IS NOT NULL GROUP BY o.activity) g;
+END;
+COMMENT ON FUNCTION workflow_test._explore_outcomes(text, jsonb) IS 'Internal: how the calls of a definition''s activities may end';
+
+-- _explore_commands: what may come from outside: each signal, update and answer to a task token that the definition knows of, and
+-- what operators do.  What stands here several times is drawn more often.
+CREATE FUNCTION workflow_test._explore_commands(source text, of_id text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    WITH command (n, command, after, next, weight) AS (
+        SELECT 1, format('SELECT workflow.signal(%L, %L, %L)', of_id, s.name, workflow_test._sample(s.declared -> 'Payload')), NULL, NULL, 4
+        FROM jsonb_each(source::jsonb -> 'Signals') AS s (name, declared)
+        UNION ALL
+        SELECT 2, format('SELECT workflow.update(%L, %L, %L, %L)', of_id, u.name, workflow_test._sample(u.declared -> 'Payload'), '0'), NULL, NULL, 3
+        FROM jsonb_each(source::jsonb -> 'Updates') AS u (name, declared)
+        UNION ALL
+        SELECT 3, a.command, NULL, NULL, a.weight
+        FROM workflow.definition_states(source) s
+        CROSS JOIN LATERAL (VALUES
+            (format('SELECT workflow.complete_activity_by_id(%L, %L, %L)', of_id, s.name, '{}'), 3),
+            (format('SELECT workflow.fail_activity_by_id(%L, %L, %L)', of_id, s.name, 'Unexpected'), 1)) AS a (command, weight)
+        WHERE s.state ->> 'Resource' LIKE '%.waitForTaskToken'
+        UNION ALL
+        SELECT 4, format(o.command, of_id), o.after, format(o.next, of_id), o.weight
+        FROM (VALUES ('SELECT workflow.cancel(%L)', NULL, NULL, 2),
+                     ('SELECT workflow.terminate(%L)', NULL, NULL, 1),
+                     ('SELECT workflow.pause(%L)', '60 s', 'SELECT workflow.resume(%L)', 2),
+                     ('SELECT workflow.retry_compensation(%L)', NULL, NULL, 1)) AS o (command, after, next, weight)
+    )
+    SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('command', c.command, 'after', c.after, 'then', c.next))
+                              ORDER BY c.n, c.command), '[]')
+    FROM command c CROSS JOIN LATERAL generate_series(1, c.weight);
+END;
+COMMENT ON FUNCTION workflow_test._explore_commands(text, text) IS 'Internal: what may come from outside to a run';
+
+-- _unregistered_children: the children that a definition names and that are not registered here: mocked, they succeed
+CREATE FUNCTION workflow_test._unregistered_children(source text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT coalesce(array_agg(DISTINCT c.workflow), '{}')
+    FROM (SELECT substring(workflow.workflow_label(s.state::jsonb) FROM '^child workflow (.*)') AS workflow
+          FROM workflow.definition_states(source) s) c
+    WHERE c.workflow <> '' AND NOT EXISTS (SELECT FROM workflow.definitions d WHERE d.workflow = c.workflow);
+END;
+COMMENT ON FUNCTION workflow_test._unregistered_children(text) IS 'Internal: children that are not registered';
+
+-- ---- runs ----
+
+-- What is explored
+CREATE TYPE workflow_test._exploration AS (
+    workflow text, version int, source text, input jsonb, workflow_id text, seed bigint, invariants text[], ready_made text[],
+    undoable text[], children text[], max_time interval, max_steps int);
+COMMENT ON TYPE workflow_test._exploration IS 'Internal: what is explored';
+
+-- What has become of a run
+CREATE TYPE workflow_test._trial AS (status text, invariant text, detail text, script jsonb, answers jsonb, seen text[], reached text[], stopped_at timestamptz);
+COMMENT ON TYPE workflow_test._trial IS 'Internal: what has become of an explored run';
+
+-- _explore_run: one run, rolled back.  Only errors of starting it, of invariants and of commands are errors; one that the
+-- engine raises is a finding, named "no error".
+CREATE FUNCTION workflow_test._explore_run(exploration workflow_test._exploration, run int, menu jsonb, script jsonb,
+                                           known text[], reached text[]) RETURNS workflow_test._trial
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    trial    workflow_test._trial;
+    broken   record;
+    explored jsonb;
+    phase    text := 'start';
+    state    text;
+    message  text;
+BEGIN
+    PERFORM workflow_test._explore_begin(exploration.seed, run, menu, script, exploration.max_time, exploration.max_steps);
+    BEGIN
+        PERFORM workflow_test.mock_workflow(c.name, '{}') FROM unnest(exploration.children) AS c (name);
+        PERFORM workflow.start(exploration.workflow, exploration.input, exploration.workflow_id, exploration.version);
+        phase := 'run';
+        PERFORM workflow_test.run();
+        phase := 'check';
+        explored := workflow_test._explored();
+        SELECT * INTO broken FROM workflow_test._broken(exploration.workflow_id, exploration.invariants, exploration.ready_made, exploration.undoable,
+                                                        (explored -> 'stopped')::boolean);
+        trial := ROW(broken.status, broken.invariant, broken.detail, explored -> 'script', explored -> 'answers',
+                     '{}'::text[], reached, CASE WHEN explored -> 'stopped' = 'true' THEN workflow_test.now() END);
+        trial.seen := CASE WHEN reached IS NOT NULL THEN workflow_test._seen(known) END;
+        IF cardinality(trial.seen) > 0 THEN
+            trial.reached := workflow_test._reached(exploration.workflow, exploration.version, reached);
+        END IF;
+        RAISE EXCEPTION USING ERRCODE = 'OWT00', MESSAGE = 'rolled back';
+    EXCEPTION
+        WHEN SQLSTATE 'OWT00' THEN NULL;
+        WHEN OTHERS THEN
+            IF phase <> 'run' THEN
+                PERFORM workflow_test._explore_end();
+                RAISE;
+            END IF;
+            GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+            explored := workflow_test._explored();
+            trial := ROW('Error', 'no error', concat(state, ': ', message), explored -> 'script', explored -> 'answers', '{}'::text[], reached, NULL);
+    END;
+    PERFORM workflow_test._explore_end();
+    RETURN trial;
+END
+$$;
+COMMENT ON FUNCTION workflow_test._explore_run(workflow_test._exploration, int, jsonb, jsonb, text[], text[]) IS
+'Internal: makes one run, and rolls it back';
+
+-- _seen: what has happened in this test's runs that is not known: steps from one event to the next, with their states and errors
+CREATE FUNCTION workflow_test._seen(known text[]) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT DISTINCT step.step
+        FROM (SELECT concat_ws('|', lag(h.state) OVER w, lag(h.event_type) OVER w, h.state, h.event_type, h.attributes ->> 'error') AS step
+              FROM unnest(workflow_test._runs()) AS r (run_id)
+              CROSS JOIN LATERAL workflow.get_history(r.run_id) h
+              WINDOW w AS (PARTITION BY r.run_id, h.branch_id ORDER BY h.event_id)) step
+        WHERE step.step <> ALL (known));
+END
+$$;
+COMMENT ON FUNCTION workflow_test._seen(text[]) IS 'Internal: what has happened in this test''s runs that is not known';
+
+-- _items: workflow_test.coverage, with a text for each item
+CREATE FUNCTION workflow_test._items(of_workflow text, of_version int) RETURNS TABLE (n bigint, item text, taken bigint)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT c.n, concat_ws(' ', c.kind, c.state, '-> ' || c.target, '(' || c.label || ')'), c.taken
+    FROM workflow_test.coverage(of_workflow, of_version) c;
+END;
+COMMENT ON FUNCTION workflow_test._items(text, int) IS 'Internal: what there is of a definition to be gone through';
+
+-- _reached: what of a definition this test's runs have been through, besides what is known
+CREATE FUNCTION workflow_test._reached(of_workflow text, of_version int, known text[]) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT known || ARRAY(SELECT i.item FROM workflow_test._items(of_workflow, of_version) i WHERE i.taken > 0 AND i.item <> ALL (known));
+END;
+COMMENT ON FUNCTION workflow_test._reached(text, int, text[]) IS 'Internal: what of a definition this test''s runs have been through';
+
+-- ---- scripts ----
+
+-- _explore_shorter: scripts that are simpler than this one, the shortest first: without some decisions, then with one made simpler
+CREATE FUNCTION workflow_test._explore_shorter(script jsonb) RETURNS SETOF jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    size     CONSTANT int := jsonb_array_length(script);
+    chunk    int := size;
+    decision jsonb;
+BEGIN
+    WHILE chunk > 0 LOOP
+        RETURN QUERY
+        SELECT coalesce(jsonb_agg(d.decision ORDER BY d.n) FILTER (WHERE d.n NOT BETWEEN first AND first + chunk - 1), '[]')
+        FROM generate_series(1, size, chunk) AS first
+        CROSS JOIN jsonb_array_elements(script) WITH ORDINALITY AS d (decision, n)
+        GROUP BY first ORDER BY first DESC;
+        chunk := chunk / 2;
+    END LOOP;
+    FOR i IN 0..size - 1 LOOP
+        decision := script -> i;
+        RETURN QUERY
+        SELECT jsonb_set(script, ARRAY[i::text], s.simpler)
+        FROM (VALUES (1, CASE WHEN decision ? 'command' THEN decision - 'at' END),
+                     (2, CASE WHEN decision ->> 'at' <> '0 s' THEN decision || '{"at": "0 s"}' END),
+                     (3, CASE WHEN decision ? 'then' THEN decision - '{then,after}'::text[] END),
+                     (4, CASE WHEN (decision -> 'call')::int > 1 THEN decision || '{"call": 1}' END),
+                     (5, CASE WHEN (decision -> 'call')::int > 2 THEN decision || jsonb_build_object('call', (decision -> 'call')::int - 1) END),
+                     (6, CASE WHEN decision ? 'non_retryable' THEN decision - 'non_retryable' END),
+                     (7, CASE WHEN decision ->> 'error' <> 'Unexpected' THEN decision || '{"error": "Unexpected"}' END),
+                     (8, CASE WHEN decision ? 'duration' THEN decision - 'duration' || '{"error": "Unexpected"}' END),
+                     (9, CASE WHEN (decision ->> 'at')::interval > '1 s'
+                              THEN decision || jsonb_build_object('at', floor(extract(epoch FROM (decision ->> 'at')::interval) / 2) || ' s') END)
+             ) AS s (n, simpler)
+        WHERE s.simpler IS NOT NULL AND s.simpler <> decision
+        ORDER BY s.n;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION workflow_test._explore_shorter(jsonb) IS 'Internal: scripts that are simpler than this one';
+
+-- _explore_shorten: the simplest script that breaks the same invariant, as far as can be found by one change after the other
+CREATE FUNCTION workflow_test._explore_shorten(exploration workflow_test._exploration, run int, trial workflow_test._trial)
+RETURNS workflow_test._trial
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    tried   jsonb[] := ARRAY[trial.script];
+    shorter jsonb;
+    another workflow_test._trial;
+    better  boolean := true;
+BEGIN
+    WHILE better LOOP
+        better := false;
+        FOR shorter IN SELECT * FROM workflow_test._explore_shorter(trial.script) LOOP
+            CONTINUE WHEN shorter = ANY (tried);
+            EXIT WHEN cardinality(tried) >= 2000;
+            tried := tried || shorter;
+            another := workflow_test._explore_run(exploration, run, NULL, shorter, '{}', NULL);
+            IF another.invariant = trial.invariant
+                AND (another.detail = trial.detail OR another.invariant <> 'no error') THEN
+                trial := another;
+                tried := tried || trial.script;
+                better := true;
+                EXIT;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN trial;
+END
+$$;
+COMMENT ON FUNCTION workflow_test._explore_shorten(workflow_test._exploration, int, workflow_test._trial) IS
+'Internal: the simplest script that breaks the same invariant';
+
+-- _dollar_quoted: a text as a literal that is easily read
+CREATE FUNCTION workflow_test._dollar_quoted(content text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN strpos(content, '$$') = 0 AND right(content, 1) <> '$' THEN concat('$$', content, '$$') ELSE quote_literal(content) END;
+END;
+COMMENT ON FUNCTION workflow_test._dollar_quoted(text) IS 'Internal: a text as a literal';
+
+-- _explore_test: a script as a test of its own, with all that was answered to calls
+CREATE FUNCTION workflow_test._explore_test(exploration workflow_test._exploration, trial workflow_test._trial) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    WITH answer AS (
+        SELECT a.n, coalesce(a.answer ->> 'activity', a.answer ->> 'workflow') AS name, a.answer ? 'activity' AS is_activity,
+               a.answer - '{activity,workflow}'::text[] AS answer
+        FROM jsonb_array_elements(trial.answers) WITH ORDINALITY AS a (answer, n)
+    ), numbered AS (
+        -- equal answers that follow one another are one mock
+        SELECT a.*, row_number() OVER (PARTITION BY a.is_activity, a.name ORDER BY a.n)
+                    - row_number() OVER (PARTITION BY a.is_activity, a.name, a.answer ORDER BY a.n) AS run,
+               max(a.n) OVER (PARTITION BY a.is_activity, a.name) AS last
+        FROM answer a
+    ), mock AS (
+        SELECT min(n.n) AS n, n.name, n.is_activity, n.answer, CASE WHEN max(n.n) <> max(n.last) THEN count(*) END AS times
+        FROM numbered n GROUP BY n.name, n.is_activity, n.answer, n.run
+    ), decision AS (
+        SELECT d.n, d.decision FROM jsonb_array_elements(trial.script) WITH ORDINALITY AS d (decision, n) WHERE d.decision ? 'command'
+    ), line (part, n, line) AS (
+        SELECT 1, 0, CASE WHEN exploration.workflow IS NOT NULL THEN 'SELECT workflow_test.begin();' END
+        UNION ALL
+        SELECT 2, m.n, format('SELECT workflow_test.mock_%s(%s);', CASE WHEN m.is_activity THEN 'activity' ELSE 'workflow' END, concat_ws(', ',
+                   quote_literal(m.name), quote_literal(m.answer -> 'result'), 'error => ' || quote_literal(m.answer ->> 'error'),
+                   'message => ' || quote_literal(m.answer ->> 'message'), 'times => ' || m.times,
+                   'duration => ' || quote_literal(m.answer ->> 'duration'),
+                   CASE WHEN m.answer ? 'non_retryable' THEN 'non_retryable => true' END,
+                   'details => ' || quote_literal(m.answer -> 'details')))
+        FROM mock m
+        UNION ALL
+        SELECT 3, d.n, format('SELECT workflow_test.at(%L, %s);', d.decision ->> 'at', workflow_test._dollar_quoted(d.decision ->> 'command'))
+        FROM decision d WHERE d.decision ? 'at'
+        UNION ALL
+        SELECT 3, d.n, format('SELECT workflow_test.at(%L, %s);',
+                              concat(extract(epoch FROM coalesce((d.decision ->> 'at')::interval, '0') + (d.decision ->> 'after')::interval)::float8, ' s'),
+                              workflow_test._dollar_quoted(d.decision ->> 'then'))
+        FROM decision d WHERE d.decision ? 'then'
+        UNION ALL
+        SELECT 4, 0, format('SELECT workflow.start(%s);', concat_ws(', ', quote_literal(exploration.workflow), quote_literal(exploration.input),
+                                                                   quote_literal(exploration.workflow_id), 'version => ' || exploration.version))
+        UNION ALL
+        SELECT 5, d.n, concat(d.decision ->> 'command', ';') FROM decision d WHERE NOT d.decision ? 'at'
+        UNION ALL
+        SELECT 6, 0, format('SELECT workflow_test.run(%s);', 'until => ' || quote_literal(trial.stopped_at))
+        UNION ALL
+        SELECT 7, 0, format('SELECT workflow_test.holds(%L, %s);', exploration.workflow_id, workflow_test._dollar_quoted(trial.invariant))
+        WHERE trial.invariant <> 'no error'
+    )
+    SELECT string_agg(l.line, E'\n' ORDER BY l.part, l.n) FROM line l;
+END;
+COMMENT ON FUNCTION workflow_test._explore_test(workflow_test._exploration, workflow_test._trial) IS 'Internal: a script as a test of its own';
+
+-- ---- explore ----
+
+-- _exploration_of: what is explored, checked
+CREATE FUNCTION workflow_test._exploration_of(workflow text, version int, input jsonb, workflow_id text, seed bigint, invariants text[],
+                                              without text[], max_time interval, max_steps int) RETURNS workflow_test._exploration
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    definition record;
+BEGIN
+    SELECT d.version, d.source INTO definition
+    FROM workflow.definitions d
+    WHERE d.workflow = _exploration_of.workflow AND CASE WHEN _exploration_of.version IS NULL THEN d.is_current ELSE d.version = _exploration_of.version END;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = CASE WHEN version IS NULL OR NOT EXISTS (SELECT FROM workflow.definitions d WHERE d.workflow = _exploration_of.workflow)
+                           THEN 'OW002' ELSE 'OW006' END,
+            MESSAGE = CASE WHEN version IS NULL THEN format('workflow "%s" is not registered', workflow)
+                           ELSE format('workflow "%s" has no version %s', workflow, version) END;
+    ELSIF invariants IS NOT NULL AND array_position(invariants, NULL) IS NOT NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'an invariant must not be null';
+    ELSIF max_time IS NULL OR max_time <= '0' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'max_time must be positive';
+    ELSIF max_steps IS NULL OR max_steps <= 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'max_steps must be positive';
+    ELSIF input IS NULL OR workflow_id IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'input and workflow_id must not be null';
+    END IF;
+    RETURN ROW(workflow, version, definition.source, input, workflow_id, seed, invariants, workflow_test._ready_made(without),
+               workflow_test._undoable(definition.source), workflow_test._unregistered_children(definition.source), max_time, max_steps)::workflow_test._exploration;
+END
+$$;
+COMMENT ON FUNCTION workflow_test._exploration_of(text, int, jsonb, text, bigint, text[], text[], interval, int) IS 'Internal: what is explored';
+
+-- explore: makes many runs of a workflow, in each of which other calls fail, time out or take long, and other messages come;
+-- stops at the first that breaks an invariant, and finds the shortest script that does
+--   seed        the same one has the same happen; NULL: any
+--   runs        how many; in the first nothing happens
+--   invariants  boolean expressions over workflow_test.explored_run; null holds
+--   results     results that activities may have, besides those of their mocks: {"Decide": [{"ok": true}, {"ok": false}]}
+--   commands    what may be done from outside, at any time, in place of signals, updates, cancel, terminate and pause
+--   without     ready-made invariants that need not hold: ends, compensated, messages, replays
+--   max_time, max_steps  a run that takes longer does not end
+-- One row: statuses, how many runs ended in each; not_reached, what of the definition none has been through; if an invariant
+-- was broken, which, by which run, how, and by what script; test, the same as a test of its own.
+CREATE FUNCTION workflow_test.explore(
+    workflow text, input jsonb DEFAULT '{}', seed bigint DEFAULT NULL, runs int DEFAULT 100, invariants text[] DEFAULT NULL,
+    results jsonb DEFAULT '{}', commands text[] DEFAULT NULL, without text[] DEFAULT '{}', workflow_id text DEFAULT 'explored',
+    version int DEFAULT NULL, max_time interval DEFAULT '1 year', max_steps int DEFAULT 1000)
+    RETURNS TABLE (used_seed bigint, runs_made int, statuses jsonb, not_reached text[], failed_run int, invariant text, detail text,
+                   script jsonb, test text)
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    exploration workflow_test._exploration;
+    menu        jsonb;
+    trial       workflow_test._trial;
+    items       text[];
+    known       text[] := '{}';
+    reached     text[] := '{}';
+BEGIN
+    used_seed := coalesce(seed, floor(random() * 1000000000)::bigint);
+    exploration := workflow_test._exploration_of(workflow, version, input, workflow_id, used_seed, invariants, without, max_time, max_steps);
+    IF runs IS NULL OR runs < 1 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'runs must be positive';
+    ELSIF jsonb_typeof(results) <> 'object' OR results @? 'strict $.* ? (@.type() != "array")' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'results must be an object of arrays, by activity';
+    END IF;
+    menu := jsonb_build_object(
+        'activities', workflow_test._explore_outcomes(exploration.source, results),
+        'workflows', '{"": [{"error": "Unexpected"}, {"error": "States.Timeout"}]}'::jsonb,
+        'commands', CASE WHEN commands IS NULL THEN workflow_test._explore_commands(exploration.source, workflow_id)
+                         ELSE (SELECT coalesce(jsonb_agg(jsonb_build_object('command', c)), '[]') FROM unnest(commands) c) END);
+    items := ARRAY(SELECT i.item FROM workflow_test._items(workflow, version) i ORDER BY i.n);
+    statuses := '{}';
+    FOR run IN 1..runs LOOP
+        trial := workflow_test._explore_run(exploration, run, CASE WHEN run > 1 THEN menu END, NULL, known,
+                                               CASE WHEN cardinality(reached) < cardinality(items) THEN reached END);
+        reached := coalesce(trial.reached, reached);
+        known := known || trial.seen;
+        statuses := statuses || jsonb_build_object(trial.status, coalesce((statuses -> trial.status)::int, 0) + 1);
+        runs_made := run;
+        IF trial.invariant IS NOT NULL THEN
+            trial := workflow_test._explore_shorten(exploration, run, trial);
+            failed_run := run;
+            invariant := trial.invariant;
+            detail := trial.detail;
+            script := trial.script;
+            test := workflow_test._explore_test(exploration, trial);
+            EXIT;
+        END IF;
+    END LOOP;
+    not_reached := ARRAY(SELECT i.item FROM unnest(items) WITH ORDINALITY AS i (item, n) WHERE i.item <> ALL (reached) ORDER BY i.n);
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION workflow_test.explore(text, jsonb, bigint, int, text[], jsonb, text[], text[], text, int, interval, int) IS
+'Makes many runs of a workflow, under random failures, delays and messages, and finds the shortest script that breaks an invariant';
+
+-- explore_script: one run that follows a script; rolled back, too.  What it came to, and the first invariant that it broke
+CREATE FUNCTION workflow_test.explore_script(
+    workflow text, input jsonb, script jsonb, invariants text[] DEFAULT NULL, without text[] DEFAULT '{}', workflow_id text DEFAULT 'explored',
+    version int DEFAULT NULL, max_time interval DEFAULT '1 year', max_steps int DEFAULT 1000,
+    OUT status text, OUT invariant text, OUT detail text, OUT used jsonb, OUT test text)
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    exploration CONSTANT workflow_test._exploration :=
+        workflow_test._exploration_of(workflow, version, input, workflow_id, 0, invariants, without, max_time, max_steps);
+    trial workflow_test._trial;
+BEGIN
+    trial := workflow_test._explore_run(exploration, 1, NULL, coalesce(script, '[]'), '{}', NULL);
+    status := trial.status;
+    invariant := trial.invariant;
+    detail := trial.detail;
+    used := trial.script;
+    test := workflow_test._explore_test(exploration, trial);
+END
+$$;
+COMMENT ON FUNCTION workflow_test.explore_script(text, jsonb, jsonb, text[], text[], text, int, interval, int) IS
+'Makes one run that follows a script of workflow_test.explore';
+
+-- explores: passes when explore finds nothing; else tells the seed and the shortest test that fails
+CREATE FUNCTION workflow_test.explores(
+    workflow text, input jsonb DEFAULT '{}', invariants text[] DEFAULT NULL, seed bigint DEFAULT NULL, runs int DEFAULT 100,
+    results jsonb DEFAULT '{}', commands text[] DEFAULT NULL, without text[] DEFAULT '{}', workflow_id text DEFAULT 'explored',
+    version int DEFAULT NULL, max_time interval DEFAULT '1 year', max_steps int DEFAULT 1000)
+    RETURNS text
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    found record;
+BEGIN
+    SELECT * INTO found
+    FROM workflow_test.explore(workflow, input, seed, runs, invariants, results, commands, without, workflow_id, version, max_time, max_steps);
+    RETURN workflow_test._ok(found.invariant IS NULL, format('%s keeps its invariants in %s runs', workflow, runs),
+        format(E'    broken: %s\n    %s\n    by run %s of seed %s, and by this test:\n%s', found.invariant, found.detail, found.failed_run,
+               found.used_seed, found.test));
+END
+$$;
+COMMENT ON FUNCTION workflow_test.explores(text, jsonb, text[], bigint, int, jsonb, text[], text[], text, int, interval, int) IS
+'Passes when workflow_test.explore finds nothing';

@@ -1,0 +1,97 @@
+/*
+ * explore.h
+ *		What happens to a run that is explored: decided by a script, or drawn.
+ *
+ * A decision is an object: {"activity", "call", …} or {"workflow", "call", …} says how the n-th call of an activity or
+ * child ends, with the members "result", "error", "message", "details", "non_retryable" and "duration" of a mock;
+ * {"at", "command"} executes a statement at a time (without "at": when the run has been started, before it begins), and
+ * "then" another, "after" so long.  What no decision is about goes as the mocks of the test say, and well without.
+ *
+ * An exploration stands for a test in a test: it has a kit of its own, with the mocks and commands of the outer one.
+ * The SQL function workflow_test.explore rolls back what its runs do to tables.
+ */
+#ifndef OW_EXPLORE_H
+#define OW_EXPLORE_H
+
+#include "common/pg_prng.h"
+#include "test_kit/kit_internal.h"
+
+/* What may be drawn, and how much of it in one run */
+#define OW_EXPLORE_MAX_DRAWN 25
+
+typedef enum OwDecisionKind
+{
+	OW_DECIDE_ACTIVITY,
+	OW_DECIDE_WORKFLOW,
+	OW_DECIDE_COMMAND
+} OwDecisionKind;
+
+typedef struct OwDecision
+{
+	OwDecisionKind kind;
+	Jsonb	   *json;
+	char	   *name;			/* of the activity or workflow */
+	int			call;
+	OwMock	   *mock;			/* what that call gets; NULL for a command */
+	bool		used;
+} OwDecision;
+
+/* The calls of one activity or child so far */
+typedef struct OwExploredCalls
+{
+	OwDecisionKind kind;
+	char	   *name;
+	int			calls;
+	Jsonb	   *last;			/* how the last was decided to end; NULL: not at all */
+} OwExploredCalls;
+
+/* How a call was answered */
+typedef struct OwExploredAnswer
+{
+	OwDecisionKind kind;
+	char	   *name;
+	Jsonb	   *answer;
+} OwExploredAnswer;
+
+typedef struct OwExplore
+{
+	OwTestKit  *outer;			/* NULL: no test had begun */
+	TimestampTz outer_now;
+	TimestampTz began_at;
+	TimestampTz until;			/* it goes on for no longer than this… */
+	int			max_steps;		/* … and is driven no more often */
+	int			steps;
+	bool		stopped;		/* by either */
+	pg_prng_state random;		/* of run ids and tokens */
+	pg_prng_state chance;		/* of decisions */
+	Jsonb	   *menu;			/* what may be drawn: {activities, workflows, commands}; NULL: nothing */
+	double		rate;			/* how likely a decision is */
+	int			drawn;
+	List	   *decisions;		/* of OwDecision * */
+	List	   *calls;			/* of OwExploredCalls * */
+	List	   *answers;		/* of OwExploredAnswer * */
+	OwMock	   *success;		/* what nothing else answers */
+} OwExplore;
+
+/*
+ * The mock for a call: what is decided, else the test's own (NULL: none), else success.  A child that nothing is said of
+ * is not mocked: NULL.
+ */
+extern OwMock *ow_explore_mock(OwTestKit *kit, OwDecisionKind kind, const char *name, OwMock *own);
+
+/* Takes a script's decision into account, or one that was drawn. */
+extern OwDecision *ow_explore_decide(OwTestKit *kit, const Jsonb *json);
+
+/* The clock is about to move to next, or (DT_NOEND) nothing is left to be done.  True: a command has been drawn. */
+extern bool ow_explore_idles(OwTestKit *kit, TimestampTz next);
+
+/* Before the run begins */
+extern void ow_explore_begins(OwTestKit *kit);
+
+/* Executes a command that a decision is about: that it comes too late is no error. */
+extern void ow_explore_execute(OwDecision *decision, const char *sql);
+
+/* Counts a step; true when it is enough. */
+extern bool ow_explore_is_over(OwExplore *explore);
+
+#endif							/* OW_EXPLORE_H */
