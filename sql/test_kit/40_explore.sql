@@ -18,6 +18,10 @@ CREATE FUNCTION workflow_test._explore_end()
 RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_explore_end';
 COMMENT ON FUNCTION workflow_test._explore_end() IS 'Internal: goes back to the test that _explore_begin left';
 
+CREATE FUNCTION workflow_test._explore_begins_at()
+RETURNS timestamptz LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_explore_begins_at';
+COMMENT ON FUNCTION workflow_test._explore_begins_at() IS 'Internal: where the clock of an exploration begins: as that of the test, if one has begun';
+
 CREATE FUNCTION workflow_test._runs()
 RETURNS uuid[] LANGUAGE c AS 'MODULE_PATHNAME', 'ow_test_runs';
 COMMENT ON FUNCTION workflow_test._runs() IS 'Internal: the runs of this test, in the order they were started';
@@ -244,13 +248,14 @@ CREATE FUNCTION workflow_test._broken(of_id text, invariants text[], ready_made 
     LANGUAGE plpgsql
 AS $$
 DECLARE
-    facts CONSTANT workflow_test.explored_run := workflow_test._facts(of_id);
+    facts workflow_test.explored_run;
+    state text;
     holds boolean;
 BEGIN
-    status := facts.status;
+    SELECT e.status, e.state INTO status, state FROM workflow.get_execution(of_id) e;
     FOREACH invariant IN ARRAY coalesce(ready_made, '{}') LOOP
         detail := CASE invariant
-                      WHEN 'ends' THEN CASE WHEN stopped THEN format('workflow %s goes on and on: it is in state %s', of_id, facts.state)
+                      WHEN 'ends' THEN CASE WHEN stopped THEN format('workflow %s goes on and on: it is in state %s', of_id, state)
                                             ELSE workflow_test._ends() END
                       WHEN 'compensated' THEN workflow_test._compensated(of_id, undoable)
                       WHEN 'messages' THEN CASE WHEN NOT stopped THEN workflow_test._messages() END
@@ -260,6 +265,9 @@ BEGIN
             RETURN;
         END IF;
     END LOOP;
+    IF cardinality(invariants) > 0 THEN
+        facts := workflow_test._facts(of_id);
+    END IF;
     FOREACH invariant IN ARRAY coalesce(invariants, '{}') LOOP
         EXECUTE format('SELECT (%s) FROM (SELECT ($1).*) AS run', invariant) INTO holds USING facts;
         IF NOT holds THEN
@@ -444,7 +452,7 @@ COMMENT ON FUNCTION workflow_test._unregistered_children(text) IS 'Internal: chi
 -- What is explored
 CREATE TYPE workflow_test._exploration AS (
     workflow text, version int, source text, input jsonb, workflow_id text, seed bigint, invariants text[], ready_made text[],
-    undoable text[], children text[], max_time interval, max_steps int);
+    undoable text[], children text[], began_at timestamptz, max_time interval, max_steps int);
 COMMENT ON TYPE workflow_test._exploration IS 'Internal: what is explored';
 
 -- What has become of a run
@@ -477,7 +485,7 @@ BEGIN
                                                         (explored -> 'stopped')::boolean);
         trial := ROW(broken.status, broken.invariant, broken.detail, explored -> 'script', explored -> 'answers',
                      '{}'::text[], reached, CASE WHEN explored -> 'stopped' = 'true' THEN workflow_test.now() END);
-        trial.seen := CASE WHEN reached IS NOT NULL THEN workflow_test._seen(known) END;
+        trial.seen := CASE WHEN reached IS NOT NULL AND broken.invariant IS NULL THEN workflow_test._seen(known) END;
         IF cardinality(trial.seen) > 0 THEN
             trial.reached := workflow_test._reached(exploration.workflow, exploration.version, reached);
         END IF;
@@ -641,7 +649,7 @@ BEGIN ATOMIC
     ), decision AS (
         SELECT d.n, d.decision FROM jsonb_array_elements(trial.script) WITH ORDINALITY AS d (decision, n) WHERE d.decision ? 'command'
     ), line (part, n, line) AS (
-        SELECT 1, 0, CASE WHEN exploration.workflow IS NOT NULL THEN 'SELECT workflow_test.begin();' END
+        SELECT 1, 0, format('SELECT workflow_test.begin(%s);', quote_literal(nullif(exploration.began_at, '2030-01-01 00:00:00+00')))
         UNION ALL
         SELECT 2, m.n, format('SELECT workflow_test.mock_%s(%s);', CASE WHEN m.is_activity THEN 'activity' ELSE 'workflow' END, concat_ws(', ',
                    quote_literal(m.name), quote_literal(m.answer -> 'result'), 'error => ' || quote_literal(m.answer ->> 'error'),
@@ -703,7 +711,8 @@ BEGIN
         RAISE null_value_not_allowed USING MESSAGE = 'input and workflow_id must not be null';
     END IF;
     RETURN ROW(workflow, version, definition.source, input, workflow_id, seed, invariants, workflow_test._ready_made(without),
-               workflow_test._undoable(definition.source), workflow_test._unregistered_children(definition.source), max_time, max_steps)::workflow_test._exploration;
+               workflow_test._undoable(definition.source), workflow_test._unregistered_children(definition.source),
+               workflow_test._explore_begins_at(), max_time, max_steps)::workflow_test._exploration;
 END
 $$;
 COMMENT ON FUNCTION workflow_test._exploration_of(text, int, jsonb, text, bigint, text[], text[], interval, int) IS 'Internal: what is explored';
@@ -753,7 +762,7 @@ BEGIN
         trial := workflow_test._explore_run(exploration, run, CASE WHEN run > 1 THEN menu END, NULL, known,
                                                CASE WHEN cardinality(reached) < cardinality(items) THEN reached END);
         reached := coalesce(trial.reached, reached);
-        known := known || trial.seen;
+        known := known || coalesce(trial.seen, '{}');
         statuses := statuses || jsonb_build_object(trial.status, coalesce((statuses -> trial.status)::int, 0) + 1);
         runs_made := run;
         IF trial.invariant IS NOT NULL THEN

@@ -19,6 +19,7 @@
 #include "worker/breaker.h"
 
 PG_FUNCTION_INFO_V1(ow_test_explore_begin);
+PG_FUNCTION_INFO_V1(ow_test_explore_begins_at);
 PG_FUNCTION_INFO_V1(ow_test_explored);
 PG_FUNCTION_INFO_V1(ow_test_explore_end);
 PG_FUNCTION_INFO_V1(ow_test_runs);
@@ -92,6 +93,19 @@ take_script(OwTestKit *kit, const Jsonb *script)
 		(void) ow_explore_decide(kit, ow_json_from_value(&decisions[i]));
 }
 
+static TimestampTz
+beginning(const OwTestKit *outer)
+{
+	return outer ? ow_clock_now() : OW_TEST_BEGIN;
+}
+
+/* _explore_begins_at(): where the clock of an exploration begins */
+Datum
+ow_test_explore_begins_at(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(beginning(ow_test_kit()));
+}
+
 /*
  * _explore_begin(seed bigint, run int, menu jsonb, script jsonb, max_time interval, max_steps int): what the script
  * decides happens, what else may comes from the menu (NULL: nothing does).
@@ -115,7 +129,7 @@ ow_test_explore_begin(PG_FUNCTION_ARGS)
 	explore = kit->explore;
 	explore->outer = outer;
 	explore->outer_now = ow_clock_now();
-	explore->began_at = outer ? ow_clock_now() : OW_TEST_BEGIN;
+	explore->began_at = beginning(outer);
 	explore->until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(explore->began_at),
 															 PG_GETARG_DATUM(4)));
 	explore->max_steps = PG_GETARG_INT32(5);
