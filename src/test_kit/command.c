@@ -13,7 +13,7 @@
 #include "fmgr.h"
 #include "machine/instant.h"
 #include "machine/json.h"
-#include "test_kit/kit_internal.h"
+#include "test_kit/explore.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -22,8 +22,8 @@ PG_FUNCTION_INFO_V1(ow_test_at);
 PG_FUNCTION_INFO_V1(ow_test_on_activity);
 
 /* After those that are due at the same time */
-static void
-add_command(OwTestKit *kit, const OwTestCommand *new_command)
+void
+ow_test_add_command(OwTestKit *kit, const OwTestCommand *new_command)
 {
 	MemoryContext previous = MemoryContextSwitchTo(kit->context);
 	OwTestCommand *command = memcpy(palloc(sizeof(OwTestCommand)), new_command, sizeof(OwTestCommand));
@@ -53,7 +53,7 @@ ow_test_at(PG_FUNCTION_ARGS)
 		.sql = text_to_cstring(PG_GETARG_TEXT_PP(1))
 	};
 
-	add_command(kit, &command);
+	ow_test_add_command(kit, &command);
 	PG_RETURN_VOID();
 }
 
@@ -90,7 +90,7 @@ ow_test_react(OwTestKit *kit, const OwMockedCall *call)
 			continue;
 		reaction->seen++;
 		if (reaction->call == 0 || reaction->call == reaction->seen)
-			add_command(kit, &(OwTestCommand) {
+			ow_test_add_command(kit, &(OwTestCommand) {
 							.at = ow_instant_add_ms(ow_clock_now(), reaction->after_ms),
 								.sql = reaction->sql,
 								.workflow_id = (char *) call->workflow_id,
@@ -125,12 +125,25 @@ add_context(void *command)
 			   ((OwTestCommand *) command)->sql);
 }
 
+void
+ow_test_execute(const OwTestCommand *command)
+{
+	int			result;
+
+	SPI_connect();
+	result = execute(command);
+	if (result < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("cannot execute the statement: %s", SPI_result_code_string(result))));
+	SPI_finish();
+}
+
 bool
 ow_test_execute_due(OwTestKit *kit)
 {
 	OwTestCommand *command;
 	ErrorContextCallback callback;
-	int			result;
 
 	if (ow_test_next_command(kit) > ow_clock_now())
 		return false;
@@ -140,13 +153,10 @@ ow_test_execute_due(OwTestKit *kit)
 	callback.arg = command;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	SPI_connect();
-	result = execute(command);
-	if (result < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("cannot execute the statement: %s", SPI_result_code_string(result))));
-	SPI_finish();
+	if (command->decision != NULL)
+		ow_explore_execute(command);
+	else
+		ow_test_execute(command);
 	error_context_stack = callback.previous;
 	return true;
 }

@@ -9,7 +9,6 @@
 #include "access/xact.h"
 #include "engine/clock.h"
 #include "errors.h"
-#include "executor/spi.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "test_kit/explore.h"
@@ -19,20 +18,11 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-/* Having failed once, a call fails the next time: retries are to be used up. */
-#define AGAIN 0.6
-
 /* While a call takes long, something may happen. */
 #define MEANWHILE 0.5
 
 /* Something happens to a run that waits. */
 #define WAITING 0.5
-
-static const char *
-kind_key(OwDecisionKind kind)
-{
-	return kind == OW_DECIDE_ACTIVITY ? "activity" : "workflow";
-}
 
 static bool
 happens(OwExplore *explore, double probability)
@@ -60,23 +50,12 @@ raise_invalid(const Jsonb *json, const char *what)
 			 errdetail("The decision is %s.", ow_json_to_cstring(json))));
 }
 
-/* Adds a command, by time; those of the same time stay in their order. */
 static void
 add_command(OwTestKit *kit, TimestampTz at, const char *sql, OwDecision *decision)
 {
-	OwTestCommand *command = palloc0(sizeof(OwTestCommand));
-	int			position = 0;
-	ListCell   *cell;
+	OwTestCommand command = {.at = at, .sql = (char *) sql, .decision = decision};
 
-	command->at = at;
-	command->sql = pstrdup(sql);
-	command->decision = decision;
-	foreach(cell, kit->commands)
-	{
-		if (((OwTestCommand *) lfirst(cell))->at <= at)
-			position = foreach_current_index(cell) + 1;
-	}
-	kit->commands = list_insert_nth(kit->commands, position, command);
+	ow_test_add_command(kit, &command);
 }
 
 /* What is to come before the run begins counts as earlier than its start. */
@@ -94,58 +73,77 @@ decide_command(OwTestKit *kit, OwDecision *decision)
 		add_command(kit, ow_instant_add_ms(Max(when, begin), after ? milliseconds(after) : 0), then, decision);
 }
 
-/* A mock from the members that those of mock_activity have */
+/* A mock from the members that those of mock_activity have; without any, success */
 static OwMock *
-make_mock(const char *name, const Jsonb *json)
+make_mock(OwMockKind kind, const char *name, const Jsonb *json)
 {
 	OwMock	   *mock = palloc0(sizeof(OwMock));
+	OwMockAnswer *answer = palloc0(sizeof(OwMockAnswer));
 	char	   *duration = ow_json_get_string(json, "duration");
 	JsonbValue	flag;
 
-	mock->activity = pstrdup(name);
-	mock->result = ow_json_get(json, "result");
-	if (mock->result == NULL)
-		mock->result = ow_json_empty_object();
-	mock->error = ow_json_get_string(json, "error");
-	mock->message = ow_json_get_string(json, "message");
-	mock->details = ow_json_get(json, "details");
-	mock->non_retryable = ow_json_member(json, "non_retryable", &flag) && flag.type == jbvBool && flag.val.boolean;
+	answer->result = ow_json_get(json, "result");
+	if (answer->result == NULL)
+		answer->result = ow_json_empty_object();
+	answer->error = ow_json_get_string(json, "error");
+	answer->message = ow_json_get_string(json, "message");
+	answer->details = ow_json_get(json, "details");
+	answer->non_retryable = ow_json_member(json, "non_retryable", &flag) && flag.type == jbvBool && flag.val.boolean;
+	answer->next_retry_delay_ms = OW_UNSET;
+	answer->duration_ms = duration ? milliseconds(duration) : 0;
+	mock->kind = kind;
+	mock->match.name = pstrdup(name);
+	mock->answers = 1;
+	mock->answer = answer;
 	mock->left = -1;
-	mock->duration_ms = duration ? milliseconds(duration) : 0;
 	return mock;
 }
 
-/* …and the members of a mock, as one can make it again */
-static Jsonb *
-describe_mock(const OwMock *mock)
+static char *
+seconds(int64 ms)
 {
+	return psprintf("%g s", ms / 1000.0);
+}
+
+/* What a mock answers this time, with the members that make it again */
+static Jsonb *
+describe_answer(const OwMock *mock)
+{
+	const OwMockAnswer *answer = &mock->answer[mock->answers == 1 ? 0 : mock->used];
 	OwObject	object;
 
 	ow_object_begin(&object);
-	if (mock->error == NULL)
-		ow_object_add(&object, "result", mock->result ? mock->result : ow_json_null());
-	ow_object_add_text(&object, "error", mock->error);
-	ow_object_add_text(&object, "message", mock->message);
-	ow_object_add(&object, "details", mock->details);
-	if (mock->non_retryable)
+	if (answer->error == NULL && answer->compute == NULL && !answer->never)
+		ow_object_add(&object, "result", answer->result ? answer->result : ow_json_null());
+	ow_object_add_text(&object, "error", answer->error);
+	ow_object_add_text(&object, "message", answer->message);
+	ow_object_add(&object, "details", answer->details);
+	ow_object_add_text(&object, "compute", answer->compute);
+	ow_object_add(&object, "heartbeat", answer->heartbeat);
+	if (answer->never)
+		ow_object_add_bool(&object, "never", true);
+	if (answer->non_retryable)
 		ow_object_add_bool(&object, "non_retryable", true);
-	if (mock->duration_ms != 0)
-		ow_object_add_text(&object, "duration", psprintf("%g s", mock->duration_ms / 1000.0));
+	if (answer->duration_ms != 0)
+		ow_object_add_text(&object, "duration", seconds(answer->duration_ms));
+	if (answer->next_retry_delay_ms != OW_UNSET)
+		ow_object_add_text(&object, "next_retry_delay", seconds(answer->next_retry_delay_ms));
 	return ow_object_end(&object);
 }
 
 static void
-decide_call(OwDecision *decision)
+decide_call(OwTestKit *kit, OwDecision *decision, OwMockKind kind, const char *name)
 {
 	JsonbValue	call;
 	int64		number = 1;
 
-	decision->name = ow_json_get_string(decision->json, kind_key(decision->kind));
 	if (ow_json_member(decision->json, "call", &call) &&
 		(call.type != jbvNumeric || !ow_json_value_int64(&call, &number) || number < 1 || number > PG_INT32_MAX))
 		raise_invalid(decision->json, "\"call\" must be a number from 1");
 	decision->call = (int) number;
-	decision->mock = make_mock(decision->name, decision->json);
+	decision->mock = make_mock(kind, name, decision->json);
+	if (kind == OW_MOCK_ACTIVITY && decision->mock->answer->duration_ms > 0)
+		kit->takes_time = true;
 }
 
 OwDecision *
@@ -153,20 +151,18 @@ ow_explore_decide(OwTestKit *kit, const Jsonb *json)
 {
 	MemoryContext previous = MemoryContextSwitchTo(kit->context);
 	OwDecision *decision = palloc0(sizeof(OwDecision));
+	char	   *activity = ow_json_get_string(json, "activity");
+	char	   *workflow = ow_json_get_string(json, "workflow");
 
 	decision->json = ow_json_copy(json);
-	if (ow_json_get_string(json, "activity") != NULL)
-		decision->kind = OW_DECIDE_ACTIVITY;
-	else if (ow_json_get_string(json, "workflow") != NULL)
-		decision->kind = OW_DECIDE_WORKFLOW;
+	if (activity != NULL)
+		decide_call(kit, decision, OW_MOCK_ACTIVITY, activity);
+	else if (workflow != NULL)
+		decide_call(kit, decision, OW_MOCK_WORKFLOW, workflow);
 	else if (ow_json_get_string(json, "command") != NULL)
-		decision->kind = OW_DECIDE_COMMAND;
-	else
-		raise_invalid(json, "it has neither \"activity\" nor \"workflow\" nor \"command\"");
-	if (decision->kind == OW_DECIDE_COMMAND)
 		decide_command(kit, decision);
 	else
-		decide_call(decision);
+		raise_invalid(json, "it has neither \"activity\" nor \"workflow\" nor \"command\"");
 	kit->explore->decisions = lappend(kit->explore->decisions, decision);
 	MemoryContextSwitchTo(previous);
 	return decision;
@@ -223,11 +219,16 @@ draw_command(OwTestKit *kit, TimestampTz at)
 	return true;
 }
 
+/* What is to come before the run begins counts as earlier than its start: see decide_command. */
 void
 ow_explore_begins(OwTestKit *kit)
 {
-	if (may_draw(kit->explore) && happens(kit->explore, kit->explore->rate / 2))
-		(void) draw_command(kit, kit->explore->began_at - 1);
+	OwExplore  *explore = kit->explore;
+
+	if (may_draw(explore) && happens(explore, explore->rate / 2))
+		(void) draw_command(kit, explore->began_at - 1);
+	while (ow_test_next_command(kit) < explore->began_at)
+		(void) ow_test_execute_due(kit);
 }
 
 bool
@@ -238,7 +239,7 @@ ow_explore_idles(OwTestKit *kit, TimestampTz next)
 	TimestampTz now = ow_clock_now();
 	int64		span_ms;
 
-	if (!may_draw(explore) || !happens(explore, WAITING))
+	if (explore->stopped || !may_draw(explore) || !happens(explore, WAITING))
 		return false;
 	span_ms = spans_ms[pg_prng_uint64_range(&explore->chance, 0, lengthof(spans_ms) - 1)];
 	if (next != DT_NOEND)
@@ -247,7 +248,7 @@ ow_explore_idles(OwTestKit *kit, TimestampTz next)
 }
 
 static OwExploredCalls *
-calls_of(OwTestKit *kit, OwDecisionKind kind, const char *name)
+calls_of(OwTestKit *kit, const OwMockedCall *call)
 {
 	OwExploredCalls *calls;
 	ListCell   *cell;
@@ -255,12 +256,12 @@ calls_of(OwTestKit *kit, OwDecisionKind kind, const char *name)
 	foreach(cell, kit->explore->calls)
 	{
 		calls = lfirst(cell);
-		if (calls->kind == kind && strcmp(calls->name, name) == 0)
+		if (calls->kind == call->kind && strcmp(calls->name, call->name) == 0)
 			return calls;
 	}
 	calls = palloc0(sizeof(OwExploredCalls));
-	calls->kind = kind;
-	calls->name = pstrdup(name);
+	calls->kind = call->kind;
+	calls->name = pstrdup(call->name);
 	kit->explore->calls = lappend(kit->explore->calls, calls);
 	return calls;
 }
@@ -274,7 +275,8 @@ find_decision(OwTestKit *kit, const OwExploredCalls *calls)
 	{
 		OwDecision *decision = lfirst(cell);
 
-		if (decision->kind == calls->kind && decision->call == calls->calls && strcmp(decision->name, calls->name) == 0)
+		if (decision->mock != NULL && decision->mock->kind == calls->kind && decision->call == calls->calls &&
+			strcmp(decision->mock->match.name, calls->name) == 0)
 			return decision;
 	}
 	return NULL;
@@ -284,7 +286,7 @@ find_decision(OwTestKit *kit, const OwExploredCalls *calls)
 static Jsonb *
 outcomes_of(const OwExplore *explore, const OwExploredCalls *calls)
 {
-	Jsonb	   *menu = ow_json_get(explore->menu, calls->kind == OW_DECIDE_ACTIVITY ? "activities" : "workflows");
+	Jsonb	   *menu = ow_json_get(explore->menu, calls->kind == OW_MOCK_ACTIVITY ? "activities" : "workflows");
 	Jsonb	   *outcomes = menu ? ow_json_get(menu, calls->name) : NULL;
 
 	return outcomes ? outcomes : menu ? ow_json_get(menu, "") : NULL;
@@ -296,10 +298,11 @@ draw_outcome(OwTestKit *kit, OwExploredCalls *calls)
 	OwExplore  *explore = kit->explore;
 	Jsonb	   *outcome = NULL;
 	OwDecision *decision;
+	int64		duration_ms;
 
 	if (!may_draw(explore))
 		return NULL;
-	if (calls->last != NULL && happens(explore, AGAIN))
+	if (calls->last != NULL && happens(explore, explore->again))
 		outcome = calls->last;
 	else if (happens(explore, explore->rate))
 		outcome = draw_one(explore, outcomes_of(explore, calls));
@@ -307,31 +310,31 @@ draw_outcome(OwTestKit *kit, OwExploredCalls *calls)
 		return NULL;
 	explore->drawn++;
 	calls->last = ow_json_copy(outcome);
-	outcome = ow_json_with_member(outcome, kind_key(calls->kind), ow_json_text(calls->name));
+	outcome = ow_json_with_member(outcome, ow_mock_kind_name(calls->kind), ow_json_text(calls->name));
 	outcome = ow_json_with_member(outcome, "call", ow_json_int(calls->calls));
 	decision = ow_explore_decide(kit, outcome);
-	if (decision->mock->duration_ms > 0 && may_draw(explore) && happens(explore, MEANWHILE))
-		(void) draw_command(kit, ow_instant_add_ms(ow_clock_now(), draw_ms(explore, decision->mock->duration_ms)));
+	duration_ms = decision->mock->answer->duration_ms;
+	if (duration_ms > 0 && may_draw(explore) && happens(explore, MEANWHILE))
+		(void) draw_command(kit, ow_instant_add_ms(ow_clock_now(), draw_ms(explore, duration_ms)));
 	return decision;
 }
 
 static void
-note_answer(OwTestKit *kit, OwDecisionKind kind, const char *name, const OwMock *mock)
+note_answer(OwTestKit *kit, const OwExploredCalls *calls, const OwMock *mock)
 {
 	OwExploredAnswer *answer = palloc(sizeof(OwExploredAnswer));
 
-	answer->kind = kind;
-	answer->name = pstrdup(name);
-	answer->answer = describe_mock(mock);
+	answer->kind = calls->kind;
+	answer->name = calls->name;
+	answer->answer = describe_answer(mock);
 	kit->explore->answers = lappend(kit->explore->answers, answer);
 }
 
 OwMock *
-ow_explore_mock(OwTestKit *kit, OwDecisionKind kind, const char *name, OwMock *own)
+ow_explore_mock(OwTestKit *kit, const OwMockedCall *call, OwMock *own)
 {
 	MemoryContext previous = MemoryContextSwitchTo(kit->context);
-	OwExplore  *explore = kit->explore;
-	OwExploredCalls *calls = calls_of(kit, kind, name);
+	OwExploredCalls *calls = calls_of(kit, call);
 	OwDecision *decision;
 	OwMock	   *mock = own;
 
@@ -344,14 +347,10 @@ ow_explore_mock(OwTestKit *kit, OwDecisionKind kind, const char *name, OwMock *o
 		decision->used = true;
 		mock = decision->mock;
 	}
-	else if (mock == NULL && kind == OW_DECIDE_ACTIVITY)
-	{
-		if (explore->success == NULL)
-			explore->success = make_mock("", ow_json_empty_object());
-		mock = explore->success;
-	}
+	else if (mock == NULL && call->kind == OW_MOCK_ACTIVITY)
+		mock = make_mock(call->kind, call->name, ow_json_empty_object());
 	if (mock != NULL)
-		note_answer(kit, kind, name, mock);
+		note_answer(kit, calls, mock);
 	MemoryContextSwitchTo(previous);
 	return mock;
 }
@@ -366,7 +365,7 @@ is_too_late(int sqlerrcode)
 }
 
 void
-ow_explore_execute(OwDecision *decision, const char *sql)
+ow_explore_execute(const OwTestCommand *command)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -375,11 +374,9 @@ ow_explore_execute(OwDecision *decision, const char *sql)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		SPI_connect();
-		SPI_execute(sql, false, 0);
-		SPI_finish();
+		ow_test_execute(command);
 		ReleaseCurrentSubTransaction();
-		decision->used = true;
+		command->decision->used = true;
 	}
 	PG_CATCH();
 	{

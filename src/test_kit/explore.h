@@ -19,27 +19,19 @@
 /* What may be drawn, and how much of it in one run */
 #define OW_EXPLORE_MAX_DRAWN 25
 
-typedef enum OwDecisionKind
-{
-	OW_DECIDE_ACTIVITY,
-	OW_DECIDE_WORKFLOW,
-	OW_DECIDE_COMMAND
-} OwDecisionKind;
-
 typedef struct OwDecision
 {
-	OwDecisionKind kind;
 	Jsonb	   *json;
-	char	   *name;			/* of the activity or workflow */
-	int			call;
-	OwMock	   *mock;			/* what that call gets; NULL for a command */
+	OwMock	   *mock;			/* what a call gets: of an activity or workflow; NULL: it is about
+								 * a command */
+	int			call;			/* which one, from 1 */
 	bool		used;
 } OwDecision;
 
 /* The calls of one activity or child so far */
 typedef struct OwExploredCalls
 {
-	OwDecisionKind kind;
+	OwMockKind	kind;
 	char	   *name;
 	int			calls;
 	Jsonb	   *last;			/* how the last was decided to end; NULL: not at all */
@@ -48,7 +40,7 @@ typedef struct OwExploredCalls
 /* How a call was answered */
 typedef struct OwExploredAnswer
 {
-	OwDecisionKind kind;
+	OwMockKind	kind;
 	char	   *name;
 	Jsonb	   *answer;
 } OwExploredAnswer;
@@ -64,20 +56,22 @@ typedef struct OwExplore
 	bool		stopped;		/* by either */
 	pg_prng_state random;		/* of run ids and tokens */
 	pg_prng_state chance;		/* of decisions */
-	Jsonb	   *menu;			/* what may be drawn: {activities, workflows, commands}; NULL: nothing */
-	double		rate;			/* how likely a decision is */
+	Jsonb	   *menu;			/* what may be drawn: {activities, workflows, commands}; NULL:
+								 * nothing */
+	double		rate;			/* how likely a decision is… */
+	double		again;			/* … and that a call which has failed does so the next time:
+								 * retries are to be used up */
 	int			drawn;
 	List	   *decisions;		/* of OwDecision * */
 	List	   *calls;			/* of OwExploredCalls * */
 	List	   *answers;		/* of OwExploredAnswer * */
-	OwMock	   *success;		/* what nothing else answers */
 } OwExplore;
 
 /*
  * The mock for a call: what is decided, else the test's own (NULL: none), else success.  A child that nothing is said of
  * is not mocked: NULL.
  */
-extern OwMock *ow_explore_mock(OwTestKit *kit, OwDecisionKind kind, const char *name, OwMock *own);
+extern OwMock *ow_explore_mock(OwTestKit *kit, const OwMockedCall *call, OwMock *own);
 
 /* Takes a script's decision into account, or one that was drawn. */
 extern OwDecision *ow_explore_decide(OwTestKit *kit, const Jsonb *json);
@@ -89,7 +83,7 @@ extern bool ow_explore_idles(OwTestKit *kit, TimestampTz next);
 extern void ow_explore_begins(OwTestKit *kit);
 
 /* Executes a command that a decision is about: that it comes too late is no error. */
-extern void ow_explore_execute(OwDecision *decision, const char *sql);
+extern void ow_explore_execute(const OwTestCommand *command);
 
 /* Counts a step; true when it is enough. */
 extern bool ow_explore_is_over(OwExplore *explore);

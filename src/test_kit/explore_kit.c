@@ -27,14 +27,15 @@ PG_FUNCTION_INFO_V1(ow_test_runs);
 /* 2030-01-01, where tests begin by default */
 #define OW_TEST_BEGIN ((TimestampTz) 30 * 365 * USECS_PER_DAY + (TimestampTz) 8 * USECS_PER_DAY)
 
+/* What is counted in them is counted anew. */
 static List *
-copy_mocks(const List *mocks)
+copy_each(const List *from, size_t size)
 {
 	List	   *copies = NIL;
 	ListCell   *cell;
 
-	foreach(cell, mocks)
-		copies = lappend(copies, memcpy(palloc(sizeof(OwMock)), lfirst(cell), sizeof(OwMock)));
+	foreach(cell, from)
+		copies = lappend(copies, memcpy(palloc(size), lfirst(cell), size));
 	return copies;
 }
 
@@ -45,17 +46,16 @@ make_kit(const OwTestKit *outer)
 	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "order_workflow exploration", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext previous = MemoryContextSwitchTo(context);
 	OwTestKit  *kit = palloc0(sizeof(OwTestKit));
-	ListCell   *cell;
 
 	kit->context = context;
 	kit->explore = palloc0(sizeof(OwExplore));
 	if (outer != NULL)
 	{
-		kit->mocks = copy_mocks(outer->mocks);
-		kit->workflow_mocks = copy_mocks(outer->workflow_mocks);
+		kit->mocks = copy_each(outer->mocks, sizeof(OwMock));
+		kit->commands = copy_each(outer->commands, sizeof(OwTestCommand));
+		kit->reactions = copy_each(outer->reactions, sizeof(OwTestReaction));
+		kit->takes_time = outer->takes_time;
 		kit->allowed = list_copy(outer->allowed);
-		foreach(cell, outer->commands)
-			kit->commands = lappend(kit->commands, memcpy(palloc(sizeof(OwTestCommand)), lfirst(cell), sizeof(OwTestCommand)));
 	}
 	MemoryContextSwitchTo(previous);
 	return kit;
@@ -114,6 +114,7 @@ Datum
 ow_test_explore_begin(PG_FUNCTION_ARGS)
 {
 	static const double rates[] = {0.05, 0.15, 0.4};
+	static const double repeats[] = {0, 0.5, 0.95};
 	uint64		seed = hash_combine64((uint64) PG_GETARG_INT64(0), (uint64) PG_GETARG_INT32(1));
 	OwTestKit  *outer = ow_test_kit();
 	OwTestKit  *kit;
@@ -136,6 +137,7 @@ ow_test_explore_begin(PG_FUNCTION_ARGS)
 	pg_prng_seed(&explore->random, seed);
 	pg_prng_seed(&explore->chance, ~seed);
 	explore->rate = rates[pg_prng_uint64_range(&explore->chance, 0, lengthof(rates) - 1)];
+	explore->again = repeats[pg_prng_uint64_range(&explore->chance, 0, lengthof(repeats) - 1)];
 	previous = MemoryContextSwitchTo(kit->context);
 	explore->menu = PG_ARGISNULL(2) ? NULL : ow_json_copy(PG_GETARG_JSONB_P(2));
 	MemoryContextSwitchTo(previous);
@@ -210,7 +212,7 @@ answers_of(const OwExplore *explore)
 		const OwExploredAnswer *answer = lfirst(cell);
 
 		answers = lappend(answers, ow_json_with_member(answer->answer,
-													   answer->kind == OW_DECIDE_ACTIVITY ? "activity" : "workflow",
+													   ow_mock_kind_name(answer->kind),
 													   ow_json_text(answer->name)));
 	}
 	return array_of(answers);

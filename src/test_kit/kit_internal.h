@@ -16,6 +16,7 @@ typedef struct OwTestCommand
 	char	   *sql;
 	char	   *workflow_id;	/* $1; NULL: the statement has no parameters */
 	Jsonb	   *input;			/* $2 */
+	struct OwDecision *decision;	/* of an exploration; NULL: the test's own */
 } OwTestCommand;
 
 /* What a mock stands for */
@@ -130,6 +131,7 @@ typedef struct OwTestKit
 	bool		skips_no_time;
 	bool		takes_time;		/* mocks of activities have durations */
 	bool		driving;
+	struct OwExplore *explore;	/* what is decided of its runs; NULL: this is a test as any */
 	TimestampTz held_until;		/* when a circuit breaker lets a mocked task be taken; DT_NOEND */
 } OwTestKit;
 
@@ -138,6 +140,7 @@ typedef struct OwTestKit
 
 extern OwTestKit *ow_test_kit(void);
 extern OwTestKit *ow_test_kit_required(void);
+extern void ow_test_kit_set(OwTestKit *another);
 
 /* mock_options.c: what SQL gives as a jsonb object */
 extern const char *ow_mock_kind_name(OwMockKind kind);
@@ -169,8 +172,10 @@ extern void ow_mock_check_expression(const char *expression);
 extern OwTestCall *ow_test_log(OwTestKit *kit, const OwMockedCall *call, const char *workflow_id);
 
 /* command.c */
+extern void ow_test_add_command(OwTestKit *kit, const OwTestCommand *new_command);
 extern void ow_test_react(OwTestKit *kit, const OwMockedCall *call);
 extern TimestampTz ow_test_next_command(const OwTestKit *kit);	/* DT_NOEND */
+extern void ow_test_execute(const OwTestCommand *command);
 extern bool ow_test_execute_due(OwTestKit *kit);	/* false: none was due */
 
 /* reply.c */

@@ -15,7 +15,7 @@
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "machine/problems.h"
-#include "test_kit/kit_internal.h"
+#include "test_kit/explore.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -34,6 +34,16 @@ ow_test_allow_activity(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+static const OwActivity *
+make_activity(const char *name)
+{
+	OwActivity *activity = palloc0(sizeof(OwActivity));
+
+	activity->name = pstrdup(name);
+	ow_task_options_init(&activity->options);
+	return activity;
+}
+
 const OwActivity *
 ow_test_kit_activity(const char *name)
 {
@@ -42,17 +52,14 @@ ow_test_kit_activity(const char *name)
 
 	if (kit == NULL)
 		return NULL;
+	if (kit->explore != NULL)
+		return make_activity(name);
 	foreach(cell, kit->mocks)
 	{
 		const OwMock *mock = lfirst(cell);
-		OwActivity *activity;
 
-		if (mock->kind != OW_MOCK_ACTIVITY || strcmp(mock->match.name, name) != 0)
-			continue;
-		activity = palloc0(sizeof(OwActivity));
-		activity->name = pstrdup(name);
-		ow_task_options_init(&activity->options);
-		return activity;
+		if (mock->kind == OW_MOCK_ACTIVITY && strcmp(mock->match.name, name) == 0)
+			return make_activity(name);
 	}
 	return NULL;
 }
@@ -224,6 +231,8 @@ ask(OwTestKit *kit, const OwActivityCall *call, const OwRun *run, OwMockOutcome 
 	logged->state = MemoryContextStrdup(kit->context, call->state);
 	logged->compensation = call->compensation > 0;
 	ow_test_react(kit, &mocked);
+	if (kit->explore != NULL && (mock != NULL || !is_allowed(kit, mocked.name)))
+		mock = ow_explore_mock(kit, &mocked, mock);
 	if (mock != NULL)
 		return answer_call(kit, mock, call, &mocked, outcome);
 	if (!is_allowed(kit, call->activity->name))

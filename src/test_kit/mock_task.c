@@ -13,7 +13,7 @@
 #include "machine/json.h"
 #include "store/catalog.h"
 #include "store/heartbeat.h"
-#include "test_kit/kit_internal.h"
+#include "test_kit/explore.h"
 #include "utils/timestamp.h"
 
 static Jsonb *
@@ -106,8 +106,10 @@ answer_task(OwTestKit *kit, const OwTaskInQueue *task)
 	};
 	OwMock	   *mock = ow_mock_find(kit, &mocked);
 
-	if (mock == NULL || !ow_circuit_lets_take(task, &kit->held_until))
+	if ((mock == NULL && kit->explore == NULL) || !ow_circuit_lets_take(task, &kit->held_until))
 		return false;
+	if (kit->explore != NULL)
+		mock = ow_explore_mock(kit, &mocked, mock);
 	log_task(kit, task, &mocked);
 	ow_task_take_one(task, OW_MOCK_WORKER);
 	ow_test_react(kit, &mocked);
@@ -123,7 +125,7 @@ ow_test_kit_answer_queued(OwTestKit *kit)
 	ListCell   *cell;
 
 	kit->held_until = DT_NOEND;
-	if (kit->mocks == NIL)
+	if (kit->mocks == NIL && kit->explore == NULL)
 		return false;
 	foreach(cell, ow_task_list(ow_test_kit_runs()))
 	{

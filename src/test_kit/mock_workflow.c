@@ -13,7 +13,7 @@
 #include "machine/json.h"
 #include "store/start.h"
 #include "store/store.h"
-#include "test_kit/kit_internal.h"
+#include "test_kit/explore.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
@@ -165,6 +165,8 @@ ow_test_kit_mocks_child(const OwMail *mail)
 	call.workflow_id = ow_json_get_string(mail->payload, "workflow_id");
 	call.input = ow_json_get(mail->payload, "input");
 	mock = ow_mock_find(kit, &call);
+	if (kit->explore != NULL)
+		mock = ow_explore_mock(kit, &call, mock);
 	log_request(kit, &call, mail, mock);
 	if (mock == NULL)
 		return false;

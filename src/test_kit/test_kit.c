@@ -18,7 +18,7 @@
 #include "miscadmin.h"
 #include "store/schedule.h"
 #include "store/store.h"
-#include "test_kit/kit_internal.h"
+#include "test_kit/explore.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -55,6 +55,25 @@ OwTestKit *
 ow_test_kit(void)
 {
 	return ow_clock_is_virtual() ? kit : NULL;
+}
+
+/* Another takes its place, in the same transaction. */
+void
+ow_test_kit_set(OwTestKit *another)
+{
+	kit = another;
+}
+
+bool
+ow_test_kit_fill_random(void *bytes, size_t length)
+{
+	OwTestKit  *current = ow_test_kit();
+
+	if (current == NULL || current->explore == NULL)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		((unsigned char *) bytes)[i] = (unsigned char) pg_prng_uint32(&current->explore->random);
+	return true;
 }
 
 /* …raising when there is none */
@@ -233,6 +252,9 @@ drive_now(OwTestKit *current, TimestampTz until, MemoryContext context, Timestam
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(context);
+		*next = DT_NOEND;
+		if (current->explore != NULL && ow_explore_is_over(current->explore))
+			return moved;
 		runs = find_runs_to_drive(current, until, next, &in_hand);
 		if (runs != NIL)
 		{
@@ -258,11 +280,15 @@ run_until(OwTestKit *current, TimestampTz until)
 	MemoryContext previous = MemoryContextSwitchTo(context);
 	int			moved = 0;
 
+	if (current->explore != NULL)
+		ow_explore_begins(current);
 	for (;;)
 	{
 		TimestampTz next;
 
 		moved += drive_now(current, until, context, &next);
+		if (current->explore != NULL && ow_explore_idles(current, next))
+			continue;
 		if (next == DT_NOEND || next > until)
 			break;
 		ow_clock_set_virtual(Max(next, ow_clock_now()));
@@ -282,7 +308,8 @@ drive(OwTestKit *current, TimestampTz until, const char *what)
 	int			moved = 0;
 
 	check_not_driving(current, what);
-	ow_mock_check_names(current);
+	if (current->explore == NULL)
+		ow_mock_check_names(current);
 	current->driving = true;
 	PG_TRY();
 	{

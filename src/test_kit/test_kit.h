@@ -18,6 +18,9 @@ extern void ow_test_kit_started(const OwRunRef *ref);
 /* A run of this test has something to do (message, reopened): drive it again. */
 extern void ow_test_kit_ready(const OwRunRef *ref);
 
+/* An exploration is the same each time, ids of runs and tokens included: true when it has filled in the bytes. */
+extern bool ow_test_kit_fill_random(void *bytes, size_t length);
+
 /* The runs of this test as uuid[]; 0: no test in this session */
 extern Datum ow_test_kit_runs(void);
 

@@ -1,0 +1,2 @@
+-- The explorations of doc/testing.md
+\ir ../../examples/testing/explore_test.sql
