@@ -14,8 +14,8 @@ SELECT workflow.register('Impatient', workflow.sequence(ARRAY[
 \o
 
 SELECT plan(3);
-SELECT workflow_test.explores('OrderSaga', '{"order_id": 1}', runs => 100, invariants => ARRAY[
-    $$status <> 'Failed' OR cardinality(undone) = cardinality(done)$$]);
+SELECT workflow_test.explores('OrderSaga', '{"order_id": 1}', seed => 1, runs => 100, invariants => ARRAY[
+    $$status <> 'Completed' OR cardinality(undone) = 0$$]);
 -- what explore finds, and the same as a script
 SELECT is(script, '[{"call": 1, "activity": "ArrangeShipping", "duration": "61 s"}]', 'nobody refunds the payment when the lorry is late')
 FROM workflow_test.explore('Impatient', '{"order_id": 1}', seed => 1, invariants => ARRAY[
