@@ -19,7 +19,7 @@ CREATE FUNCTION pg_temp.seconds(id text) RETURNS numeric LANGUAGE sql AS $$
 $$;
 \set retry '{"Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 5}]}'
 \o
-SELECT plan(59);
+SELECT plan(63);
 
 \echo # Which calls
 \o /dev/null
@@ -123,6 +123,20 @@ SELECT is(pg_temp.ended('late'), 'Failed States.Timeout the attempt took longer 
 SELECT is(pg_temp.seconds('late'), 60.0, 'at the limit');
 SELECT is(pg_temp.seconds('other'), 30.0, 'others are done meanwhile');
 SELECT is(pg_temp.seconds('delayed'), 15.0, 'one may say when to try again');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+
+\o /dev/null
+SELECT workflow_test.begin();
+SELECT workflow.register('items', $asl${"StartAt": "M", "States": {"M": {"Type": "Map", "End": true, "ItemProcessor": {"StartAt": "Q", "States": {
+	"Q": {"Type": "Task", "Resource": "Queued", "TimeoutSeconds": 60, "HeartbeatSeconds": 5, "End": true}}}}}}$asl$);
+SELECT workflow_test.mock_activity('Queued', compute => 'input', duration => interval '1 s' * n, matching => format('$ == %s', n)::jsonpath) FROM generate_series(1, 20) n;
+SELECT workflow.start('items', '[20, 1, 3, 15, 7]', 'items'), workflow.start('items', '[20, 1, 2]', 'terminated');
+SELECT workflow_test.at('10 s', $$SELECT workflow.terminate('terminated')$$);
+SELECT workflow_test.run();
+\o
+SELECT is(pg_temp.ended('items'), 'Completed [20, 1, 3, 15, 7]', 'iterations, each with its own');
+SELECT is(pg_temp.seconds('items'), 20.0, 'side by side');
+SELECT is(pg_temp.ended('terminated'), 'Terminated OW.Terminated', 'who is terminated hears of it no more');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
 
 \echo # What happens meanwhile
