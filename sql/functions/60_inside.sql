@@ -26,3 +26,13 @@ CREATE FUNCTION workflow.now() RETURNS timestamptz
     LANGUAGE c VOLATILE
     AS 'MODULE_PATHNAME', 'ow_now';
 COMMENT ON FUNCTION workflow.now() IS 'The engine''s clock: the virtual one in tests';
+
+-- span_attributes: says something of the span of the attempt that runs in this session, for traces
+--   attributes  an object; null takes one back, the same name again replaces
+-- Recorded in the event that ends the attempt, also if that fails, and shown by workflow.spans: once, as the attempt is.
+-- Raises OW202 when no activity runs here, as for a program outside: it has a traceparent, and exports spans of its own.
+-- invalid_parameter_value for what is no object, program_limit_exceeded for more than 128 attributes, or 8 kB.
+CREATE FUNCTION workflow.span_attributes(attributes jsonb) RETURNS void
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'ow_span_attributes';
+COMMENT ON FUNCTION workflow.span_attributes(jsonb) IS 'Says something of the span of the attempt that runs in this session';

@@ -41,7 +41,7 @@ BEGIN ATOMIC
                          'alert_retry_storm', 'alert_heartbeat_misses', 'alert_version_failing', 'alert_schedule_missed',
                          'alert_vacuum_held_back',
                          'span_id', 'key_name', 'run_branches', 'run_spans', 'run_attempts', 'timeline', 'unix_nanos', 'otlp_attributes',
-                         'otlp_spans', 'report_graph', 'report_style', 'report_script', 'report_page', 'report_html',
+                         'otlp_spans', 'otlp_value', 'otlp_request', 'otlp_page', 'report_graph', 'report_style', 'report_script', 'report_page', 'report_html',
                          'report_definition_html', 'html_text', 'duration_text', 'redacted', 'metric_values', 'metric_bounds', 'metrics_lost',
                          'snapshot_ages', 'vacuum_holders', 'state_metrics',
                          'prometheus_label', 'prometheus_metrics',

@@ -41,6 +41,7 @@ CREATE TABLE workflow.closed_execution (
 CREATE INDEX closed_execution_workflow_id ON workflow.closed_execution (shard_key, workflow_id);
 CREATE INDEX closed_execution_request ON workflow.closed_execution (shard_key, request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX closed_execution_parent ON workflow.closed_execution (parent_workflow_id) WHERE parent_workflow_id IS NOT NULL;
+CREATE INDEX closed_execution_closed_at ON workflow.closed_execution USING brin (closed_at) WITH (autosummarize = on);
 CREATE INDEX closed_execution_not_undone ON workflow.closed_execution (closed_at) WHERE machine IS NOT NULL;
 COMMENT ON TABLE workflow.closed_execution IS 'Closed runs';
 COMMENT ON COLUMN workflow.closed_execution.next_run_id IS 'The run in its place: it was continued as new, or is retried';

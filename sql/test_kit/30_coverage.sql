@@ -18,7 +18,7 @@ BEGIN ATOMIC
         WHERE e.workflow = coverage.workflow AND (e.version = coverage.version OR (coverage.version IS NULL AND d.is_current))
     ), span AS MATERIALIZED (
         SELECT r.run_id, r.closed_at, s.*,
-               s.kind = 'State' OR (s.kind = 'Activity' AND s.attempt = 1) AS enters
+               s.kind = 'State' OR (s.kind IN ('Activity', 'ChildWorkflow') AND s.attempt = 1) AS enters
         FROM run r
         CROSS JOIN LATERAL workflow.run_spans(r.run_id) s
         WHERE s.kind <> 'Execution'

@@ -30,6 +30,7 @@
 #include "engine/payload.h"
 #include "engine/request.h"
 #include "engine/session.h"
+#include "engine/span.h"
 #include "engine/sql_expression.h"
 #include "machine/instant.h"
 #include "miscadmin.h"
@@ -436,6 +437,7 @@ run_activity(Chain *chain, ActivityOutcome *outcome)
 {
 	const OwActivityCall *call = &chain->machine.call;
 
+	ow_span_forget();
 	if (ask_mocks(chain, call, outcome))
 		return;
 	if (!ow_session_is_of(chain->loaded->owner))
@@ -555,6 +557,7 @@ feed_outcome(Chain *chain, const ActivityOutcome *outcome)
 	OwInput		input = {.branch = chain->machine.branch ? chain->machine.branch->id : 0};
 
 	input.function_hash = ow_activity_replaced_hash(chain->machine.call.activity, &chain->loaded->run);
+	input.span_attributes = ow_span_said();
 	if (outcome->kind == ACTIVITY_COMPLETED)
 	{
 		input.kind = OW_INPUT_ACTIVITY_COMPLETED;

@@ -472,6 +472,7 @@ typedef struct OwInput
 	Jsonb	   *result;			/* ACTIVITY_COMPLETED */
 	const char *function_hash;	/* ACTIVITY_…: of the function called, if it has been replaced;
 								 * NULL */
+	const Jsonb *span_attributes;	/* ACTIVITY_…: what the function has said of its span; NULL */
 	const OwFailure *failure;	/* ACTIVITY_FAILED, TIMED_OUT, STUCK */
 	const char *reason;			/* CANCEL, TERMINATE, PAUSE, RESUME, PAUSE_ACTIVITY; may be NULL */
 	const char *requested_by;	/* CANCEL, TERMINATE, PAUSE, RESUME, RETRY*, SIGNAL, UPDATE, of

@@ -412,6 +412,7 @@ ow_machine_compensation_completed(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "compensation", token->compensation);
 	ow_object_add(&object, "result", input->result);
 	ow_object_add_text(&object, "function_hash", input->function_hash);
+	ow_object_add(&object, "span_attributes", input->span_attributes);
 	ow_machine_dequeue(machine);
 	ow_machine_record_ended(machine, "ActivityTaskCompleted", compensation->state, &object);
 	ow_machine_attempt_ended(machine, attempted_activity(machine, compensation), NULL);

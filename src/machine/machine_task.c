@@ -494,6 +494,7 @@ wait_for_answer(OwMachine *machine, const OwState *state, const OwInput *input)
 	ow_object_add(&object, "result", input->result);
 	ow_object_add(&object, "limits", limits);
 	ow_object_add_text(&object, "function_hash", input->function_hash);
+	ow_object_add(&object, "span_attributes", input->span_attributes);
 	ow_machine_record(machine, "ActivityTaskStarted", state->name, ow_object_end(&object));
 	ow_machine_attempt_ended(machine, machine->call.activity, NULL);
 	if (limits == NULL)
@@ -566,6 +567,7 @@ ow_machine_task_completed(OwMachine *machine, const OwInput *input)
 	ow_object_add_int(&object, "attempt", token->attempt);
 	ow_object_add(&object, "result", input->result);
 	ow_object_add_text(&object, "function_hash", input->function_hash);
+	ow_object_add(&object, "span_attributes", input->span_attributes);
 	ow_machine_dequeue(machine);
 	ow_machine_record_ended(machine, "ActivityTaskCompleted", state->name, &object);
 	ow_machine_attempt_ended(machine, attempted_activity(machine, state), NULL);
@@ -665,6 +667,7 @@ record_failed(OwMachine *machine, const OwInput *input, const OwRetryAnswer *ans
 	if (failure->non_retryable && input->kind == OW_INPUT_ACTIVITY_FAILED)
 		ow_object_add_bool(&object, "non_retryable", true);
 	ow_object_add_text(&object, "function_hash", input->function_hash);
+	ow_object_add(&object, "span_attributes", input->span_attributes);
 	if (token->compensation > 0)
 		ow_object_add_int(&object, "compensation", token->compensation);
 	if (input->kind == OW_INPUT_CHILD_CLOSED || input->kind == OW_INPUT_REQUEST_FAILED)

@@ -417,6 +417,7 @@ input_of(const OwHistoryEvent *event, RecordedInput *recorded)
 		input->result = ow_json_get(event->attributes, "result");
 	input->request = event->attributes;
 	input->function_hash = ow_json_get_string(event->attributes, "function_hash");
+	input->span_attributes = ow_json_get(event->attributes, "span_attributes");
 	input->recorded_limits = ow_json_get(event->attributes, "limits");
 	input->details = ow_json_get(event->attributes, is_sent(input) ? "payload" :
 								 input->kind == OW_INPUT_COMPENSATIONS ? "compensations" :

@@ -199,12 +199,20 @@ replaced_hash(const Drive *drive)
 	return drive->now / USECS_PER_SEC % 4 == 3 ? "0123456789abcdef" : NULL;
 }
 
+/* Now and then they have something to say of their span. */
+static Jsonb *
+said_of_span(const Drive *drive)
+{
+	return drive->now / USECS_PER_SEC % 3 == 1 ? ow_json_with_member(NULL, "euros", ow_json_int(12)) : NULL;
+}
+
 static void
 feed_failure(Drive *drive, OwInputKind kind, int branch, OwFailure *failure)
 {
 	OwInput		input = {.kind = kind, .branch = branch, .failure = failure};
 
 	input.function_hash = replaced_hash(drive);
+	input.span_attributes = said_of_span(drive);
 	feed(drive, &input);
 }
 
@@ -236,6 +244,7 @@ feed_result(Drive *drive, int branch, Jsonb *result)
 	OwInput		input = {.kind = OW_INPUT_ACTIVITY_COMPLETED, .branch = branch, .result = result};
 
 	input.function_hash = replaced_hash(drive);
+	input.span_attributes = said_of_span(drive);
 	feed(drive, &input);
 }
 
