@@ -14,11 +14,16 @@ CREATE FUNCTION workflow.key_name(state text) RETURNS text
 COMMENT ON FUNCTION workflow.key_name(text) IS 'A state''s name, as it stands in paths of branches';
 
 -- run_branches: the branches of a run, by their history: what path they have, and how deep it is
+-- In PL/pgSQL, which keeps its plan: run_spans calls it for each run.
 CREATE FUNCTION workflow.run_branches(run_id uuid)
     RETURNS TABLE (branch_id int, parent int, item_index int, path text, depth int)
-    LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+    SET search_path = pg_catalog, pg_temp
     SET jit = off
-BEGIN ATOMIC
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE history AS MATERIALIZED (
         SELECT h.event_id, h.event_type, h.state, coalesce(h.branch_id, 0) AS branch_id, h.attributes
         FROM workflow.get_history(run_branches.run_id) h
@@ -40,7 +45,8 @@ BEGIN ATOMIC
         JOIN started s ON s.parent = f.branch_id
     )
     SELECT f.branch_id, f.parent, f.item_index, f.path, f.depth FROM found f;
-END;
+END
+$$;
 COMMENT ON FUNCTION workflow.run_branches(uuid) IS 'The branches that a run has had; 0 is the run itself';
 
 -- run_spans: what a run has spent its time on, in the order in which it began
