@@ -211,7 +211,7 @@ FROM (VALUES
     ('HeartbeatMisses', 'Warning', '{"runs": 3}', 'Workers of an activity are not heard of in time'),
     ('VersionFailing', 'Warning', '{"runs": 20, "failed": 3}', 'A ramped version fails more than the current one'),
     ('ScheduleMissed', 'Warning', '{"seconds": 300}', 'Nobody has come for a schedule, or it could not start its run'),
-    ('VacuumHeldBack', 'Warning', '{"seconds": 600}', 'A transaction keeps vacuum from removing what is dead'),
+    ('VacuumHeldBack', 'Warning', '{"seconds": 1800}', 'A transaction keeps vacuum from removing what is dead'),
     ('RuleFailed', 'Warning', '{}', 'An own rule raises an error')) AS b (name, severity, settings, description)
 LEFT JOIN workflow.alert_rule s ON s.name = b.name AND s.query IS NULL
 UNION ALL
