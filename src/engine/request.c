@@ -77,15 +77,24 @@ accept(const OwMail *mail, const char *kind, const pg_uuid_t *run_id, TimestampT
 	answer(mail, kind, ow_object_end(&object), false);
 }
 
+/* closing: what is in the way is about to go */
 static void
-refuse(const OwMail *mail, const OwFailure *failure)
+refuse_for(const OwMail *mail, const OwFailure *failure, bool closing)
 {
 	OwObject	object;
 
 	begin_answer(mail, &object);
 	ow_object_add_text(&object, "error", failure->error);
 	ow_object_add_text(&object, "cause", failure->cause);
+	if (closing)
+		ow_object_add_bool(&object, "closing", true);
 	answer(mail, "RequestFailed", ow_object_end(&object), true);
+}
+
+static void
+refuse(const OwMail *mail, const OwFailure *failure)
+{
+	refuse_for(mail, failure, false);
 }
 
 /* ---- children ---- */
@@ -218,7 +227,7 @@ start_child(const OwMail *mail)
 		return;
 	}
 	(void) ow_fail(&failure, OW_ERROR_ALREADY_STARTED, "workflow id \"%s\" has an open run", run.workflow_id);
-	refuse(mail, &failure);
+	refuse_for(mail, &failure, ow_find_id_gets_free(mail->ref.shard_key, run.workflow_id, parent.workflow_id, &parent.run_id));
 }
 
 /* ---- signals and cancels ---- */

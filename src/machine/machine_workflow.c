@@ -533,6 +533,30 @@ settle(OwMachine *machine, const OwState *state)
 	ow_machine_not_idle(machine);
 }
 
+/*
+ * The workflow id of the child is taken by one that is about to go, as the run that had started it was reset: that is waited for,
+ * unless a Retry says otherwise.
+ */
+static void
+wait_for_closing(const OwInput *input, OwTaskOptions *options)
+{
+	static char *errors[] = {OW_ERROR_ALREADY_STARTED};
+	OwRetrier  *retriers;
+	JsonbValue	closing;
+
+	if (input->kind != OW_INPUT_REQUEST_FAILED || options->nretriers == OW_MAX_RETRIERS ||
+		!ow_json_member(input->request, "closing", &closing))
+		return;
+	retriers = palloc((options->nretriers + 1) * sizeof(OwRetrier));
+	if (options->nretriers > 0)
+		memcpy(retriers, options->retriers, options->nretriers * sizeof(OwRetrier));
+	options->retriers = retriers;
+	retriers[options->nretriers++] = (OwRetrier) {
+		.nerrors = lengthof(errors), .errors = errors, .interval_ms = 1000, .backoff_rate = 1.5, .max_delay_ms = 60 * 1000,
+		.max_attempts = PG_INT32_MAX, .maximum_attempts = OW_UNSET
+	};
+}
+
 /* The request, or the child, failed: retry, catch, or fail the run.  A run that is being canceled goes on with that. */
 static void
 request_failed(OwMachine *machine, const OwInput *input, const OwFailure *failure)
@@ -544,6 +568,7 @@ request_failed(OwMachine *machine, const OwInput *input, const OwFailure *failur
 	failed.failure = failure;
 	settle(machine, state);
 	ow_machine_options(machine, &state->options, NULL, &options);
+	wait_for_closing(input, &options);
 	if (ow_machine_try_again(machine, &failed, &options, state->name, OW_PHASE_BACKOFF))
 		return;
 	if (input->kind == OW_INPUT_REQUEST_FAILED && state->compensation != NULL && state->compensation->when_scheduled)

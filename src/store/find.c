@@ -62,6 +62,17 @@ enum
 	"  JOIN workflow.definition d ON d.definition_id = e.definition_id"
 #define LATEST " ORDER BY e.started_at DESC, e.run_id DESC LIMIT 1"
 
+/* An open run that is not a child of an earlier run of the workflow id, on its way to be closed */
+static OwStatement find_staying = {
+	.sql =
+	"SELECT 1 FROM workflow.execution e"
+	" WHERE e.shard_key = $1 AND e.workflow_id = $2"
+	"   AND NOT (e.parent_workflow_id IS NOT DISTINCT FROM $3 AND e.parent_run_id <> $4"
+	"            AND (e.cancel_requested OR EXISTS (SELECT FROM workflow.message m"
+	"                                                WHERE m.shard_key = $1 AND m.run_id = e.run_id AND m.kind IN ('Cancel', 'Terminate'))))",
+	.argument_types = "int,text,text,uuid"
+};
+
 static OwStatement open_by_workflow = {
 	.sql = SELECT_OPEN " WHERE e.shard_key = $1 AND e.workflow_id = $2",
 	.argument_types = "int,text"
@@ -510,4 +521,19 @@ ow_find_task(const OwTaskClaim *held, OwRunRef *run, Oid *owner)
 	}
 	ow_store_close();
 	return found;
+}
+
+bool
+ow_find_id_gets_free(int32 shard_key, const char *workflow_id, const char *parent_workflow_id, const pg_uuid_t *parent_run_id)
+{
+	Datum		values[4] = {
+		Int32GetDatum(shard_key), CStringGetTextDatum(workflow_id), CStringGetTextDatum(parent_workflow_id),
+		UUIDPGetDatum(parent_run_id)
+	};
+	bool		free;
+
+	ow_store_open();
+	free = ow_store_execute(&find_staying, values, NULL) == 0;
+	ow_store_close();
+	return free;
 }

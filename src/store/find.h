@@ -54,6 +54,10 @@ extern OwFoundRun *ow_find_continuation(const OwFoundRun *run);
 /* Keep others from using the same request id until the transaction ends */
 extern void ow_find_lock_request(int32 shard_key, const char *request_id);
 
+/* Is the workflow id free, or about to be, as its run is a child that an earlier run of this parent has left behind, and is closing? */
+extern bool ow_find_id_gets_free(int32 shard_key, const char *workflow_id, const char *parent_workflow_id,
+								 const pg_uuid_t *parent_run_id);
+
 extern bool ow_find_has_failed_compensations(const OwFoundRun *run);
 
 /* Is an open run at an activity in one of these states (text[]), or at a compensation by or of that name? */

@@ -175,6 +175,42 @@ SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
 SELECT workflow_test.advance('11 min') \g /dev/null
 SELECT workflow_test.completed('again', '{}');
 
+\echo # … of the same workflow id, while the one before still undoes what it did
+\o /dev/null
+CREATE FUNCTION public.slow_undo(input jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF (workflow.current_activity()).attempt < 4 THEN
+		PERFORM workflow.throw('NotYet', 'not yet');
+	END IF;
+END $$;
+CREATE FUNCTION public.do_it(input jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT input';
+SELECT workflow.register_activity('SlowUndo', 'public.slow_undo(jsonb)'), workflow.register_activity('DoIt', 'public.do_it(jsonb)');
+SELECT workflow_test.allow_activity('SlowUndo'), workflow_test.allow_activity('DoIt');
+SELECT workflow.register('slow child', $asl${"StartAt": "Do", "States": {
+	"Do": {"Type": "Task", "Resource": "DoIt", "Compensate": {"Resource": "SlowUndo", "Retry": [{"ErrorEquals": ["NotYet"], "IntervalSeconds": 10, "BackoffRate": 1, "MaxAttempts": 9}]}, "Next": "Wait"},
+	"Wait": {"Type": "Wait", "Seconds": 60, "End": true}}}$asl$);
+SELECT workflow.register('patient', $asl${"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "workflow:slow child", "WorkflowId": "slow one", "ParentClosePolicy": "RequestCancel", "ResultPath": null, "End": true}}}$asl$);
+SELECT workflow.start('patient', workflow_id => 'patient');
+SELECT workflow_test.advance('10 s');
+SELECT workflow.reset('patient', 1, 'once more');
+SELECT workflow_test.advance('20 s');
+\o
+SELECT is((SELECT string_agg(status, ' ' ORDER BY started_at, run_id) FROM workflow.executions WHERE workflow_id = 'slow one'), 'Running', 'it still undoes');
+SELECT is((SELECT status FROM workflow.get_execution('patient')), 'Running', 'which the run in place of the other waits for');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+\o /dev/null
+SELECT workflow_test.advance('10 min');
+\o
+SELECT is((SELECT string_agg(status, ' ' ORDER BY started_at, run_id) FROM workflow.executions WHERE workflow_id = 'slow one'), 'Canceled Completed', 'then it starts its own');
+SELECT workflow_test.completed('patient', '{}');
+SELECT is_empty('SELECT * FROM pg_temp.faults()', 'history leads there');
+\o /dev/null
+SELECT workflow.start('slow child', workflow_id => 'slow one');
+SELECT workflow.start('patient', workflow_id => 'impatient');
+SELECT workflow_test.advance('5 s');
+\o
+SELECT workflow_test.failed('impatient', 'OW.WorkflowExecutionAlreadyStarted');
+
 \echo # Definitions
 CREATE FUNCTION pg_temp.problems(task jsonb) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(concat_ws(' ', severity, code, message), '; ' ORDER BY severity, message) FROM workflow.validate(jsonb_build_object('StartAt', 'T', 'States',
