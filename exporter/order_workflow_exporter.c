@@ -75,7 +75,7 @@ say(const char *format, ...)
 	va_end(arguments);
 	for (char *at = line; *at; at++)
 	{
-		if (*at == '\n')
+		if (*at == '\n' || *at == '\t')
 			*at = at[1] ? ' ' : '\0';
 	}
 	fprintf(stderr, PROGRAM ": %s\n", line);
