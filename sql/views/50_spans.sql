@@ -337,7 +337,9 @@ BEGIN ATOMIC
                                       ELSE '{"code": 0}' END))
                        ORDER BY s.started_at, s.run_id, s.kind <> 'Execution', s.span_id))))))
     FROM unnest(run_ids) AS r (run_id)
-    JOIN workflow.spans s ON s.shard_key = workflow.shard_key(r.run_id) AND s.run_id = r.run_id
+    CROSS JOIN LATERAL ( -- each by its key, whatever statistics say
+        SELECT x.* FROM workflow.spans x
+        WHERE x.shard_key = workflow.shard_key(r.run_id) AND x.run_id = r.run_id OFFSET 0) s
     CROSS JOIN LATERAL (SELECT s.status NOT IN ('Completed', 'ContinuedAsNew', 'Canceled', 'Rejected', 'Running') AS failed) f
     HAVING count(*) > 0;
 END;
