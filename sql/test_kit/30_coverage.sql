@@ -16,12 +16,30 @@ BEGIN ATOMIC
         FROM workflow.executions e
         JOIN workflow.definitions d ON d.workflow = e.workflow AND d.version = e.version
         WHERE e.workflow = coverage.workflow AND (e.version = coverage.version OR (coverage.version IS NULL AND d.is_current))
+    ), request AS MATERIALIZED (
+        -- signals and cancels that Tasks send to other workflows, which are no spans: the last that is heard of one before it is sent again
+        SELECT r.run_id, r.closed_at, h.event_id, h.event_type, h.state, coalesce(h.branch_id, 0) AS branch_id, h.attributes, k.is_asked,
+               count(*) FILTER (WHERE k.is_asked) OVER (PARTITION BY r.run_id, h.branch_id, h.state ORDER BY h.event_id) AS nth
+        FROM run r
+        CROSS JOIN LATERAL workflow.get_history(r.run_id) h
+        CROSS JOIN LATERAL (SELECT h.event_type LIKE '%Initiated' AND h.attributes ? 'attempt' AND NOT h.attributes ? 'compensation' AS is_asked) k
+        WHERE h.state IS NOT NULL AND h.event_type ~ '^(SignalExternal|RequestCancelExternal|ExternalWorkflow)'
     ), span AS MATERIALIZED (
-        SELECT r.run_id, r.closed_at, s.*,
+        SELECT r.run_id, r.closed_at, s.event_id, s.kind, s.state, s.branch_id, s.attempt, s.status, s.error,
                s.kind = 'State' OR (s.kind IN ('Activity', 'ChildWorkflow') AND s.attempt = 1) AS enters
         FROM run r
         CROSS JOIN LATERAL workflow.run_spans(r.run_id) s
         WHERE s.kind <> 'Execution'
+        UNION ALL
+        SELECT q.run_id, q.closed_at, q.event_id, 'Request', q.state, q.branch_id, a.attempt,
+               CASE WHEN f.error IS NULL THEN 'Completed' ELSE 'Failed' END, f.error, a.attempt = 1 AND NOT q.attributes ? 'reset'
+        FROM request q
+        CROSS JOIN LATERAL (SELECT (q.attributes ->> 'attempt')::int AS attempt) a
+        LEFT JOIN LATERAL (
+            SELECT x.attributes ->> 'error' AS error FROM request x
+            WHERE x.run_id = q.run_id AND x.branch_id = q.branch_id AND x.state = q.state AND x.nth = q.nth AND NOT x.is_asked
+            ORDER BY x.event_id DESC LIMIT 1) f ON true
+        WHERE q.is_asked
     ), numbered AS (
         SELECT p.*, count(*) FILTER (WHERE p.enters) OVER (PARTITION BY p.run_id, p.branch_id ORDER BY p.event_id) AS visit
         FROM span p WHERE p.kind <> 'Compensation'

@@ -21,7 +21,7 @@ SELECT workflow_test.mock_activity('Pay', '1');
 CREATE FUNCTION pg_temp.missing() RETURNS text LANGUAGE sql AS $$
 	SELECT coalesce(string_agg(concat_ws(' ', kind, state, target), ', ' ORDER BY n), '') FROM workflow_test.coverage('order') WHERE taken = 0 $$;
 \o
-SELECT plan(8);
+SELECT plan(10);
 SELECT is((SELECT count(*) FILTER (WHERE taken > 0) FROM workflow_test.coverage('order')), 0::bigint, 'nothing is taken at first');
 \o /dev/null
 SELECT workflow.start('order', '{"amount": 1}', 'small');
@@ -44,5 +44,23 @@ SELECT workflow_test.run();
 SELECT is(pg_temp.missing(), 'OnCancel Sorry', 'an error that no Catch names');
 SELECT workflow_test.covered('order', '{OnCancel}');
 SELECT matches(workflow_test.coverage_html('order'), '"not taken", "OnCancel -> Sorry"', 'a page tells it, too');
+-- Tasks that ask other workflows
+\o /dev/null
+SELECT workflow.register('parent', '{"StartAt": "Child", "States": {
+	"Child": {"Type": "Task", "Resource": "workflow:c", "Retry": [{"ErrorEquals": ["Busy"], "MaxAttempts": 1}],
+		"Catch": [{"ErrorEquals": ["Bad"], "ResultPath": null, "Next": "Sorry"}], "Next": "Tell"},
+	"Tell": {"Type": "Task", "Resource": "workflow:signal", "Parameters": {"WorkflowId": "x", "Signal": "s"}, "Next": "Done"},
+	"Done": {"Type": "Succeed"}, "Sorry": {"Type": "Pass", "End": true}}}');
+SELECT workflow_test.mock_workflow('c', '1', input => '{"good": true}');
+SELECT workflow_test.mock_workflow('c', error => 'Busy', times => 1);
+SELECT workflow_test.mock_workflow('c', error => 'Bad');
+SELECT workflow_test.mock_signal('x');
+SELECT workflow.start('parent', '{"good": true}', 'good');
+SELECT workflow_test.run();
+\o
+SELECT is((SELECT string_agg(concat_ws(' ', kind, state, target), ', ' ORDER BY n) FROM workflow_test.coverage('parent') WHERE taken = 0),
+	'Retry Child Child, Catch Child Sorry, State Sorry, End Sorry', 'a child that completes, and a signal');
+SELECT workflow.start('parent', '{}', 'bad'), workflow_test.run() \g /dev/null
+SELECT workflow_test.covered('parent');
 SELECT * FROM finish();
 ROLLBACK;
