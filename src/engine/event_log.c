@@ -21,7 +21,6 @@
 #include "store/run.h"
 #include "store/search_attribute.h"
 #include "store/store.h"
-#include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "worker/log_lines.h"
 
@@ -259,15 +258,10 @@ sentence_of(const Line *line)
 static const Jsonb *
 read_search_attributes(const OwLoadedRun *loaded)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext store;
 	Jsonb	   *attributes;
 
 	ow_store_open();
 	attributes = ow_search_attributes_read(loaded);
-	store = MemoryContextSwitchTo(caller);	/* the store's goes when it is closed */
-	attributes = attributes ? ow_json_copy(attributes) : NULL;
-	MemoryContextSwitchTo(store);
 	ow_store_close();
 	if (attributes == NULL || VARSIZE(attributes) > MAX_SEARCH_ATTRIBUTES)
 		return NULL;

@@ -167,6 +167,16 @@ delete_changed(const Holder *holder, const Jsonb *changes)
 	}
 }
 
+/* The run is looked at after the store was closed. */
+static void
+mark_searchable(OwLoadedRun *loaded)
+{
+	MemoryContext previous = MemoryContextSwitchTo(ow_store_caller_context());
+
+	loaded->options = ow_run_options_searchable(loaded->options, NULL);
+	MemoryContextSwitchTo(previous);
+}
+
 void
 ow_search_attributes_flush(List *runs)
 {
@@ -183,13 +193,13 @@ ow_search_attributes_flush(List *runs)
 		};
 
 		if (loaded->run.search_attributes != NULL && loaded->run.next_event_id > 1)
-			loaded->options = ow_run_options_searchable(loaded->options, NULL); /* history has them */
+			mark_searchable(loaded);	/* history has them */
 		if (changes == NULL)
 			continue;
 		delete_changed(&holder, changes);
 		add_rows(&holder, changes, &rows);
 		if (!ow_run_options_is_searchable(loaded->options))
-			loaded->options = ow_run_options_searchable(loaded->options, NULL);
+			mark_searchable(loaded);
 		loaded->run.search_changes = NULL;
 	}
 	ow_rows_write(&insert_attributes, "search_attribute", &rows);
@@ -203,7 +213,7 @@ ow_search_attributes_read(const OwLoadedRun *loaded)
 	};
 
 	return ow_run_options_is_searchable(loaded->options) && ow_store_execute(&read_attributes, values, NULL) == 1 ?
-		ow_json_copy(ow_store_jsonb(0, 1)) : NULL;
+		ow_store_jsonb(0, 1) : NULL;
 }
 
 void

@@ -196,6 +196,12 @@ ow_store_execute(OwStatement *statement, Datum *values, const char *nulls)
 	return SPI_processed;
 }
 
+MemoryContext
+ow_store_caller_context(void)
+{
+	return section.caller_context;
+}
+
 Datum
 ow_store_datum(uint64 row, int column, bool *isnull)
 {

@@ -44,7 +44,10 @@ extern Oid	ow_store_relation(const char *name);	/* workflow.<name>; InvalidOid w
  */
 extern uint64 ow_store_execute(OwStatement *statement, Datum *values, const char *nulls);
 
-/* Column of a result row, copied into the caller's context (the one before ow_store_open) */
+/* Where what outlives the store is allocated: the context that was current before ow_store_open */
+extern MemoryContext ow_store_caller_context(void);
+
+/* Column of a result row, copied into the caller's context */
 extern Datum ow_store_datum(uint64 row, int column, bool *isnull);
 extern char *ow_store_text(uint64 row, int column); /* NULL when null */
 extern Jsonb *ow_store_jsonb(uint64 row, int column);	/* NULL when null */

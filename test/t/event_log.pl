@@ -325,6 +325,20 @@ is_deeply(
 	},
 	'with its fields, and where it comes from');
 
+# Many runs in one transaction: each line has what is of its own run.
+as_app(
+	q{
+	SELECT count(workflow.start('orders', jsonb_build_object('order', 'together-' || n, 'customer', repeat('c', n), 'total', n, 'failures', n % 2,
+		'wait', 0), 'together-' || n))
+	FROM generate_series(1, 500) n});
+wait_until_closed('runs that were started together are done');
+my @together = map { $_->{parsed} } grep { ($_->{parsed}{workflow_id} // '') =~ /^together/ } lines();
+is(scalar(@together), 2 * 500 + 2 * 250, 'each has its lines');
+is_deeply(
+	[ map { $_->{search_attributes} } @together ],
+	[ map { { OrderID => $_->{workflow_id}, CustomerID => 'c' x $1, TotalAmount => $1 } if $_->{workflow_id} =~ /-(\d+)$/ } @together ],
+	'with the search attributes of the run');
+
 # Much in one transaction: bounded, and what is left out is counted.
 as_app(
 	q{
