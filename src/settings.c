@@ -10,8 +10,8 @@
 
 #include <limits.h>
 
-#include "engine/log_level.h"
 #include "miscadmin.h"
+#include "store/log_level.h"
 #include "utils/guc.h"
 
 #include "settings.h"

@@ -45,7 +45,7 @@ static const char own_query[] =
 
 /* One row's one value, in the context; NULL when it is null.  A cursor is of one statement only. */
 static Jsonb *
-query_value(const char *sql, bool read_only, MemoryContext context)
+query_value(const char *sql, MemoryContext context)
 {
 	Portal		portal;
 	Jsonb	   *value = NULL;
@@ -54,7 +54,7 @@ query_value(const char *sql, bool read_only, MemoryContext context)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, read_only, 0);
+	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, false, 0);
 	SPI_cursor_fetch(portal, true, 1);
 	if (SPI_processed > 0)
 	{
@@ -105,7 +105,7 @@ evaluate(const char *query, MemoryContext context)
 	JsonbValue	array;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	found = query_value(psprintf(own_query, query), false, context);
+	found = query_value(psprintf(own_query, query), context);
 	PopActiveSnapshot();
 	if (found == NULL)
 		return NULL;
@@ -147,29 +147,38 @@ evaluate_apart(const char *query, Jsonb **found, ErrorData **error)
 	return *error == NULL;
 }
 
-static void
-add_found(StringInfo found, const Jsonb *one)
+/* The elements of an array, NULL: none */
+static List *
+list_of(const Jsonb *array)
 {
-	appendStringInfo(found, "%s%s", found->len > 1 ? "," : "", ow_json_to_cstring(one));
+	List	   *list = NIL;
+	JsonbValue	value;
+	JsonbValue *elements;
+	int			count = 0;
+
+	if (array == NULL)
+		return NIL;
+	ow_json_as_value(array, &value);
+	elements = ow_json_elements(&value, &count);
+	for (int i = 0; i < count; i++)
+		list = lappend(list, ow_json_from_value(&elements[i]));
+	return list;
 }
 
-static void
-add_own(StringInfo found, const OwAlertRule *rule, const Jsonb *rows)
+static List *
+add_own(List *found, const OwAlertRule *rule, const Jsonb *rows)
 {
 	Jsonb	   *owner = ow_json_text(ow_api_role_name(rule->owner));
 	Jsonb	   *name = ow_json_text(rule->name);
-	JsonbValue	array;
-	JsonbValue *elements;
-	int			count;
+	ListCell   *cell;
 
-	ow_json_as_value(rows, &array);
-	elements = ow_json_elements(&array, &count);
-	for (int i = 0; i < count; i++)
-		add_found(found, ow_json_with_member(ow_json_with_member(ow_json_from_value(&elements[i]), "rule", name), "owner", owner));
+	foreach(cell, list_of(rows))
+		found = lappend(found, ow_json_with_member(ow_json_with_member(lfirst(cell), "rule", name), "owner", owner));
+	return found;
 }
 
-static void
-add_failed(StringInfo found, const OwAlertRule *rule, const ErrorData *error)
+static Jsonb *
+failed(const OwAlertRule *rule, const ErrorData *error)
 {
 	OwObject	facts;
 	OwObject	object;
@@ -183,18 +192,18 @@ add_failed(StringInfo found, const OwAlertRule *rule, const ErrorData *error)
 	ow_object_add_text(&object, "message", psprintf("alert rule \"%s\" raises an error: %s", rule->name, error->message));
 	ow_object_add(&object, "facts", ow_object_end(&facts));
 	ow_object_add_text(&object, "hint", "Its alerts stay as they are until it works again.");
-	add_found(found, ow_object_end(&object));
+	return ow_object_end(&object);
 }
 
 /* Of the rules of the caller; those that it has not made are checked by whoever has. */
-static void
-check_own_rules(OwAlertCheck *check, StringInfo found)
+static List *
+check_own_rules(OwAlertCheck *check, List *found)
 {
 	OwAlertRule *rules;
 	int			count;
 
 	if (!ow_session_is_of(check->caller))
-		return;
+		return found;
 	count = ow_alert_rules_of(check->caller, &rules);
 	check->checked = palloc(sizeof(char *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
@@ -204,13 +213,13 @@ check_own_rules(OwAlertCheck *check, StringInfo found)
 
 		if (rules[i].enabled && !evaluate_apart(rules[i].query, &rows, &error))
 		{
-			add_failed(found, &rules[i], error);
+			found = lappend(found, failed(&rules[i], error));
 			continue;
 		}
 		check->checked[check->nchecked++] = rules[i].name;
-		if (rows != NULL)
-			add_own(found, &rules[i], rows);
+		found = add_own(found, &rules[i], rows);
 	}
+	return found;
 }
 
 /* ---- all rules ---- */
@@ -218,25 +227,9 @@ check_own_rules(OwAlertCheck *check, StringInfo found)
 static void
 check_rules(OwAlertCheck *check)
 {
-	Jsonb	   *conditions = query_value(conditions_query, false, CurrentMemoryContext);
-	StringInfoData found;
+	List	   *found = list_of(query_value(conditions_query, CurrentMemoryContext));
 
-	initStringInfo(&found);
-	appendStringInfoChar(&found, '[');
-	if (conditions != NULL)
-	{
-		JsonbValue	array;
-		JsonbValue *elements;
-		int			count;
-
-		ow_json_as_value(conditions, &array);
-		elements = ow_json_elements(&array, &count);
-		for (int i = 0; i < count; i++)
-			add_found(&found, ow_json_from_value(&elements[i]));
-	}
-	check_own_rules(check, &found);
-	appendStringInfoChar(&found, ']');
-	check->found = ow_json_from_cstring(found.data);
+	check->found = ow_json_array(check_own_rules(check, found));
 }
 
 static void

@@ -9,11 +9,9 @@
 #include "postgres.h"
 
 #include "api/api.h"
-#include "commands/dbcommands.h"
 #include "engine/activity.h"
 #include "engine/clock.h"
-#include "engine/log_level.h"
-#include "machine/instant.h"
+#include "engine/event_log.h"
 #include "machine/json.h"
 #include "machine/redact.h"
 #include "miscadmin.h"
@@ -76,13 +74,7 @@ log_line(const OwRun *run, const OwActivityCall *call, const char *message, cons
 	ow_object_add(&object, "fields", fields);
 	if (call != NULL)
 	{
-		ow_object_add_text(&object, "time", ow_instant_format(ow_clock_now()));
-		ow_object_add_text(&object, "database", get_database_name(MyDatabaseId));
-		ow_object_add_text(&object, "owner", run->owner);
-		ow_object_add_text(&object, "workflow", run->workflow);
-		ow_object_add_int(&object, "version", run->version);
-		ow_object_add_text(&object, "workflow_id", run->workflow_id);
-		ow_object_add_text(&object, "run_id", ow_api_uuid_text(&run->run_id));
+		ow_event_log_add_run(&object, ow_clock_now(), run);
 		ow_object_add_text(&object, "state", call->state);
 		ow_object_add_text(&object, "activity", call->activity->name);
 		ow_object_add_int(&object, "attempt", call->attempt);
@@ -109,11 +101,7 @@ ow_log(PG_FUNCTION_ARGS)
 	if (IsBackgroundWorker && call != NULL)
 		ow_log_line_say(level, message, line);
 	else
-		ereport(level,
-				(errmsg_internal("%s", message),
-				 errdetail_internal("%s", line),
-				 errhidestmt(true),
-				 errhidecontext(true)));
+		ow_log_line_write(level, message, line);
 	PG_RETURN_VOID();
 }
 

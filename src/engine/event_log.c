@@ -11,13 +11,13 @@
 #include "commands/dbcommands.h"
 #include "engine/clock.h"
 #include "engine/event_log.h"
-#include "engine/log_level.h"
 #include "engine/observe.h"
 #include "machine/instant.h"
 #include "machine/json.h"
 #include "machine/redact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "store/log_level.h"
 #include "store/run.h"
 #include "store/search_attribute.h"
 #include "store/store.h"
@@ -209,6 +209,18 @@ add_texts(OwObject *object, const Line *line)
 	}
 }
 
+void
+ow_event_log_add_run(OwObject *object, TimestampTz time, const OwRun *run)
+{
+	ow_object_add_text(object, "time", ow_instant_format(time));
+	ow_object_add_text(object, "database", get_database_name(MyDatabaseId));
+	ow_object_add_text(object, "owner", run->owner);
+	ow_object_add_text(object, "workflow", run->workflow);
+	ow_object_add_int(object, "version", run->version);
+	ow_object_add_text(object, "workflow_id", run->workflow_id);
+	ow_object_add_text(object, "run_id", ow_uuid_to_cstring(&run->run_id));
+}
+
 static char *
 detail_of(const Line *line)
 {
@@ -219,13 +231,7 @@ detail_of(const Line *line)
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "event", event->type);
 	ow_object_add_int(&object, "event_id", event->event_id);
-	ow_object_add_text(&object, "time", ow_instant_format(event->time));
-	ow_object_add_text(&object, "database", get_database_name(MyDatabaseId));
-	ow_object_add_text(&object, "owner", run->owner);
-	ow_object_add_text(&object, "workflow", run->workflow);
-	ow_object_add_int(&object, "version", run->version);
-	ow_object_add_text(&object, "workflow_id", run->workflow_id);
-	ow_object_add_text(&object, "run_id", ow_uuid_to_cstring(&run->run_id));
+	ow_event_log_add_run(&object, event->time, run);
 	add_text(&object, "state", state_of(line));
 	if (event->branch != 0)
 		ow_object_add_int(&object, "branch_id", event->branch);

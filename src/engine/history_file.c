@@ -40,18 +40,12 @@ event_json(const OwHistoryEvent *event)
 static Jsonb *
 events_json(List *events)
 {
-	JsonbParseState *state = NULL;
+	List	   *all = NIL;
 	ListCell   *cell;
 
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	foreach(cell, events)
-	{
-		JsonbValue	value;
-
-		ow_json_as_value(event_json(lfirst(cell)), &value);
-		pushJsonbValue(&state, WJB_ELEM, &value);
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+		all = lappend(all, event_json(lfirst(cell)));
+	return ow_json_array(all);
 }
 
 Jsonb *

@@ -350,6 +350,23 @@ ow_json_elements(const JsonbValue *array, int *count)
 	return elements;
 }
 
+Jsonb *
+ow_json_array(const List *values)
+{
+	JsonbParseState *state = NULL;
+	ListCell   *cell;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	foreach(cell, values)
+	{
+		JsonbValue	value;
+
+		ow_json_as_value(lfirst(cell), &value);
+		(void) pushJsonbValue(&state, WJB_ELEM, &value);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}
+
 /* ---- building ---- */
 
 void

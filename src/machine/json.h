@@ -9,6 +9,7 @@
 #define OW_JSON_H
 
 #include "postgres.h"
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
 /* Whole values */
@@ -91,6 +92,9 @@ extern bool ow_json_value_element(const JsonbValue *array, int index, JsonbValue
 
 /* All elements, in one pass */
 extern JsonbValue *ow_json_elements(const JsonbValue *array, int *count);
+
+/* An array of these values: of Jsonb * */
+extern Jsonb *ow_json_array(const List *values);
 
 /*
  * Object builder: keys may come in any order; a later key replaces an earlier one.

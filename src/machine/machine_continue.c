@@ -123,14 +123,12 @@ ow_machine_take_over(OwMachine *machine, const OwInput *input)
 Jsonb *
 ow_machine_carried_compensations(const OwRun *run)
 {
-	JsonbParseState *state = NULL;
+	List	   *carried = NIL;
 	ListCell   *cell;
 
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	foreach(cell, run->compensations)
 	{
 		const OwRecordedCompensation *compensation = lfirst(cell);
-		JsonbValue	value;
 		OwObject	object;
 
 		ow_object_begin(&object);
@@ -138,8 +136,7 @@ ow_machine_carried_compensations(const OwRun *run)
 		ow_object_add_text(&object, "activity", compensation->activity);
 		ow_object_add(&object, "input", compensation->input);
 		ow_object_add(&object, "compensates", compensation->compensates);
-		ow_json_as_value(ow_object_end(&object), &value);
-		pushJsonbValue(&state, WJB_ELEM, &value);
+		carried = lappend(carried, ow_object_end(&object));
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+	return ow_json_array(carried);
 }

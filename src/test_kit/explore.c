@@ -32,15 +32,6 @@ happens(OwExplore *explore, double probability)
 
 /* ---- scripts ---- */
 
-static int64
-milliseconds(const char *interval)
-{
-	Interval   *value = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(interval),
-															  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-
-	return value->time / 1000 + ((int64) value->day + (int64) value->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000;
-}
-
 static void
 raise_invalid(const Jsonb *json, const char *what)
 {
@@ -62,35 +53,26 @@ add_command(OwTestKit *kit, TimestampTz at, const char *sql, OwDecision *decisio
 static void
 decide_command(OwTestKit *kit, OwDecision *decision)
 {
-	char	   *at = ow_json_get_string(decision->json, "at");
-	char	   *after = ow_json_get_string(decision->json, "after");
+	int64		at = ow_mock_read_interval(decision->json, "at", OW_UNSET);
 	char	   *then = ow_json_get_string(decision->json, "then");
 	TimestampTz begin = kit->explore->began_at;
-	TimestampTz when = at ? ow_instant_add_ms(begin, milliseconds(at)) : begin - 1;
+	TimestampTz when = at == OW_UNSET ? begin - 1 : ow_instant_add_ms(begin, at);
 
 	add_command(kit, when, ow_json_get_string(decision->json, "command"), decision);
 	if (then != NULL)
-		add_command(kit, ow_instant_add_ms(Max(when, begin), after ? milliseconds(after) : 0), then, decision);
+		add_command(kit, ow_instant_add_ms(Max(when, begin), ow_mock_read_interval(decision->json, "after", 0)), then, decision);
 }
 
-/* A mock from the members that those of mock_activity have; without any, success */
+/* A mock from the members that answers have; without any, success */
 static OwMock *
 make_mock(OwMockKind kind, const char *name, const Jsonb *json)
 {
 	OwMock	   *mock = palloc0(sizeof(OwMock));
 	OwMockAnswer *answer = palloc0(sizeof(OwMockAnswer));
-	char	   *duration = ow_json_get_string(json, "duration");
-	JsonbValue	flag;
 
-	answer->result = ow_json_get(json, "result");
+	ow_mock_read_answer(json, answer);
 	if (answer->result == NULL)
 		answer->result = ow_json_empty_object();
-	answer->error = ow_json_get_string(json, "error");
-	answer->message = ow_json_get_string(json, "message");
-	answer->details = ow_json_get(json, "details");
-	answer->non_retryable = ow_json_member(json, "non_retryable", &flag) && flag.type == jbvBool && flag.val.boolean;
-	answer->next_retry_delay_ms = OW_UNSET;
-	answer->duration_ms = duration ? milliseconds(duration) : 0;
 	mock->kind = kind;
 	mock->match.name = pstrdup(name);
 	mock->answers = 1;
@@ -109,7 +91,7 @@ seconds(int64 ms)
 static Jsonb *
 describe_answer(const OwMock *mock)
 {
-	const OwMockAnswer *answer = &mock->answer[mock->answers == 1 ? 0 : mock->used];
+	const OwMockAnswer *answer = ow_mock_next_answer(mock);
 	OwObject	object;
 
 	ow_object_begin(&object);
@@ -142,8 +124,7 @@ decide_call(OwTestKit *kit, OwDecision *decision, OwMockKind kind, const char *n
 		raise_invalid(decision->json, "\"call\" must be a number from 1");
 	decision->call = (int) number;
 	decision->mock = make_mock(kind, name, decision->json);
-	if (kind == OW_MOCK_ACTIVITY && decision->mock->answer->duration_ms > 0)
-		kit->takes_time = true;
+	kit->takes_time |= ow_mock_takes_time(decision->mock);
 }
 
 OwDecision *

@@ -3,9 +3,9 @@
  *		What happens to a run that is explored: decided by a script, or drawn.
  *
  * A decision is an object: {"activity", "call", …} or {"workflow", "call", …} says how the n-th call of an activity or
- * child ends, with the members "result", "error", "message", "details", "non_retryable" and "duration" of a mock;
- * {"at", "command"} executes a statement at a time (without "at": when the run has been started, before it begins), and
- * "then" another, "after" so long.  What no decision is about goes as the mocks of the test say, and well without.
+ * child ends, with the members of a mock's answer; {"at", "command"} executes a statement at a time (without "at": when
+ * the run has been started, before it begins), and "then" another, "after" so long.  What no decision is about goes as
+ * the mocks of the test say, and well without.
  *
  * An exploration stands for a test in a test: it has a kit of its own, with the mocks and commands of the outer one.
  * The SQL function workflow_test.explore rolls back what its runs do to tables.

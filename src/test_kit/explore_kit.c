@@ -2,7 +2,7 @@
  * explore_kit.c
  *		SQL-callable: an exploration begins, tells of itself, and ends.
  *
- * For sql/test_kit/40_explore.sql, which makes menus of definitions, and scripts shorter.
+ * For sql/test_kit/45_explore.sql, which makes menus of definitions, and scripts shorter.
  */
 #include "postgres.h"
 
@@ -159,31 +159,6 @@ exploration(void)
 	return kit;
 }
 
-/* An array of what the list has */
-static JsonbValue *
-gather(JsonbParseState **state, List *elements)
-{
-	ListCell   *cell;
-
-	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	foreach(cell, elements)
-	{
-		JsonbValue	value;
-
-		ow_json_as_value(lfirst(cell), &value);
-		pushJsonbValue(state, WJB_ELEM, &value);
-	}
-	return pushJsonbValue(state, WJB_END_ARRAY, NULL);
-}
-
-static Jsonb *
-array_of(List *elements)
-{
-	JsonbParseState *state = NULL;
-
-	return ow_json_from_value(gather(&state, elements));
-}
-
 /* The decisions that made a difference */
 static Jsonb *
 script_of(const OwExplore *explore)
@@ -198,7 +173,7 @@ script_of(const OwExplore *explore)
 		if (decision->used)
 			used = lappend(used, decision->json);
 	}
-	return array_of(used);
+	return ow_json_array(used);
 }
 
 static Jsonb *
@@ -215,7 +190,7 @@ answers_of(const OwExplore *explore)
 													   ow_mock_kind_name(answer->kind),
 													   ow_json_text(answer->name)));
 	}
-	return array_of(answers);
+	return ow_json_array(answers);
 }
 
 /* _explored(): the script that has been followed, the answers to all calls, and whether the run went on for too long */

@@ -145,8 +145,12 @@ extern void ow_test_kit_set(OwTestKit *another);
 /* mock_options.c: what SQL gives as a jsonb object */
 extern const char *ow_mock_kind_name(OwMockKind kind);
 extern void ow_mock_read_match(const Jsonb *options, OwCallMatch *match);
+extern void ow_mock_read_answer(const Jsonb *options, OwMockAnswer *answer);
 extern int64 ow_mock_read_interval(const Jsonb *options, const char *key, int64 missing);
 extern int	ow_mock_read_int(const Jsonb *options, const char *key, int missing);
+
+/* Is it of an activity, one of whose calls may take time? */
+extern bool ow_mock_takes_time(const OwMock *mock);
 
 /* mock_match.c */
 extern bool ow_mock_matches(const OwCallMatch *match, const OwMockedCall *call);
@@ -154,7 +158,8 @@ extern bool ow_mock_matches(const OwCallMatch *match, const OwMockedCall *call);
 /* The first that matches and has uses left; NULL */
 extern OwMock *ow_mock_find(const OwTestKit *kit, const OwMockedCall *call);
 
-/* What it says this time: uses it up */
+/* What it says this time; taking it uses it up */
+extern const OwMockAnswer *ow_mock_next_answer(const OwMock *mock);
 extern const OwMockAnswer *ow_mock_take_answer(OwMock *mock);
 
 /* Warn of names of mocks and the like that nothing here has. */

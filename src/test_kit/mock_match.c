@@ -75,9 +75,15 @@ ow_mock_find(const OwTestKit *kit, const OwMockedCall *call)
 }
 
 const OwMockAnswer *
+ow_mock_next_answer(const OwMock *mock)
+{
+	return &mock->answer[mock->answers == 1 ? 0 : mock->used];
+}
+
+const OwMockAnswer *
 ow_mock_take_answer(OwMock *mock)
 {
-	const OwMockAnswer *answer = &mock->answer[mock->answers == 1 ? 0 : mock->used];
+	const OwMockAnswer *answer = ow_mock_next_answer(mock);
 
 	mock->used++;
 	if (mock->left > 0)

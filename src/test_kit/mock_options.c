@@ -151,8 +151,8 @@ check_one_outcome(const OwMockAnswer *answer)
 				 errmsg("error must not be empty")));
 }
 
-static void
-read_answer(const Jsonb *options, OwMockAnswer *answer)
+void
+ow_mock_read_answer(const Jsonb *options, OwMockAnswer *answer)
 {
 	answer->result = read_json(options, "result");
 	answer->error = read_text(options, "error");
@@ -207,7 +207,7 @@ read_answers(const Jsonb *options, OwMock *mock)
 	{
 		mock->answers = 1;
 		mock->answer = palloc0(sizeof(OwMockAnswer));
-		read_answer(options, mock->answer);
+		ow_mock_read_answer(options, mock->answer);
 		return;
 	}
 	mock->answers = ow_json_value_is_array(&array) ? ow_json_value_count(&array) : 0;
@@ -238,8 +238,19 @@ read_answers(const Jsonb *options, OwMock *mock)
 
 		(void) ow_json_value_element(&array, i, &answer);
 		check_answer_keys(&answer, i + 1);
-		read_answer(ow_json_from_value(&answer), &mock->answer[i]);
+		ow_mock_read_answer(ow_json_from_value(&answer), &mock->answer[i]);
 	}
+}
+
+bool
+ow_mock_takes_time(const OwMock *mock)
+{
+	for (int i = 0; i < mock->answers; i++)
+	{
+		if (mock->answer[i].duration_ms > 0 || mock->answer[i].never)
+			return mock->kind == OW_MOCK_ACTIVITY;
+	}
+	return false;
 }
 
 /* _mock(kind text, name text, options jsonb) */
@@ -262,8 +273,7 @@ ow_test_mock(PG_FUNCTION_ARGS)
 	mock->match.name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	mock->left = ow_mock_read_int(options, "times", -1);
 	read_answers(options, mock);
-	for (int i = 0; i < mock->answers; i++)
-		kit->takes_time |= kind == OW_MOCK_ACTIVITY && (mock->answer[i].duration_ms > 0 || mock->answer[i].never);
+	kit->takes_time |= ow_mock_takes_time(mock);
 	kit->mocks = lappend(kit->mocks, mock);
 	kit->names_unchecked = true;
 	MemoryContextSwitchTo(previous);

@@ -104,21 +104,25 @@ ow_log_lines_forget(int mark)
 	ow_notes_cut(&said, mark);
 }
 
+void
+ow_log_line_write(int level, const char *message, const char *detail)
+{
+	ereport(level,
+			(errmsg_internal("%s", message),
+			 errdetail_internal("%s", detail),
+			 errhidestmt(true),
+			 errhidecontext(true)));
+}
+
 static void
 write_line(const Line *line)
 {
 	if (line->message != NULL)
-		ereport(line->level,
-				(errmsg_internal("%s", line->message),
-				 errdetail_internal("%s", line->detail),
-				 errhidestmt(true),
-				 errhidecontext(true)));
+		ow_log_line_write(line->level, line->message, line->detail);
 	else
-		ereport(LOG_SERVER_ONLY,
-				(errmsg_internal("%d more lines about workflows are not written", line->lost),
-				 errdetail_internal("{\"event\": \"LinesNotWritten\", \"lines\": %d}", line->lost),
-				 errhidestmt(true),
-				 errhidecontext(true)));
+		ow_log_line_write(LOG_SERVER_ONLY,
+						  psprintf("%d more lines about workflows are not written", line->lost),
+						  psprintf("{\"event\": \"LinesNotWritten\", \"lines\": %d}", line->lost));
 }
 
 /* The transaction has committed: an error would take the server down. */

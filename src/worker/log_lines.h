@@ -13,6 +13,9 @@ extern void ow_log_lines_init(void);
 /* A sentence for people, and for programs a JSON document in one line */
 extern void ow_log_line_add(const char *message, const char *detail);
 
+/* Writes one there and then. */
+extern void ow_log_line_write(int level, const char *message, const char *detail);
+
 /*
  * What an activity says, at a level of ereport: written when the top transaction commits, also if what the activity did
  * is rolled back then.  A mark is how much was said before what is rolled back only to be done again.

@@ -1,6 +1,7 @@
 /*
  * notes.c
- *		What a transaction keeps in mind for its end: debts to others, what circuit breakers and metrics are to learn.
+ *		What a transaction keeps in mind for its end: debts to others, what circuit breakers and metrics are to
+ *		learn, lines of the log.
  *
  * Entries are in the order in which they were made, each with its subtransaction's nest level.  So those of a
  * subtransaction, and of the ones released into it, are an array's tail: on abort it is cut off, on release it gets the

@@ -41,4 +41,4 @@ extern void *ow_notes_add(OwNotes *notes);
 /* Forgets all but the first ones, without telling the owner. */
 extern void ow_notes_cut(OwNotes *notes, int count);
 
-#endif
+#endif							/* OW_NOTES_H */

@@ -1,7 +1,7 @@
 -- workflow_test.explore: definitions with planted faults, what is found, and that nothing is left behind.
 SET client_min_messages = error;	-- no warnings of activities that are not registered
 BEGIN;
-SELECT plan(41);
+SELECT plan(43);
 \o /dev/null
 SELECT workflow_test.begin('2030-05-01');
 \ir ../../examples/testing/order_saga.sql
@@ -121,6 +121,10 @@ SELECT workflow_test.begin('2030-05-01') \g /dev/null
 -- ---- scripts ----
 SELECT is((status, invariant)::text, '(Completed,)', 'an empty script is a run in which nothing happens')
 FROM workflow_test.explore_script('late', '{}', '[]');
+SELECT is((status, invariant)::text, '(Completed,)', 'calls are answered as by mocks: computed, say')
+FROM workflow_test.explore_script('late', '{}', '[{"activity": "Pay", "call": 1, "compute": "jsonb_build_object(''paid'', 1)"}]');
+SELECT throws_ok($$SELECT * FROM workflow_test.explore_script('late', '{}', '[{"activity": "Pay", "call": 1, "error": "Busy", "never": true}]')$$, '22023',
+	'a mock answers with one of result, error, compute and never', 'and checked as those are');
 SELECT is((status, invariant)::text, '(Canceled,)', 'a script is followed')
 FROM workflow_test.explore_script('late', '{}', '[{"activity": "Pay", "call": 1, "error": "Busy"}, {"at": "1 s", "command": "SELECT workflow.cancel(''explored'')"}]');
 SELECT is(used, '[{"call": 1, "error": "Busy", "activity": "Pay"}]', 'what made no difference is left out')
