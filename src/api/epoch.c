@@ -5,11 +5,11 @@
 #include "postgres.h"
 
 #include "api/api.h"
-#include "engine/identity.h"
 #include "errors.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "store/epoch.h"
+#include "store/identity.h"
 #include "store/release.h"
 #include "store/store.h"
 #include "utils/acl.h"

@@ -6,9 +6,9 @@
 
 #include "api/api.h"
 #include "engine/history.h"
-#include "engine/identity.h"
 #include "errors.h"
 #include "miscadmin.h"
+#include "store/identity.h"
 #include "store/run.h"
 #include "store/store.h"
 #include "utils/acl.h"

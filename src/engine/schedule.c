@@ -13,10 +13,10 @@
 
 #include "access/xact.h"
 #include "engine/clock.h"
-#include "engine/identity.h"
 #include "engine/schedule.h"
 #include "machine/instant.h"
 #include "miscadmin.h"
+#include "store/identity.h"
 #include "store/schedule.h"
 #include "store/start.h"
 #include "utils/builtins.h"

@@ -90,6 +90,14 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE stranger LOGIN});
 $node->safe_psql('postgres', "SET ROLE shop;\n" . slurp_file("$here/prometheus.sql"));
 
+# ---- alerts inside and outside ----
+
+my %severities = slurp_file("$examples/order_workflow.rules.yml") =~ /- alert: OrderWorkflow(\w+).*?severity: (\w+)/sg;
+my %inside = $node->safe_psql('postgres', 'SELECT name, lower(severity) FROM workflow.alert_rules') =~ /^(\w+)\|(\w+)$/mg;
+my @shared = sort grep { $inside{$_} } keys %severities;
+is("@shared", 'BacklogAge CompensationFailed HeartbeatMisses RetryStorm ScheduleMissed Stuck VacuumHeldBack', 'what both find has one name');
+is_deeply({ map { $_ => $severities{$_} } @shared }, { map { $_ => $inside{$_} } @shared }, '... and one severity');
+
 # ---- the exporter ----
 
 # Starts one; gives its process, the port, and where what it says goes.
