@@ -25,7 +25,7 @@ while
 			SELECT closed_at, run_id, request
 			FROM workflow.otlp_page(:'since', nullif(:'run', '')::uuid, :'until', :page) WHERE request IS NOT NULL
 		SQL
-	)
+	) || exit # in a condition, set -e does not
 	[[ -n $next ]]
 do
 	IFS=$'\t' read -r since run spans <<<"$next"

@@ -434,11 +434,12 @@ read_options(int argc, char **argv)
 				exit(0);
 			default:
 				/* getopt has said what is wrong */
+				fputs("Try \"order_workflow_exporter --help\".\n", stderr);
 				exit(2);
 		}
 	}
 	if (optind < argc)
-		fail("there are options only, and this is none", argv[optind]);
+		fail("there are options only, such as --dbname, and this is none", argv[optind]);
 }
 
 /* "ADDRESS:PORT" as a socket's address, to be freed with freeaddrinfo */
@@ -478,7 +479,10 @@ start_daemon(void)
 												 MHD_OPTION_END);
 
 	if (daemon == NULL)
-		fail("cannot listen on", settings.listen);
+	{
+		say("cannot listen on %s: %s", settings.listen, strerror(errno));
+		exit(1);
+	}
 	freeaddrinfo(address);
 	return daemon;
 }

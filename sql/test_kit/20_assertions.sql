@@ -76,13 +76,14 @@ COMMENT ON FUNCTION workflow_test.activities_called(text, text[]) IS
 CREATE FUNCTION workflow_test.state_path(workflow_id text, states text[])
 RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     SELECT workflow_test._is(
+        CASE WHEN EXISTS (SELECT FROM workflow.get_execution(workflow_id)) THEN
         ARRAY(SELECT h.state FROM workflow.get_history(workflow_id) h
               WHERE h.event_type = 'StateEntered'
                  OR (h.event_type IN ('ActivityTaskScheduled', 'StartChildWorkflowExecutionInitiated',
                                       'SignalExternalWorkflowExecutionInitiated',
                                       'RequestCancelExternalWorkflowExecutionInitiated') AND h.attributes -> 'attempt' = '1'
                      AND NOT h.attributes ?| '{compensation,reset}')
-              ORDER BY h.event_id),
+              ORDER BY h.event_id) END,
         states, format('workflow %s went through its states', workflow_id))
 $$;
 COMMENT ON FUNCTION workflow_test.state_path(text, text[]) IS 'Asserts the states a workflow entered, in order';
@@ -91,13 +92,14 @@ CREATE FUNCTION workflow_test.compensated(workflow_id text, activities text[])
 RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     WITH history AS (SELECT * FROM workflow.get_history(workflow_id))
     SELECT workflow_test._is(
+        CASE WHEN EXISTS (SELECT FROM workflow.get_execution(workflow_id)) THEN
         ARRAY(SELECT (SELECT scheduled.attributes ->> 'activity' FROM history scheduled
                       WHERE scheduled.event_type = 'ActivityTaskScheduled' AND scheduled.event_id < completed.event_id
                         AND scheduled.attributes -> 'compensation' = completed.attributes -> 'compensation'
                       ORDER BY scheduled.event_id DESC LIMIT 1)
               FROM history completed
               WHERE completed.event_type = 'ActivityTaskCompleted' AND completed.attributes ? 'compensation'
-              ORDER BY completed.event_id),
+              ORDER BY completed.event_id) END,
         activities, format('workflow %s was compensated', workflow_id))
 $$;
 COMMENT ON FUNCTION workflow_test.compensated(text, text[]) IS

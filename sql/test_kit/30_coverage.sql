@@ -93,15 +93,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION workflow_test.coverage(text, int) IS 'What of a definition tests have been through';
 
--- covered: passes when tests have been through all of a definition, and tells what is missing
+-- covered: passes when tests have been through all of a definition, and tells what is missing; of a workflow that is not there, it fails
 --   except  kinds that need not be, {OnCancel,OnTimeout} say
 CREATE FUNCTION workflow_test.covered(workflow text, except_kinds text[] DEFAULT '{}') RETURNS SETOF text
     LANGUAGE sql
 BEGIN ATOMIC
-    SELECT workflow_test._ok(count(*) = 0, format('tests go through all of %s', workflow),
-                             string_agg(concat_ws(' ', 'not taken:', c.kind, c.state, '-> ' || c.target, '(' || c.label || ')'), E'\n' ORDER BY c.n))
-    FROM workflow_test.coverage(workflow) c
-    WHERE c.taken = 0 AND c.kind <> ALL (except_kinds);
+    SELECT workflow_test._ok(count(*) > 0 AND count(*) FILTER (WHERE c.missing) = 0, format('tests go through all of %s', workflow),
+                             CASE WHEN count(*) = 0 THEN format('there is no workflow "%s"', workflow)
+                                  ELSE string_agg(concat_ws(' ', 'not taken:', c.kind, c.state, '-> ' || c.target, '(' || c.label || ')'), E'\n' ORDER BY c.n)
+                                           FILTER (WHERE c.missing) END)
+    FROM (SELECT i.*, i.taken = 0 AND i.kind <> ALL (except_kinds) AS missing FROM workflow_test.coverage(workflow) i) c;
 END;
 COMMENT ON FUNCTION workflow_test.covered(text, text[]) IS 'Passes when tests have been through all of a definition';
 

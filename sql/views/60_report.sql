@@ -342,7 +342,8 @@ DECLARE
 BEGIN
     SELECT e.run_id INTO run_id FROM workflow.get_execution(report_html.workflow_id) e;
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'OW005', MESSAGE = format('workflow id "%s" has no run', report_html.workflow_id);
+        RAISE EXCEPTION USING ERRCODE = 'OW005', MESSAGE = format('workflow id "%s" has no run', report_html.workflow_id),
+              HINT = 'It was never started, or you may not see it.';
     END IF;
     RETURN workflow.report_html(run_id);
 END

@@ -72,9 +72,21 @@ query_value(const char *sql, MemoryContext context)
 	return value;
 }
 
+/* Shows an error in the query as one there, and not in ours around it */
 static void
 query_error(void *query)
 {
+	int			before = strstr(own_query, "%s") - own_query;
+	int			position = getinternalerrposition();
+	bool		within = position > before && position <= before + pg_mbstrlen(query);
+
+	if (position > 0)
+	{
+		internalerrposition(within ? position - before : 0);
+		internalerrquery(within ? query : NULL);
+	}
+	if (position > 0 && (!within || geterrcode() == ERRCODE_SYNTAX_ERROR))
+		errhint("The query is one SELECT without a semicolon, which gives a column \"subject\"; \"since\" is a time, if it gives that.");
 	errcontext("query of an alert rule: %s", (const char *) query);
 }
 

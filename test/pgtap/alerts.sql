@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.open() RETURNS TABLE (rule text, owner text, subject tex
 	SELECT a.rule, a.owner::text, a.subject FROM workflow.alerts a WHERE a.resolved_at IS NULL AND a.rule <> 'VacuumHeldBack' $$;
 SELECT workflow_test.begin('2030-01-01 00:00:00+00');
 \o
-SELECT plan(92);
+SELECT plan(94);
 
 SELECT is_empty('SELECT * FROM workflow.alert_conditions', 'nothing is wrong');
 SELECT is(pg_temp.check_as('regress_alerted'), '0 0 0', 'nothing is found');
@@ -213,6 +213,18 @@ SELECT lives_ok($$SELECT workflow.create_alert_rule('LowStock', 'SELECT item AS 
 SELECT throws_ok($$SELECT workflow.create_alert_rule('LowStock', 'SELECT 1 AS subject')$$, '42710', 'there is an alert rule "LowStock" already');
 SELECT throws_ok($$SELECT workflow.create_alert_rule('Stuck', 'SELECT 1 AS subject')$$, '42710', 'there is an alert rule "Stuck" already');
 SELECT throws_ok($$SELECT workflow.create_alert_rule('x', 'SELECT 1 AS object')$$, '42703', NULL, 'it needs a subject');
+CREATE FUNCTION pg_temp.says(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    hint text;
+BEGIN
+    PERFORM workflow.create_alert_rule('x', query);
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    RETURN format('%s (%s)', SQLERRM, hint);
+END $$;
+SELECT is(pg_temp.says('SELECT 1 AS object'),
+    'column q.subject does not exist (The query is one SELECT without a semicolon, which gives a column "subject"; "since" is a time, if it gives that.)', 'and says so');
+SELECT is(pg_temp.says('SELECT 1 AS subject FROM nowhere'), 'relation "nowhere" does not exist ()', 'which is not said of errors in the query itself');
 SELECT throws_ok($$SELECT workflow.create_alert_rule('x', 'SELECT 1 AS subject) q) x; DELETE FROM public.stock; SELECT 1 FROM (SELECT 1 FROM (SELECT 1 AS subject')$$, '22023', 'the query of an alert rule must be one SELECT');
 INSERT INTO public.stock VALUES ('pear', 1), ('plum', 9), (NULL, 0);
 SELECT is((SELECT format('%s %s %s', c.opened, c.still_open, c.resolved) FROM workflow.check_alerts() c), '1 0 0', 'it opens');

@@ -21,7 +21,7 @@ SELECT workflow_test.mock_activity('Pay', '1');
 CREATE FUNCTION pg_temp.missing() RETURNS text LANGUAGE sql AS $$
 	SELECT coalesce(string_agg(concat_ws(' ', kind, state, target), ', ' ORDER BY n), '') FROM workflow_test.coverage('order') WHERE taken = 0 $$;
 \o
-SELECT plan(10);
+SELECT plan(16);
 SELECT is((SELECT count(*) FILTER (WHERE taken > 0) FROM workflow_test.coverage('order')), 0::bigint, 'nothing is taken at first');
 \o /dev/null
 SELECT workflow.start('order', '{"amount": 1}', 'small');
@@ -43,6 +43,8 @@ SELECT workflow_test.run();
 \o
 SELECT is(pg_temp.missing(), 'OnCancel Sorry', 'an error that no Catch names');
 SELECT workflow_test.covered('order', '{OnCancel}');
+SELECT c.* FROM workflow_test.covered('order') a, check_test(a, false, 'what is missing', 'tests go through all of order', 'not taken: OnCancel -> Sorry') c;
+SELECT c.* FROM workflow_test.covered('ordre') a, check_test(a, false, 'a misspelt workflow', 'tests go through all of ordre', 'there is no workflow "ordre"') c;
 SELECT matches(workflow_test.coverage_html('order'), '"not taken", "OnCancel -> Sorry"', 'a page tells it, too');
 -- Tasks that ask other workflows
 \o /dev/null

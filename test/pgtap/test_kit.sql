@@ -1,6 +1,6 @@
 -- The test kit itself: what a test may do before there is anything to run.
 BEGIN;
-SELECT plan(42);
+SELECT plan(44);
 
 SELECT workflow_test.begin('2030-05-01 12:00:00+00');
 SELECT workflow.register('test_kit.unwritten', $asl${
@@ -195,5 +195,7 @@ SELECT throws_ok($$SELECT workflow_test.call_activity('test_kit.Add', attempt =>
 SELECT throws_ok($$SELECT workflow_test.call_activity(NULL)$$, '22004', 'activity, input, attempt and workflow_id must not be null', 'something must be called');
 SELECT is_empty('SELECT * FROM workflow_test.calls()', 'no run has called it');
 
+SELECT * FROM check_test(workflow_test.state_path('nobody', '{}'), false, 'a misspelt workflow id went through nothing');
+SELECT * FROM check_test(workflow_test.compensated('nobody', '{}'), false, 'and has undone nothing');
 SELECT * FROM finish();
 ROLLBACK;

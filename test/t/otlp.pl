@@ -81,6 +81,11 @@ sub export
 }
 
 isnt(export('http://127.0.0.1:1/'), 0, 'nobody takes them');
+{
+	$node->safe_psql('postgres', 'CREATE ROLE no_reader LOGIN');
+	local $ENV{PGUSER} = 'no_reader';
+	isnt(export(), 0, 'nor are they given to who may not read them');
+}
 is(export(), 0, 'the collector takes all');
 is(export(), 0, 'and nothing more');
 kill 'TERM', $pid;

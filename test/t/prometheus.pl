@@ -138,11 +138,11 @@ command_like([ 'order_workflow_exporter', '-V' ], qr/^order_workflow_exporter \d
 command_fails_like([ 'order_workflow_exporter', '--listen', $_ ], qr/--listen is ADDRESS:PORT, not: \Q$_\E/, "no place to listen: \"$_\"")
   foreach '2112', 'localhost:http:x', '127.0.0.1:';
 command_fails_like([ 'order_workflow_exporter', '--timeout', $_ ], qr/--timeout is a number of seconds/, "no timeout: \"$_\"") foreach '0', '5s';
-command_fails_like([ 'order_workflow_exporter', 'postgres' ], qr/there are options only/, 'no argument');
+command_fails_like([ 'order_workflow_exporter', 'postgres' ], qr/there are options only, such as --dbname/, 'no argument');
 
 my $exporter = start_exporter('watch');
 my $url = $exporter->{url};
-command_fails_like([ 'order_workflow_exporter', '--listen', $url =~ s/.*\///r ], qr/cannot listen on/, 'a port that is taken');
+command_fails_like([ 'order_workflow_exporter', '--listen', $url =~ s/.*\///r ], qr/cannot listen on \S+: Address already in use/, 'a port that is taken');
 
 is($http->get("$url/healthz")->{content}, "ok\n", 'it is alive');
 is($http->get("$url/other")->{status}, 404, 'there is nothing else');
