@@ -301,7 +301,7 @@ COMMENT ON FUNCTION workflow.otlp_attributes(jsonb) IS 'Attributes as OpenTeleme
 -- Names are those of OpenTelemetry's semantic conventions where there is one: error.type, exception.type, exception.message.
 -- Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
 CREATE FUNCTION workflow.otlp_request(run_ids uuid[]) RETURNS jsonb
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE sql STABLE
     SET jit = off
 BEGIN ATOMIC
     SELECT jsonb_build_object('resourceSpans', jsonb_build_array(jsonb_build_object(
@@ -314,7 +314,7 @@ BEGIN ATOMIC
                        'name', s.name, 'kind', 1,
                        'startTimeUnixNano', workflow.unix_nanos(s.started_at),
                        'endTimeUnixNano', workflow.unix_nanos(coalesce(s.ended_at, s.started_at)),
-                       'attributes', workflow.otlp_attributes(coalesce(s.attributes, '{}') || jsonb_build_object(
+                       'attributes', workflow.otlp_attributes(h.said || jsonb_build_object(
                            'workflow.id', s.workflow_id, 'workflow.run_id', s.run_id, 'workflow.name', s.workflow,
                            'workflow.version', s.version, 'workflow.span_kind', s.kind, 'workflow.state', s.state,
                            'workflow.activity', s.activity, 'workflow.attempt', s.attempt, 'workflow.status', s.status,
@@ -341,6 +341,10 @@ BEGIN ATOMIC
         SELECT x.* FROM workflow.spans x
         WHERE x.shard_key = workflow.shard_key(r.run_id) AND x.run_id = r.run_id OFFSET 0) s
     CROSS JOIN LATERAL (SELECT s.status NOT IN ('Completed', 'ContinuedAsNew', 'Canceled', 'Rejected', 'Running') AS failed) f
+    -- what has been said leaves the database: without what the definition hides, as it is in events
+    CROSS JOIN LATERAL (SELECT CASE WHEN s.attributes IS NOT NULL THEN
+                                        workflow.redacted(s.workflow, s.version, jsonb_build_object('said', s.attributes), true)->'said' END) x (said)
+    CROSS JOIN LATERAL (SELECT CASE WHEN jsonb_typeof(x.said) = 'object' THEN x.said ELSE '{}' END) h (said)
     HAVING count(*) > 0;
 END;
 COMMENT ON FUNCTION workflow.otlp_request(uuid[]) IS 'Spans of these runs, as an OTLP/JSON request';
@@ -350,7 +354,7 @@ COMMENT ON FUNCTION workflow.otlp_request(uuid[]) IS 'Spans of these runs, as an
 --                 then is found by its time, too: let until be a little in the past
 -- Null when there are none.  Those of many runs come in pages, by otlp_page.
 CREATE FUNCTION workflow.otlp_spans(since timestamptz, until timestamptz DEFAULT 'infinity') RETURNS jsonb
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE sql STABLE
     SET jit = off
 BEGIN ATOMIC
     SELECT workflow.otlp_request(ARRAY(SELECT c.run_id FROM workflow.readable_closed_execution c
@@ -365,7 +369,7 @@ COMMENT ON FUNCTION workflow.otlp_spans(timestamptz, timestamptz) IS 'Spans of t
 --   request           OUT: NULL when there are no more; closed_at and run_id are the next position
 CREATE FUNCTION workflow.otlp_page(since timestamptz, after_run uuid DEFAULT NULL, until timestamptz DEFAULT 'infinity', runs int DEFAULT 500,
                                    OUT request jsonb, OUT closed_at timestamptz, OUT run_id uuid)
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE sql STABLE
     SET jit = off
 BEGIN ATOMIC
     WITH page AS MATERIALIZED (

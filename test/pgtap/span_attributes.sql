@@ -50,7 +50,7 @@ SELECT workflow.start('signaled', workflow_id => 'signaled');
 SELECT workflow_test.at('1 s', $$SELECT workflow.signal('signaled', 'paid', '{"card": "1234"}')$$);
 SELECT workflow_test.run();
 \o
-SELECT plan(24);
+SELECT plan(26);
 
 \echo # What attempts say
 SELECT results_eq($$SELECT kind, activity, attempt, status, attributes FROM workflow.spans WHERE workflow_id = 'say' AND kind <> 'Execution' ORDER BY kind, started_at, activity DESC$$, $$VALUES
@@ -148,6 +148,19 @@ END $$;
 SELECT bag_eq('SELECT span FROM pg_temp.pages(1)', $$SELECT span->>'spanId' FROM otlp$$, 'pages of one run have all');
 SELECT bag_eq('SELECT span FROM pg_temp.pages(5)', $$SELECT span->>'spanId' FROM otlp$$, 'so have larger ones');
 SELECT is(max(page), (SELECT count(*)::int FROM workflow.executions), 'a page has so many runs') FROM pg_temp.pages(1);
+\o /dev/null
+SELECT workflow.register('hides some', '{"Redact": ["$.card"], "StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "Say", "End": true}}}');
+SELECT workflow.register('hides all', '{"Redact": ["$"], "StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "Say", "End": true}}}');
+SELECT workflow.start(w, '{"say": [{"card": "CANARY", "order": {"card": "CANARY", "item": "SHOWN"}}]}', w) FROM unnest('{hides some,hides all}'::text[]) w;
+SELECT workflow_test.run();
+CREATE FUNCTION pg_temp.exported(workflow_id text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_object_agg(a->>'key', a->'value')
+	FROM workflow.get_execution(workflow_id) e, jsonb_path_query(workflow.otlp_request(ARRAY[e.run_id]), '$.**.spans[*] ? (@.name == "Say").attributes[*]') a
+	WHERE a->>'key' NOT LIKE 'workflow.%' $$;
+\o
+SELECT is(pg_temp.exported('hides some'), '{"attempt": {"intValue": "1"}, "card": {"stringValue": "[redacted]"}, "order": {"kvlistValue": {"values": [
+	{"key": "card", "value": {"stringValue": "[redacted]"}}, {"key": "item", "value": {"stringValue": "SHOWN"}}]}}}', 'what is hidden is not exported');
+SELECT is(pg_temp.exported('hides all'), NULL, 'nor is anything where all is hidden');
 SELECT is_empty('SELECT * FROM pg_temp.faults()', 'histories lead to their states');
 SELECT * FROM finish();
 ROLLBACK;
