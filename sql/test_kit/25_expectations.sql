@@ -23,16 +23,8 @@ RETURNS SETOF record LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION workflow_test._called(text) IS 'Internal: what was called, of a kind';
 
--- Is a call one that the expectation is about?  matching as of mock_activity: a predicate that is true, or a filter that finds something.
 CREATE FUNCTION workflow_test._concerns(expectation jsonb, workflow_id text, signal text, attempt int, input jsonb)
-RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT (NOT expectation ? 'workflow_id' OR workflow_id IS NOT DISTINCT FROM expectation ->> 'workflow_id')
-       AND (NOT expectation ? 'signal' OR signal IS NOT DISTINCT FROM expectation ->> 'signal')
-       AND (NOT expectation ? 'attempt' OR attempt = (expectation ->> 'attempt')::int)
-       AND (NOT expectation ? 'input' OR input @> (expectation -> 'input'))
-       AND (NOT expectation ? 'matching'
-            OR coalesce(jsonb_path_query_first(input, (expectation ->> 'matching')::jsonpath, silent => true) NOT IN ('false', 'null'), false))
-$$;
+RETURNS boolean LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'ow_test_concerns';
 COMMENT ON FUNCTION workflow_test._concerns(jsonb, text, text, int, jsonb) IS 'Internal: is a call one that an expectation is about';
 
 -- ---- words ----

@@ -1,6 +1,6 @@
 /*
  * mock_match.c
- *		The mocks of a test: which one is for a call, which were never used, and taking them away.
+ *		Which calls mocks and expectations are for; which mock is for a call, which were never used, and taking them away.
  */
 #include "postgres.h"
 
@@ -16,6 +16,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/jsonpath.h"
 
+PG_FUNCTION_INFO_V1(ow_test_concerns);
 PG_FUNCTION_INFO_V1(ow_test_reset_mocks);
 PG_FUNCTION_INFO_V1(ow_test_mocks);
 PG_FUNCTION_INFO_V1(ow_test_nearest);
@@ -57,6 +58,24 @@ ow_mock_matches(const OwCallMatch *match, const OwMockedCall *call)
 		(match->attempt == 0 || match->attempt == call->attempt) &&
 		(match->input == NULL || contains(call->input, match->input)) &&
 		(match->matching == NULL || path_matches(call->input, match->matching));
+}
+
+/* _concerns(expectation jsonb, workflow_id text, signal text, attempt int, input jsonb): of a call of the expectation's name */
+Datum
+ow_test_concerns(PG_FUNCTION_ARGS)
+{
+	OwCallMatch match;
+	OwMockedCall call = {
+		.name = "",
+		.workflow_id = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)),
+		.signal = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)),
+		.attempt = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3),
+		.input = PG_ARGISNULL(4) ? ow_json_null() : PG_GETARG_JSONB_P(4)
+	};
+
+	ow_mock_read_match(PG_GETARG_JSONB_P(0), &match);
+	match.name = "";
+	PG_RETURN_BOOL(ow_mock_matches(&match, &call));
 }
 
 OwMock *
