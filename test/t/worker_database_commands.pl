@@ -63,6 +63,7 @@ is(executors($node, 'store'), 0, 'their work is gone with it');
 $node->safe_psql('copy', 'DROP EXTENSION order_workflow CASCADE');
 wait_for_idle();
 is(executors($node), 0, 'DROP EXTENSION leaves no executor');
+is($node->psql('copy', 'DROP SCHEMA workflow'), 0, 'and nothing but the schema');
 install_again();
 start_workflow($node, 'copy', 'quick', 'alice', 'new');
 wait_for_status($node, 'copy', 'new', 'Completed', 'a new extension in the same database works');
