@@ -4,9 +4,10 @@
 #
 #   otlp_export.sh STATE_FILE [URL]
 #       STATE_FILE remembers up to which run spans have been posted; URL is http://localhost:4318/v1/traces
-#       by default. The database is that of the PG… environment variables, the role a reader. They are
-#       posted in pages of $PAGE runs (200), and the place is remembered after each: when the collector
-#       refuses, or does not answer, the next call goes on there.
+#       by default. The database is that of the PG… environment variables, the role the owner of the
+#       workflows: a reader sees less in spans. They are posted in pages of $PAGE runs (200), and the
+#       place is remembered after each: when the collector refuses, or does not answer, the next call
+#       goes on there.
 #
 # A run that closed is posted when a minute has passed: by then the transaction that closed it has ended.
 
