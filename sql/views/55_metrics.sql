@@ -2,9 +2,9 @@
 
 -- metric: notes a value under a name of the application's.  It counts when the transaction commits, and not if the
 -- activity that notes it fails
---   name    letters, digits and underscores
+--   name    letters, digits and underscores; not as a histogram's parts are called (_bucket, _sum, _count)
 --   value   of a counter, what it goes up by
---   labels  an object; each combination is a series of its own, of which there can be order_workflow.max_metrics
+--   labels  an object of texts, numbers and booleans, cut after 40 bytes; not "owner", which every metric has; each combination is a series of its own, of which there can be order_workflow.max_metrics
 --   kind    counter, gauge or histogram (of seconds, say: it has buckets from a millisecond to a day)
 -- Raises invalid_parameter_value.
 CREATE FUNCTION workflow.metric(name text, value float8 DEFAULT 1, labels jsonb DEFAULT '{}', kind text DEFAULT 'counter')

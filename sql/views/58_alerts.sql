@@ -259,17 +259,17 @@ COMMENT ON COLUMN workflow.alert_conditions.message IS 'What is wrong, for peopl
 COMMENT ON COLUMN workflow.alert_conditions.facts IS 'The same for programs';
 COMMENT ON COLUMN workflow.alert_conditions.hint IS 'What can be done about it';
 
--- Who may read a workflow's runs sees what is about it; what own rules say is hidden from readers.
+-- Who may read a workflow's runs sees what is about it; what own rules say is hidden from readers: also when they fail, or are gone.
 CREATE VIEW workflow.readable_alert WITH (security_barrier) AS
 SELECT a.alert_id, a.rule, a.severity, a.owner, a.subject, a.workflow, a.since, a.opened_at, a.last_seen_at, a.times_seen, a.resolved_at,
        a.acknowledged_at, a.acknowledged_by,
-       CASE WHEN may.see_all OR k.query IS NULL THEN a.message END AS message,
-       CASE WHEN may.see_all OR k.query IS NULL THEN a.facts END AS facts,
-       CASE WHEN may.see_all OR k.query IS NULL THEN a.hint END AS hint,
+       CASE WHEN may.see_all OR b.name IS NOT NULL THEN a.message END AS message,
+       CASE WHEN may.see_all OR b.name IS NOT NULL THEN a.facts END AS facts,
+       CASE WHEN may.see_all OR b.name IS NOT NULL THEN a.hint END AS hint,
        CASE WHEN may.see_all THEN a.note END AS note
 FROM workflow.viewer v
 CROSS JOIN workflow.alert a
-LEFT JOIN workflow.alert_rule k ON k.name = a.rule
+LEFT JOIN workflow.readable_alert_rule b ON b.name = a.rule AND b.is_built_in AND b.name <> 'RuleFailed'
 CROSS JOIN LATERAL (SELECT v.everything OR a.owner = ANY (v.roles)
                         OR EXISTS (SELECT FROM workflow.workflow_grant g
                                    WHERE g.workflow = a.workflow AND g.privilege = 'read' AND g.grantee = ANY (v.roles)) AS see_all) may

@@ -177,10 +177,17 @@ list_of(const Jsonb *array)
 	return list;
 }
 
+/* As regrole reads it, whatever the role's name has in it */
+static char *
+owner_of(const OwAlertRule *rule)
+{
+	return psprintf("%u", rule->owner);
+}
+
 static List *
 add_own(List *found, const OwAlertRule *rule, const Jsonb *rows)
 {
-	Jsonb	   *owner = ow_json_text(ow_api_role_name(rule->owner));
+	Jsonb	   *owner = ow_json_text(owner_of(rule));
 	Jsonb	   *name = ow_json_text(rule->name);
 	ListCell   *cell;
 
@@ -199,7 +206,7 @@ failed(const OwAlertRule *rule, const ErrorData *error)
 	ow_object_add_text(&facts, "sqlstate", unpack_sql_state(error->sqlerrcode));
 	ow_object_begin(&object);
 	ow_object_add_text(&object, "rule", "RuleFailed");
-	ow_object_add_text(&object, "owner", ow_api_role_name(rule->owner));
+	ow_object_add_text(&object, "owner", owner_of(rule));
 	ow_object_add_text(&object, "subject", rule->name);
 	ow_object_add_text(&object, "message", psprintf("alert rule \"%s\" raises an error: %s", rule->name, error->message));
 	ow_object_add(&object, "facts", ow_object_end(&facts));

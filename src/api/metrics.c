@@ -64,17 +64,39 @@ check_name(const char *name)
 				 errmsg("\"%s\" is not a name of a metric", name),
 				 errhint("Names are of at most %d letters, digits and underscores, and do not start with a digit.",
 						 OW_METRIC_NAME_SIZE - 1)));
+	if (ow_is_metric_part(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a name of a metric", name),
+				 errhint("Names that end in \"_bucket\", \"_sum\" or \"_count\" are those of a histogram's parts.")));
 }
 
-/* An object of strings, numbers and booleans */
+/* The owner is told by itself: nobody notes a value in the name of another role. */
+static void
+check_label(const char *name, const JsonbValue *value)
+{
+	if (ow_is_reserved_label(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("label \"%s\" is not usable", name),
+				 errhint("Every metric has \"owner\"; \"le\" and \"quantile\" are Prometheus'.")));
+	if (!ow_is_label_name(name) || (value->type != jbvString && value->type != jbvNumeric && value->type != jbvBool))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("label \"%s\" is not usable", name),
+				 errhint("Names of labels are of at most %d letters, digits and underscores, and do not start with a digit or two "
+						 "underscores; values are strings, numbers and booleans.", OW_METRIC_LABEL_NAME_LENGTH)));
+}
+
+/* An object of strings, numbers and booleans, as one of texts: 1 and "1" are the same label. */
 static char *
 labels_text(const Jsonb *labels)
 {
 	OwJsonMembers members;
 	JsonbValue	object;
 	JsonbValue	value;
+	StringInfoData text;
 	char	   *name;
-	char	   *text;
 
 	if (labels == NULL)
 		return "{}";
@@ -83,22 +105,21 @@ labels_text(const Jsonb *labels)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("labels must be a JSON object")));
+	initStringInfo(&text);
+	appendStringInfoChar(&text, '{');
 	ow_json_members_begin(&members, &object);
 	while (ow_json_members_next(&members, &name, &value))
 	{
-		if (!ow_is_metric_name(name) || (value.type != jbvString && value.type != jbvNumeric && value.type != jbvBool))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("label \"%s\" is not usable", name),
-					 errhint("Names of labels are letters, digits and underscores; values are strings, numbers and booleans.")));
+		check_label(name, &value);
+		ow_metric_append_label(&text, name, value.type == jbvString ? ow_json_value_cstring(&value) : ow_json_compact(&value));
 	}
-	text = ow_json_to_cstring(labels);
-	if (strlen(text) >= OW_METRIC_LABELS_SIZE)
+	appendStringInfoChar(&text, '}');
+	if (text.len >= OW_METRIC_LABELS_SIZE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the labels of a metric are longer than %d bytes", OW_METRIC_LABELS_SIZE - 1),
 				 errhint("Each combination of labels is a series of its own: they tell kinds of things apart, not things.")));
-	return text;
+	return text.data;
 }
 
 /* metric(name text, value float8, labels jsonb, kind text) */

@@ -17,7 +17,6 @@
 
 #define MAX_METRICS 50
 #define MAX_LABELS 8
-#define MAX_LABEL_NAME 40
 #define RESERVED_PREFIX "order_workflow_"
 
 static const OwField metric_fields[] = {
@@ -74,6 +73,24 @@ ends_in(const char *text, const char *end)
 	return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
 }
 
+bool
+ow_is_metric_part(const char *name)
+{
+	return ends_in(name, "_bucket") || ends_in(name, "_sum") || ends_in(name, "_count");
+}
+
+bool
+ow_is_label_name(const char *text)
+{
+	return ow_is_metric_name(text) && strlen(text) <= OW_METRIC_LABEL_NAME_LENGTH && strncmp(text, "__", 2) != 0;
+}
+
+bool
+ow_is_reserved_label(const char *name)
+{
+	return strcmp(name, "owner") == 0 || strcmp(name, "le") == 0 || strcmp(name, "quantile") == 0;
+}
+
 /* ---- names ---- */
 
 static void
@@ -91,7 +108,7 @@ check_metric_name(OwCompiler *compiler, const char *name, const char *where)
 							 OW_METRIC_NAME_SIZE - 1));
 	else if (ow_is_reserved_metric(name))
 		report_name(compiler, "metric", name, where, "Names that begin with \"" RESERVED_PREFIX "\" are the extension's own.");
-	else if (ends_in(name, "_bucket") || ends_in(name, "_sum") || ends_in(name, "_count"))
+	else if (ow_is_metric_part(name))
 		report_name(compiler, "metric", name, where,
 					"Names that end in \"_bucket\", \"_sum\" or \"_count\" are those of a histogram's parts.");
 }
@@ -99,17 +116,12 @@ check_metric_name(OwCompiler *compiler, const char *name, const char *where)
 static void
 check_label_name(OwCompiler *compiler, const char *name, const char *where)
 {
-	static const char *const reserved[] = {"workflow", "version", "owner", "le", "quantile"};
-
-	if (!ow_is_metric_name(name) || strlen(name) > MAX_LABEL_NAME || strncmp(name, "__", 2) == 0)
+	if (!ow_is_label_name(name))
 		report_name(compiler, "label", name, where,
 					psprintf("Names are of at most %d letters, digits and underscores, and do not start with a digit or two underscores.",
-							 MAX_LABEL_NAME));
-	for (int i = 0; i < (int) lengthof(reserved); i++)
-	{
-		if (strcmp(name, reserved[i]) == 0)
-			report_name(compiler, "label", name, where, "Every metric has \"workflow\", \"version\" and \"owner\"; \"le\" and \"quantile\" are Prometheus'.");
-	}
+							 OW_METRIC_LABEL_NAME_LENGTH));
+	if (ow_is_reserved_label(name) || strcmp(name, "workflow") == 0 || strcmp(name, "version") == 0)
+		report_name(compiler, "label", name, where, "Every metric has \"workflow\", \"version\" and \"owner\"; \"le\" and \"quantile\" are Prometheus'.");
 }
 
 /* ---- values ---- */

@@ -18,4 +18,14 @@ extern bool ow_is_metric_name(const char *text);
 /* Is it one of the extension's own? */
 extern bool ow_is_reserved_metric(const char *name);
 
+/* Is it what a part of a histogram is called? */
+extern bool ow_is_metric_part(const char *name);
+
+#define OW_METRIC_LABEL_NAME_LENGTH 40
+
+extern bool ow_is_label_name(const char *text);
+
+/* Is it one that metrics get, or that Prometheus gives a meaning? */
+extern bool ow_is_reserved_label(const char *name);
+
 #endif							/* OW_MACHINE_METRIC_H */

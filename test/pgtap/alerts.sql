@@ -5,7 +5,8 @@ BEGIN;
 CREATE ROLE regress_alerted LOGIN;
 CREATE ROLE regress_other LOGIN;
 CREATE ROLE regress_watcher;
-SELECT workflow.grant_usage(r::regrole) FROM unnest('{regress_alerted,regress_other}'::text[]) r;
+CREATE ROLE "regress Alerted.2" LOGIN;
+SELECT workflow.grant_usage(r::regrole) FROM unnest('{regress_alerted,regress_other,"\"regress Alerted.2\""}'::text[]) r;
 SELECT workflow.grant_reader('regress_watcher');
 CREATE FUNCTION public.fine(input jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT input';
 SET ROLE regress_alerted;
@@ -34,7 +35,7 @@ CREATE FUNCTION pg_temp.open() RETURNS TABLE (rule text, owner text, subject tex
 	SELECT a.rule, a.owner::text, a.subject FROM workflow.alerts a WHERE a.resolved_at IS NULL AND a.rule <> 'VacuumHeldBack' $$;
 SELECT workflow_test.begin('2030-01-01 00:00:00+00');
 \o
-SELECT plan(94);
+SELECT plan(98);
 
 SELECT is_empty('SELECT * FROM workflow.alert_conditions', 'nothing is wrong');
 SELECT is(pg_temp.check_as('regress_alerted'), '0 0 0', 'nothing is found');
@@ -272,6 +273,12 @@ BEGIN
 	RETURN QUERY SELECT concat_ws(' ', a.rule, a.message, a.facts) FROM workflow.alerts a WHERE a.resolved_at IS NULL;
 	RESET ROLE;
 END $$;
+CREATE FUNCTION pg_temp.seen_of(role text, wanted text) RETURNS SETOF workflow.alerts LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('SET LOCAL ROLE %I', role);
+	RETURN QUERY SELECT * FROM workflow.alerts a WHERE a.rule = wanted;
+	RESET ROLE;
+END $$;
 SELECT results_eq($$SELECT pg_temp.seen('regress_alerted')$$, $$VALUES ('Mine Mine: regress_alerted {}')$$, 'its owner');
 SELECT is_empty($$SELECT pg_temp.seen('regress_other')$$, 'not others');
 SELECT results_eq($$SELECT pg_temp.seen('regress_watcher')$$, $$VALUES ('Mine')$$, 'readers see that it is there');
@@ -285,6 +292,17 @@ SELECT results_eq($$SELECT acknowledged_by, note FROM workflow.alerts WHERE rule
 SELECT workflow.set_alert_rule('Mine', enabled => false), workflow.drop_alert_rule('Mine') \g /dev/null
 SELECT ok(NOT workflow.acknowledge_alert(alert_id), 'not of what is over') FROM workflow.alerts WHERE rule = 'Mine';
 RESET ROLE;
+SELECT results_eq($$SELECT rule, subject, message, facts FROM pg_temp.seen_of('regress_watcher', 'Mine')$$,
+	$$VALUES ('Mine', 'regress_alerted', NULL, NULL::jsonb)$$, 'what an own rule said is hidden from readers when the rule is gone, too');
+SET SESSION AUTHORIZATION "regress Alerted.2";
+SELECT workflow.create_alert_rule('Tells', $$SELECT 'secret'::text::int AS subject$$), workflow.create_alert_rule('Fine', $$SELECT 1 AS subject$$) \g /dev/null
+SELECT results_eq('SELECT opened, resolved FROM workflow.check_alerts()', 'VALUES (2, 0)', 'a role has a name that must be quoted');
+SELECT results_eq('SELECT rule, owner FROM workflow.alerts ORDER BY rule COLLATE "C"', $$VALUES ('Fine', '"regress Alerted.2"'::regrole), ('RuleFailed', '"regress Alerted.2"')$$,
+	'and its own alerts');
+SELECT workflow.drop_alert_rule('Tells'), workflow.drop_alert_rule('Fine') \g /dev/null
+RESET SESSION AUTHORIZATION;
+SELECT is_empty($$SELECT * FROM pg_temp.seen_of('regress_watcher', 'RuleFailed') WHERE message IS NOT NULL OR facts IS NOT NULL$$,
+	'why a rule failed is hidden from readers: errors have data in them');
 SELECT isnt_empty('SELECT * FROM workflow.alerts', 'resolved ones are kept');
 SELECT workflow_test.advance('31 days') \g /dev/null
 SELECT workflow.check_alerts() \g /dev/null

