@@ -16,7 +16,7 @@ set -euo pipefail
 # shellcheck source=dev/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# Left out where they clash with what is there, as node-pg does with a nodejs that is not Debian's; the
+# Left out where they clash with what is there, as node-pg and npm do with a nodejs that is not Debian's; the
 # tests that need them say so and do without.
 optional=()
 demo=(build-essential postgresql-15 postgresql-server-dev-15 libpq-dev libmicrohttpd-dev)
@@ -27,7 +27,7 @@ for purpose in "${@:-test}"; do
 	test)
 		packages+=("${demo[@]}" postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl libipc-run-perl
 			postgresql-15-cron python3-psycopg2 python3-jsonschema graphviz curl prometheus)
-		optional+=(nodejs node-pg)
+		optional+=(nodejs node-pg npm)
 		;;
 	fuzz) packages+=("${demo[@]}" clang libclang-rt-14-dev llvm) ;;
 	lint) packages+=(cppcheck pg-bsd-indent shellcheck codespell) ;;
