@@ -3,14 +3,14 @@
  *		Rows of alerts, and of the rules that find them.
  *
  * Of a rule, an owner and a subject one alert is open at most: that is a unique index, so of sessions that find the same
- * at a time one opens it, and the others wait for that and see it.  They take the rows in the order of that index.  A check does not
- * resolve what another one saw that began later.
+ * at a time one opens it, and the others wait for that and see it.  A check does not resolve what another one saw that began later.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
 #include "engine/clock.h"
 #include "machine/json.h"
+#include "store/advisory_lock.h"
 #include "store/alert.h"
 #include "store/store.h"
 #include "utils/array.h"
@@ -258,6 +258,11 @@ ow_alert_note(OwAlertCheck *check)
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	/*
+	 * what one opens another may resolve, and the other way round: so they write one after the
+	 * other
+	 */
+	ow_advisory_lock(OW_LOCK_ALERTS, 0, 0, ExclusiveLock);
 	ow_store_open();
 	note(check, context);
 	resolve(check, context);

@@ -11,13 +11,10 @@
 #include "access/xact.h"
 #include "errors.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
+#include "store/advisory_lock.h"
 #include "store/catalog.h"
 #include "store/store.h"
 #include "utils/inval.h"
-
-/* field4 of an advisory lock tag: 1 and 2 are those of users' advisory locks, 3 that of request ids */
-#define VERSION_LOCK_CLASS 4
 
 static OwStatement read_use = {
 	.sql =
@@ -37,10 +34,7 @@ static OwStatement lock_use = {
 static void
 lock(int definition_id, LOCKMODE mode)
 {
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, (uint32) definition_id, VERSION_LOCK_CLASS);
-	(void) LockAcquire(&tag, mode, false, false);
+	ow_advisory_lock(OW_LOCK_VERSION, 0, (uint32) definition_id, mode);
 	AcceptInvalidationMessages();
 }
 

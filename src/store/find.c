@@ -13,16 +13,13 @@
 #include "engine/activity.h"
 #include "engine/clock.h"
 #include "machine/json.h"
-#include "miscadmin.h"
-#include "storage/lock.h"
+#include "store/advisory_lock.h"
 #include "store/find.h"
 #include "store/start.h"
 #include "store/store.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "worker/wakeup.h"
-
-/* field4 of an advisory lock tag: 1 and 2 are those of users' advisory locks */
-#define REQUEST_LOCK_CLASS 3
 
 enum
 {
@@ -323,12 +320,8 @@ ow_find_continuation(const OwFoundRun *run)
 void
 ow_find_lock_request(int32 shard_key, const char *request_id)
 {
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) shard_key,
-						 hash_bytes((const unsigned char *) request_id, strlen(request_id)),
-						 REQUEST_LOCK_CLASS);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	ow_advisory_lock(OW_LOCK_REQUEST, (uint32) shard_key,
+					 hash_bytes((const unsigned char *) request_id, strlen(request_id)), ExclusiveLock);
 }
 
 bool

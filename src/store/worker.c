@@ -13,7 +13,7 @@
 #include "common/hashfn.h"
 #include "engine/clock.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
+#include "store/advisory_lock.h"
 #include "store/store.h"
 #include "store/worker.h"
 #include "utils/array.h"
@@ -21,9 +21,6 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 #include "worker/wakeup.h"
-
-/* field4 of an advisory lock tag, as in find.c */
-#define WORKER_LOCK_CLASS 4
 
 #define NOTE_EVERY_MS 10000
 #define MAX_NOTES 1000
@@ -159,11 +156,9 @@ worker_values(const OwTaskRequest *request, Datum *values)
 static bool
 lock_name(const OwTaskRequest *request)
 {
-	LOCKTAG		tag;
 	uint64		key = hash_text(request->worker, hash_text(request->task_queue, request->role));
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, WORKER_LOCK_CLASS);
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	return ow_advisory_try_lock(OW_LOCK_WORKER, (uint32) (key >> 32), (uint32) key);
 }
 
 static void
